@@ -1,0 +1,29 @@
+/*
+ * The log: lines of key=value on standard error or in a file, rate-limited per source.
+ *
+ *     2026-11-20T13:30:00Z unusual event="peer refused" peer=ab12cd34 reason="the invite has expired"
+ *
+ * Levels: broken (our bug or our machine), unusual (someone else's), info, debug. Thread-safe.
+ */
+#ifndef GV_LOG_H
+#define GV_LOG_H
+
+#include "gv/err.h"
+
+enum gv_log_level { GV_LEVEL_BROKEN = 0, GV_LEVEL_UNUSUAL = 1, GV_LEVEL_INFO = 2, GV_LEVEL_DEBUG = 3 };
+
+void gv_log_set_level(enum gv_log_level level);
+GV_NODISCARD enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name);
+/** Appends to a file instead of standard error (a daemon); NULL: standard error. */
+GV_NODISCARD enum gv_err gv_log_open(const char *path, struct gv_diag *diag);
+
+/** event is quoted by the logger; `format` continues the line with key=value pairs (may be ""). */
+GV_PRINTF(3, 4)
+void gv_log(enum gv_log_level level, const char *event, const char *format, ...);
+
+/** The same, at most `burst` lines in a row and then `per_minute` for one `source` (a peer, say); what was swallowed
+ *  is counted on the next line that passes (suppressed=N). */
+GV_PRINTF(4, 5)
+void gv_log_limited(enum gv_log_level level, const char *source, const char *event, const char *format, ...);
+
+#endif

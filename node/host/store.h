@@ -1,0 +1,95 @@
+/*
+ * The state DIR on disk. Every write is a temporary file, fsync, rename, fsync of the folder; a failed write (full
+ * disk) leaves what was there. No thread of its own: the worker thread calls the slow ones.
+ *
+ *     config.ini  node.key  manifest  member (certificate chain)  peers  trust  incarnation  checkpoint.a/.b
+ *     lock  control.sock  log
+ */
+#ifndef GV_STORE_H
+#define GV_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cert.h"
+#include "directory.h"
+#include "gv/err.h"
+#include "gv/manifest.h"
+#include "identity.h"
+#include "invite.h"
+#include "trust.h"
+
+#define GV_STORE_PATH_MAX 4096
+
+/** dir/name into out (GV_STORE_PATH_MAX). GV_ERR_PATH if too long. */
+GV_NODISCARD enum gv_err gv_store_path(char *out, const char *dir, const char *name, struct gv_diag *diag);
+
+/** Writes a file atomically with this mode (e.g. 0600). */
+GV_NODISCARD enum gv_err gv_store_write(const char *dir, const char *name, const void *data, size_t bytes,
+                                        unsigned mode, struct gv_diag *diag);
+/** Reads a whole file of at most `max` bytes; owned, with a terminating zero beyond *bytes. GV_ERR_NOT_FOUND, ... */
+GV_NODISCARD enum gv_err gv_store_read(const char *dir, const char *name, size_t max, uint8_t **data, size_t *bytes,
+                                       struct gv_diag *diag);
+
+/** Creates an empty state DIR (0700); refuses one that already holds a node. */
+GV_NODISCARD enum gv_err gv_store_create(const char *dir, struct gv_diag *diag);
+/** True if DIR holds a node (a manifest and a key). */
+bool gv_store_exists(const char *dir);
+
+/** Takes the lock of a DIR for this process; GV_ERR_IN_USE names the process that holds it. Returns a descriptor. */
+GV_NODISCARD enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag);
+
+/** Membership chain. */
+GV_NODISCARD enum gv_err gv_store_save_member(const char *dir, const struct gv_chain *chain, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_store_load_member(const char *dir, struct gv_chain *chain, struct gv_diag *diag);
+
+/** Manifest text; loading verifies it (against `root` if given). */
+GV_NODISCARD enum gv_err gv_store_save_manifest(const char *dir, const struct gv_manifest *manifest,
+                                                struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_store_load_manifest(const char *dir, struct gv_manifest *manifest,
+                                                const struct gv_sign_public *root, struct gv_diag *diag);
+
+/** The last incarnation used; 0 if never. */
+GV_NODISCARD enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_store_save_incarnation(const char *dir, uint64_t incarnation, struct gv_diag *diag);
+
+/** Address book: seeds, and every record of the directory. Damaged or stale lines are skipped and counted. */
+GV_NODISCARD enum gv_err gv_store_save_peers(const char *dir, const struct gv_seed *seeds, uint32_t seed_count,
+                                             const struct gv_directory *directory, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_store_load_peers(const char *dir, struct gv_seed *seeds, uint32_t *seed_count,
+                                             struct gv_directory *directory, const struct gv_trust *trust,
+                                             const struct gv_sign_public *root, uint32_t *skipped,
+                                             struct gv_diag *diag);
+
+/** Revocations and closings, and identities seen through invites. */
+GV_NODISCARD enum gv_err gv_store_save_trust(const char *dir, const struct gv_trust *trust, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_store_load_trust(const char *dir, struct gv_trust *trust, struct gv_diag *diag);
+
+/*
+ * Checkpoints: two slots, written in turn. Header {magic, format, counter, layout hash, epoch, age, steps, counts},
+ * float32 state, BLAKE2b-256 over everything before it. The newer intact slot is used.
+ */
+struct gv_checkpoint {
+    struct gv_hash layout;
+    uint32_t epoch;
+    uint64_t counter; /* which slot is newer */
+    uint64_t age;     /* Q16 steps */
+    uint64_t steps;   /* of this node, over all its processes */
+    uint64_t exchanges;
+    uint64_t state_count; /* elements in the state block */
+    uint64_t served_count; /* elements of the served model after the state; 0: the state's own parameters are it */
+};
+
+/** Writes the slot that does not hold the newest checkpoint. `state` borrowed. */
+GV_NODISCARD enum gv_err gv_store_save_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, const float *state,
+                                                  const float *served, struct gv_diag *diag);
+/**
+ * Finds the newest intact slot; GV_ERR_NOT_FOUND if there is none at all, GV_ERR_CORRUPT if files exist and none is
+ * intact. *damaged says that a slot had to be passed over. `state` (and `served`): NULL to read the header only, else
+ * room for state_count (served_count) elements as the header of a first call said.
+ */
+GV_NODISCARD enum gv_err gv_store_load_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, float *state,
+                                                  float *served, bool *damaged, struct gv_diag *diag);
+
+#endif

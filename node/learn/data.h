@@ -1,0 +1,62 @@
+/*
+ * Data: readers for `idx:DIR`, `csv:FILE[,label=last|COLUMN][,header][,test=0.2]` and `builtin:glyphs[,seed=N][,train=N]
+ * [,test=N]`, gzip or not; the check against a manifest's schema; shards for trials; batches.
+ *
+ * Features stay as they came (bytes of images as bytes) and are scaled when a batch is gathered.
+ */
+#ifndef GV_DATA_H
+#define GV_DATA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gv/err.h"
+#include "gv/manifest.h"
+
+/* One set of samples. Exactly one of bytes, values is not NULL. */
+struct gv_samples {
+    size_t count;
+    uint8_t *bytes;   /* (count, features), owned, scaled by 1/255 on use */
+    float *values;    /* (count, features), owned */
+    uint16_t *labels; /* (count), owned */
+};
+
+struct gv_data {
+    uint32_t features;
+    uint32_t classes;
+    char (*class_names)[GV_NAME_BYTES_MAX + 1]; /* (classes), owned */
+    struct gv_samples train;
+    struct gv_samples test;
+    enum gv_scaling scaling; /* GV_SCALING_NONE until gv_data_fit() */
+    uint32_t scale_count;
+    float *mean;             /* (scale_count), owned */
+    float *inverse_deviation; /* (scale_count), owned */
+    size_t skipped_rows;     /* rows of a CSV with a non-finite or empty field, counted */
+};
+
+/** Reads a data set. The diagnosis names file, line or byte and what was expected. Returns owned (gv_data_deinit). */
+GV_NODISCARD enum gv_err gv_data_load(struct gv_data *data, const char *spec, struct gv_diag *diag);
+void gv_data_deinit(struct gv_data *data);
+
+/** The schema a creator writes into the manifest: feature count, class names, scaling learnt from the training part. */
+GV_NODISCARD enum gv_err gv_data_schema(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag);
+void gv_schema_free(struct gv_schema *schema);
+
+/**
+ * Makes data fit a schema: same feature count; every class of the data is one of the schema's (labels are renumbered
+ * by name); takes over the schema's scaling. The diagnosis says how data and schema differ.
+ */
+GV_NODISCARD enum gv_err gv_data_fit(struct gv_data *data, const struct gv_schema *schema, struct gv_diag *diag);
+
+/**
+ * Keeps shard `index` of `count` of the training part, as `partition` ("iid", "dirichlet:ALPHA", "classes:K") cuts it
+ * with `seed`: N processes with the same seed cut disjoint shards that cover everything. The test part stays whole.
+ */
+GV_NODISCARD enum gv_err gv_data_shard(struct gv_data *data, const char *partition, uint32_t index, uint32_t count,
+                                       uint64_t seed, struct gv_diag *diag);
+
+/** x (n, features) and labels (n) <- scaled samples `rows` (n) of `samples`, which belongs to data. */
+void gv_data_gather(const struct gv_data *data, const struct gv_samples *samples, const uint32_t *rows, uint32_t n,
+                    float *x, uint16_t *labels);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Who is a member right now: the root key, the add-only set of revocations and invite closings, and the identities seen
+ * through each invite. No input or output; the host stores gv_trust_encode()'s bytes.
+ *
+ * An entry {kind, target, kept ids} by issuer I applies to a member M when
+ *   REVOKE: target is M or stands above M in its chain, M (or the one through which it hangs below the target) is not
+ *           kept, and I is the root or stands above the target in M's chain;
+ *   CLOSE:  target is an invite in M's chain, the identity that used it is not kept, and I is the root or that
+ *           invite's inviter.
+ */
+#ifndef GV_TRUST_H
+#define GV_TRUST_H
+
+#include "cert.h"
+#include "gv/err.h"
+#include "gv/id.h"
+#include "gv/manifest.h"
+#include "identity.h"
+
+struct gv_trust;
+
+enum gv_entry_kind { GV_ENTRY_REVOKE = 1, GV_ENTRY_CLOSE = 2 };
+
+struct gv_entry {
+    enum gv_entry_kind kind;
+    struct gv_id target; /* a node, or an invite's id */
+    uint64_t issued_s;
+    uint32_t kept_count;
+    struct gv_id kept[GV_KEPT_IDS_MAX];
+    bool by_root;          /* else issuer_chain ends in the issuer's MEMBER certificate */
+    struct gv_chain issuer_chain;
+};
+
+GV_NODISCARD enum gv_err gv_trust_new(struct gv_trust **trust, const struct gv_sign_public *root);
+void gv_trust_free(struct gv_trust **trust);
+
+/** From each manifest: who may invite. */
+void gv_trust_set_inviters(struct gv_trust *trust, enum gv_inviters inviters);
+
+/** Signs and encodes an entry. `issuer` is the root key or the identity at the end of issuer_chain. `out` holds
+ *  GV_TRUST_ENTRY_BYTES_MAX. */
+GV_NODISCARD enum gv_err gv_entry_sign(uint8_t *out, size_t *bytes, const struct gv_entry *entry,
+                                       const struct gv_swarm_id *swarm, const struct gv_sign_key *issuer);
+
+/** Verifies and adds an entry. *added is false if it was there. GV_ERR_FULL, or why it is not valid. */
+GV_NODISCARD enum gv_err gv_trust_add(struct gv_trust *trust, bool *added, const uint8_t *entry, size_t bytes);
+
+/** XOR of the first eight bytes of the entries' hashes: equal sets have equal digests. */
+uint64_t gv_trust_digest(const struct gv_trust *trust);
+
+uint32_t gv_trust_count(const struct gv_trust *trust);
+/** Entry `index`, borrowed until the next add. */
+struct gv_span gv_trust_entry(const struct gv_trust *trust, uint32_t index);
+/** The first eight bytes of each entry's hash, concatenated in order of index, as TRUST_HAVE carries them; borrowed. */
+struct gv_span gv_trust_hashes(const struct gv_trust *trust);
+
+/** May the owner of this verified chain be a member? GV_OK, GV_ERR_REVOKED, GV_ERR_CLOSED, or GV_ERR_CHAIN (the
+ *  manifest lets only the root invite). Says nothing of expiry and uses. */
+GV_NODISCARD enum gv_err gv_trust_check(const struct gv_trust *trust, const struct gv_chain *chain);
+
+/**
+ * gv_trust_check() and, for an identity never seen before, the invite's expiry and uses by our clock: GV_ERR_EXPIRED,
+ * GV_ERR_USED_UP. An identity seen before passes: admission limits never expel anyone.
+ */
+GV_NODISCARD enum gv_err gv_trust_admit(const struct gv_trust *trust, const struct gv_chain *chain, uint64_t now_s);
+
+/** Remembers that this chain's member uses its invite (from HELLOs and from records alike). Bounded; oldest forgotten. */
+void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
+
+/** Ids seen to have used this invite, at most cap; returns how many are known. */
+uint32_t gv_trust_users(const struct gv_trust *trust, const struct gv_id *invite, struct gv_id *ids, uint32_t cap);
+
+/** The whole object as bytes, and back. Encoding returns owned memory (free()). */
+GV_NODISCARD enum gv_err gv_trust_encode(const struct gv_trust *trust, uint8_t **data, size_t *bytes);
+GV_NODISCARD enum gv_err gv_trust_decode(struct gv_trust *trust, const uint8_t *data, size_t bytes);
+
+#endif
