@@ -1,0 +1,251 @@
+/*
+ * Accepted connections: see inbound.h for why they are cut the way they are.
+ */
+#include "inbound.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Ciphertext in flight that is normal: a full receive queue of chunks, and one frame being put together. */
+#define FLOOD_BYTES (8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX)
+/* Heartbeats and their answers are never delivered to us; twenty bytes a second is generous. */
+#define HEARTBEAT_BYTES_PER_S 64u
+
+void gv_inbound_init(struct gv_inbound *inbound, uint16_t port, uint32_t max)
+{
+    memset(inbound, 0, sizeof *inbound);
+    inbound->port = port;
+    inbound->max = max < GV_INBOUND_SLOTS ? max : GV_INBOUND_SLOTS;
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        inbound->slot[i].fd = -1;
+        inbound->slot[i].held = -1;
+    }
+}
+
+void gv_inbound_deinit(struct gv_inbound *inbound)
+{
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        if (inbound->slot[i].held >= 0) {
+            (void)close(inbound->slot[i].held);
+            inbound->slot[i].held = -1;
+        }
+    }
+}
+
+uint64_t gv_received_bytes(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+bool gv_address_text(char out[GV_ENDPOINT_BYTES_MAX + 1], const struct sockaddr_storage *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    out[0] = '\0';
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)address;
+        if (inet_ntop(AF_INET, &in4->sin_addr, host, sizeof host) == NULL) {
+            return false;
+        }
+        (void)snprintf(out, GV_ENDPOINT_BYTES_MAX + 1, "tcp://%s:%u", host, (unsigned)ntohs(in4->sin_port));
+        return true;
+    }
+    if (address->ss_family != AF_INET6) {
+        return false;
+    }
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+        if (inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof host) == NULL) {
+            return false;
+        }
+        (void)snprintf(out, GV_ENDPOINT_BYTES_MAX + 1, "tcp://%s:%u", host, (unsigned)ntohs(in6->sin6_port));
+        return true;
+    }
+    if (inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host) == NULL) {
+        return false;
+    }
+    (void)snprintf(out, GV_ENDPOINT_BYTES_MAX + 1, "tcp://[%s]:%u", host, (unsigned)ntohs(in6->sin6_port));
+    return true;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    }
+    return address->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port) : 0;
+}
+
+/* 16 bytes without port; IPv4 mapped into IPv6. */
+static void address_bytes(uint8_t out[16], bool *loopback, const struct sockaddr_storage *address)
+{
+    memset(out, 0, 16);
+    if (address->ss_family == AF_INET) {
+        out[10] = out[11] = 0xff;
+        memcpy(out + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    } else if (address->ss_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+    }
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t loopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    *loopback = (memcmp(out, mapped, 12) == 0 && out[12] == 127) || memcmp(out, loopback6, 16) == 0;
+}
+
+/* Takes a token of this address; the least recently used bucket makes room for a new address. */
+static bool rate_allows(struct gv_inbound *inbound, const uint8_t address[16], uint64_t now_us)
+{
+    struct gv_address_rate *bucket = NULL;
+    struct gv_address_rate *oldest = &inbound->rate[0];
+    for (size_t i = 0; i < GV_ADDRESS_SLOTS && bucket == NULL; i++) {
+        struct gv_address_rate *rate = &inbound->rate[i];
+        if (rate->updated_us != 0 && memcmp(rate->address, address, 16) == 0) {
+            bucket = rate;
+        } else if (rate->updated_us < oldest->updated_us) {
+            oldest = rate;
+        }
+    }
+    const uint32_t full = GV_HANDSHAKE_BURST * 1000u;
+    if (bucket == NULL) {
+        bucket = oldest;
+        memcpy(bucket->address, address, 16);
+        bucket->tokens = full;
+    } else {
+        uint64_t gained = (now_us - bucket->updated_us) * GV_HANDSHAKES_PER_S / 1000u;
+        bucket->tokens = gained >= full - bucket->tokens ? full : bucket->tokens + (uint32_t)gained;
+    }
+    bucket->updated_us = now_us;
+    if (bucket->tokens < 1000) {
+        return false;
+    }
+    bucket->tokens -= 1000;
+    return true;
+}
+
+static void silent_counts(const struct gv_inbound *inbound, const uint8_t address[16], uint32_t *all, uint32_t *same)
+{
+    *all = 0;
+    *same = 0;
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        const struct gv_connection *connection = &inbound->slot[i];
+        if (connection->fd >= 0 && connection->link == 0) {
+            *all += 1;
+            *same += memcmp(connection->address, address, 16) == 0 ? 1u : 0u;
+        }
+    }
+}
+
+static bool admits(struct gv_inbound *inbound, const struct gv_connection *fresh, uint64_t now_us)
+{
+    if (inbound->count >= inbound->max) {
+        return false;
+    }
+    if (fresh->loopback) {
+        return true; /* or a local swarm could not form */
+    }
+    uint32_t all;
+    uint32_t same;
+    silent_counts(inbound, fresh->address, &all, &same);
+    return all < GV_SILENT_MAX && same < GV_PER_ADDRESS_SILENT_MAX && rate_allows(inbound, fresh->address, now_us);
+}
+
+void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
+{
+    inbound->accepted++;
+    struct gv_connection fresh = {.fd = fd, .held = fcntl(fd, F_DUPFD_CLOEXEC, 0), .accepted_us = now_us};
+    if (fresh.held < 0) {
+        return; /* it closed already, or no descriptor is left: libzmq's own time-outs end it */
+    }
+    struct sockaddr_storage ours;
+    struct sockaddr_storage theirs;
+    socklen_t ours_size = sizeof ours;
+    socklen_t theirs_size = sizeof theirs;
+    if (getsockname(fresh.held, (struct sockaddr *)&ours, &ours_size) != 0 ||
+        getpeername(fresh.held, (struct sockaddr *)&theirs, &theirs_size) != 0 || port_of(&ours) != inbound->port) {
+        (void)close(fresh.held); /* the number was reused before we looked */
+        return;
+    }
+    address_bytes(fresh.address, &fresh.loopback, &theirs);
+    (void)gv_address_text(fresh.text, &theirs);
+    struct gv_connection *slot = gv_inbound_find(inbound, fd);
+    for (size_t i = 0; slot == NULL && i < GV_INBOUND_SLOTS; i++) {
+        slot = inbound->slot[i].fd < 0 ? &inbound->slot[i] : NULL;
+    }
+    if (slot == NULL || !admits(inbound, &fresh, now_us)) {
+        inbound->kicked++;
+        (void)shutdown(fresh.held, SHUT_RDWR);
+        (void)close(fresh.held);
+        return;
+    }
+    if (slot->fd >= 0) { /* its DISCONNECTED was lost */
+        (void)close(slot->held);
+    } else {
+        inbound->count++;
+    }
+    *slot = fresh;
+}
+
+uint32_t gv_inbound_disconnected(struct gv_inbound *inbound, int fd)
+{
+    struct gv_connection *connection = gv_inbound_find(inbound, fd);
+    if (connection == NULL) {
+        return 0;
+    }
+    uint32_t link = connection->link;
+    (void)close(connection->held);
+    memset(connection, 0, sizeof *connection);
+    connection->fd = -1;
+    connection->held = -1;
+    inbound->count--;
+    return link;
+}
+
+struct gv_connection *gv_inbound_find(struct gv_inbound *inbound, int fd)
+{
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        if (inbound->slot[i].fd >= 0 && inbound->slot[i].fd == fd) {
+            return &inbound->slot[i];
+        }
+    }
+    return NULL;
+}
+
+struct gv_connection *gv_inbound_of_link(struct gv_inbound *inbound, uint32_t link)
+{
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        if (inbound->slot[i].fd >= 0 && inbound->slot[i].link == link) {
+            return &inbound->slot[i];
+        }
+    }
+    return NULL;
+}
+
+void gv_inbound_kick(struct gv_inbound *inbound, struct gv_connection *connection)
+{
+    if (!connection->kicked) {
+        connection->kicked = true;
+        inbound->kicked++;
+        (void)shutdown(connection->held, SHUT_RDWR);
+    }
+}
+
+void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
+{
+    for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
+        struct gv_connection *connection = &inbound->slot[i];
+        if (connection->fd < 0) {
+            continue;
+        }
+        uint64_t age_us = now_us - connection->accepted_us;
+        uint64_t allowed = connection->delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
+        if ((connection->link == 0 && age_us > GV_PROVISIONAL_US) || gv_received_bytes(connection->held) > allowed) {
+            gv_inbound_kick(inbound, connection);
+        }
+    }
+}

@@ -1,0 +1,535 @@
+/*
+ * The event loop: sockets, letters, signals, timers. One thread, no locks.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "data.h"
+#include "log.h"
+#include "node.h"
+#include "notify.h"
+
+#define FAREWELL_US 2000000u /* for the core's STOPPED */
+#define LAST_CHECKPOINT_US 120000000u
+#define LAST_EVALUATION_US 10000000u
+#define PEERS_SAVE_US 60000000u
+#define TRUST_SAVE_US 5000000u
+#define INVITES_US 30000000u
+#define HOURS_US 20000000u
+#define PERSIST_RETRY_US 5000000u
+#define FIRST_EVALUATION_US 3000000u
+#define POLL_MS_MAX 1000 /* pipes of a socket nobody polls leak */
+
+uint64_t gv_now_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* ---- training on and off ----------------------------------------------------------------------------------- */
+
+static bool within_hours(const struct gv_config *config)
+{
+    if (config->hours_from == config->hours_to) {
+        return true;
+    }
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local) == NULL) {
+        return true;
+    }
+    uint32_t minute = (uint32_t)(local.tm_hour * 60 + local.tm_min);
+    if (config->hours_from < config->hours_to) {
+        return minute >= config->hours_from && minute < config->hours_to;
+    }
+    return minute >= config->hours_from || minute < config->hours_to;
+}
+
+void gv_node_update_training(struct gv_node *node)
+{
+    struct gv_mail mail = {.kind = GV_MAIL_TRAIN, .value = node->core_trains && node->in_hours ? 1 : 0};
+    (void)gv_mailbox_try_put(node->trainer.in, &mail);
+}
+
+/* ---- saving ------------------------------------------------------------------------------------------------ */
+
+bool gv_node_checkpoint(struct gv_node *node)
+{
+    if (node->checkpointing || !node->started) {
+        return false;
+    }
+    struct gv_core_stats stats;
+    gv_core_stats(node->core, &stats);
+    if (stats.state == GV_STATE_FETCHING ||
+        (stats.state == GV_STATE_JOINING && node->trainer.checkpoint.counter == 0)) {
+        return false; /* no model of the swarm's to keep */
+    }
+    struct gv_checkpoint *header = calloc(1, sizeof *header);
+    if (header == NULL) {
+        return false;
+    }
+    *header = (struct gv_checkpoint){.layout = node->layout,
+                                     .epoch = node->manifest.epoch,
+                                     .age = stats.age,
+                                     .steps = node->trainer.checkpoint.steps + node->steps,
+                                     .exchanges = node->trainer.checkpoint.exchanges + stats.exchanges_done,
+                                     .state_count = 2 * node->trainer.parameters,
+                                     .served_count = node->trainer.parameters};
+    struct gv_mail mail = {.kind = GV_MAIL_CHECKPOINT, .data = header};
+    if (!gv_node_order(node, &mail)) {
+        free(header);
+        return false;
+    }
+    node->checkpointing = true;
+    node->checkpoint_us = gv_now_us();
+    return true;
+}
+
+static void order_save(struct gv_node *node, struct gv_save *job)
+{
+    struct gv_mail mail = {.kind = GV_MAIL_SAVE, .data = job};
+    if (!gv_node_order(node, &mail)) {
+        gv_save_free(&job);
+    }
+}
+
+void gv_node_save_peers(struct gv_node *node)
+{
+    struct gv_save *job = calloc(1, sizeof *job);
+    if (job == NULL || gv_directory_new(&job->directory, GV_ADDRESS_BOOK_MAX) != GV_OK) {
+        gv_save_free(&job);
+        return;
+    }
+    job->what = GV_SAVE_PEERS;
+    job->seed_count = node->seed_count;
+    memcpy(job->seeds, node->seeds, sizeof job->seeds);
+    for (uint32_t i = 0; i < gv_directory_count(node->directory); i++) {
+        struct gv_span bytes;
+        struct gv_ref ref;
+        const struct gv_record *record = gv_directory_at(node->directory, i, &bytes);
+        (void)!gv_directory_put(job->directory, &ref, record, bytes.data, bytes.bytes, NULL, NULL);
+    }
+    node->peers_dirty = false;
+    node->peers_us = gv_now_us();
+    order_save(node, job);
+}
+
+void gv_node_save_trust(struct gv_node *node)
+{
+    struct gv_save *job = calloc(1, sizeof *job);
+    if (job == NULL || gv_trust_encode(node->trust, &job->data, &job->bytes) != GV_OK) {
+        gv_save_free(&job);
+        return;
+    }
+    job->what = GV_SAVE_BYTES;
+    (void)snprintf(job->name, sizeof job->name, "trust");
+    node->trust_dirty = false;
+    node->trust_us = gv_now_us();
+    order_save(node, job);
+}
+
+/* ---- the way down ------------------------------------------------------------------------------------------ */
+
+static void farewell(struct gv_node *node)
+{
+    node->ending = GV_ENDING_FAREWELL;
+    node->ending_us = gv_now_us();
+    if (!node->started) {
+        node->ending = GV_ENDED;
+        return;
+    }
+    struct gv_event event = {.kind = GV_EV_COMMAND};
+    event.u.command = node->leaving ? GV_CMD_LEAVE : GV_CMD_STOP;
+    gv_node_event(node, &event);
+}
+
+void gv_node_end(struct gv_node *node, int exit_code)
+{
+    if (node->ending != GV_RUNNING && node->ending != GV_ENDING_EVALUATE) {
+        return;
+    }
+    bool finished =
+        node->settled && node->ending == GV_RUNNING && (exit_code == GV_EXIT_OK || exit_code == GV_EXIT_ALONE);
+    node->exit_code = exit_code;
+    node->ending_us = gv_now_us();
+    gv_notify("STOPPING=1");
+    if (finished && node->trainer.trains) { /* the last word on the model, for status and the log */
+        struct gv_mail mail = {.kind = GV_MAIL_EVALUATE};
+        node->ending = GV_ENDING_EVALUATE;
+        (void)gv_mailbox_try_put(node->trainer.in, &mail);
+        return;
+    }
+    /* Asked for from within an effect, the farewell is an event of its own after it. */
+    node->core_trains = false;
+    gv_node_update_training(node);
+    farewell(node);
+}
+
+static void check_ending(struct gv_node *node, uint64_t now_us)
+{
+    uint64_t waited_us = now_us - node->ending_us;
+    if (node->ending == GV_ENDING_EVALUATE && waited_us > LAST_EVALUATION_US) {
+        farewell(node);
+    } else if (node->ending == GV_ENDING_FAREWELL && waited_us > FAREWELL_US) {
+        node->ending = GV_ENDING_CHECKPOINT;
+        node->ending_us = now_us;
+        if (!gv_node_checkpoint(node) && !node->checkpointing) {
+            node->ending = GV_ENDED;
+        }
+    } else if (node->ending == GV_ENDING_CHECKPOINT && waited_us > LAST_CHECKPOINT_US) {
+        node->ending = GV_ENDED;
+    }
+}
+
+enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag)
+{
+    char path[GV_STORE_PATH_MAX];
+    struct gv_config *config = calloc(1, sizeof *config);
+    struct gv_data data;
+    memset(&data, 0, sizeof data);
+    enum gv_err err = config != NULL ? gv_store_path(path, node->dir, "config.ini", diag)
+                                     : gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
+    if (err == GV_OK) {
+        err = gv_config_load(config, path, diag);
+    }
+    if (err == GV_OK && config->data[0] != '\0') { /* looked at here so that a bad file cannot end a running node */
+        err = gv_data_load(&data, config->data, diag);
+        if (err == GV_OK) {
+            err = gv_data_fit(&data, &node->manifest.schema, diag);
+        }
+        gv_data_deinit(&data);
+    }
+    free(config);
+    if (err != GV_OK) {
+        gv_log(GV_LEVEL_UNUSUAL, "reload refused, running on as before", "why=\"%s\"", diag->text);
+        return err;
+    }
+    gv_log(GV_LEVEL_INFO, "reload", "how=\"restart with a checkpoint\"");
+    node->restart = true;
+    gv_node_end(node, GV_EXIT_OK);
+    return GV_OK;
+}
+
+/* ---- letters ------------------------------------------------------------------------------------------------ */
+
+static void on_ready(struct gv_node *node, const struct gv_mail *mail)
+{
+    struct gv_event event = {.kind = GV_EV_START};
+    gv_random(event.u.start.seed, sizeof event.u.start.seed);
+    event.u.start.self = gv_record_ref(&node->record);
+    event.u.start.swarm = node->swarm;
+    event.u.start.manifest = gv_node_core_manifest(node);
+    event.u.start.trust_digest = gv_trust_digest(node->trust);
+    event.u.start.age = mail->value;
+    event.u.start.has_model = mail->index != 0;
+    event.u.start.paused = false;
+    event.u.start.trains = node->trainer.trains;
+    event.u.start.book_count = gv_directory_count(node->directory);
+    event.u.start.seed_count = node->seed_count;
+    node->announced_book = event.u.start.book_count;
+    if (node->trainer.checkpoint_damaged) {
+        gv_log(GV_LEVEL_UNUSUAL, "a checkpoint was damaged", "used=%s",
+               node->trainer.checkpoint.state_count > 0 ? "the older one" : "none: the swarm's model will be fetched");
+    }
+    gv_log(GV_LEVEL_INFO, "ready", "listen=%s age=%.1f parameters=%zu data=%s",
+           gv_links_endpoint(node->links)[0] != '\0' ? gv_links_endpoint(node->links) : "none",
+           (double)mail->value / 65536.0, node->trainer.parameters, node->trainer.trains ? "yes" : "none");
+    node->evaluate_us = gv_now_us() + FIRST_EVALUATION_US - node->config.evaluate_s * 1000000u;
+    node->checkpoint_us = gv_now_us();
+    node->started = true;
+    gv_node_event(node, &event);
+    gv_node_announce_ready(node);
+}
+
+static void on_steps(struct gv_node *node, const struct gv_mail *mail)
+{
+    node->steps = mail->value;
+    node->loss = mail->loss;
+    node->samples_per_s = node->samples_per_s == 0 ? mail->rate : (7 * node->samples_per_s + mail->rate) / 8;
+    node->compute_us = mail->compute_us;
+    node->wall_us = mail->wall_us;
+    struct gv_event event = {.kind = GV_EV_STEPS};
+    event.u.steps.total = mail->value;
+    event.u.steps.loss = mail->loss;
+    event.u.steps.samples_per_s = node->samples_per_s;
+    event.u.steps.round = mail->index != 0;
+    gv_node_event(node, &event);
+    if (node->options->steps > 0 && mail->value >= node->options->steps && !node->settled) {
+        struct gv_event settle = {.kind = GV_EV_COMMAND};
+        settle.u.command = GV_CMD_SETTLE;
+        gv_node_event(node, &settle);
+    }
+}
+
+static void on_metrics(struct gv_node *node, const struct gv_mail *mail)
+{
+    node->accuracy = mail->accuracy;
+    node->evaluated = mail->samples;
+    gv_log(GV_LEVEL_INFO, "evaluated", "accuracy=%.4f loss=%.4f samples=%llu", (double)mail->accuracy / 65536.0,
+           (double)mail->loss / 65536.0, (unsigned long long)mail->samples);
+    struct gv_event event = {.kind = GV_EV_METRICS};
+    event.u.metrics.loss = mail->loss;
+    event.u.metrics.accuracy = mail->accuracy;
+    gv_node_event(node, &event);
+    if (node->ending == GV_ENDING_EVALUATE) {
+        farewell(node);
+    }
+}
+
+static void on_work(struct gv_node *node, const struct gv_mail *mail, enum gv_event_kind kind)
+{
+    if (kind == GV_EV_SNAPSHOT || kind == GV_EV_MERGED) {
+        gv_node_stage_returned(node);
+    }
+    struct gv_event event = {.kind = kind, .verdict = mail->verdict};
+    event.u.work.nonce = mail->nonce;
+    event.u.work.index = mail->index;
+    gv_node_event(node, &event);
+}
+
+static void on_encoded(struct gv_node *node, struct gv_mail *mail)
+{
+    zmq_msg_t *message = mail->data;
+    enum gv_err err = message != NULL ? gv_links_send(node->links, mail->link, message) : GV_ERR_BUSY;
+    free(message);
+    if (err == GV_ERR_BUSY) {
+        struct gv_event event = {.kind = GV_EV_SEND_FAILED, .link = mail->link};
+        gv_node_event(node, &event);
+    }
+}
+
+static void on_persisted(struct gv_node *node, const struct gv_mail *mail)
+{
+    if (mail->verdict != GV_OK || mail->value != node->persist_wanted) {
+        return; /* tried again by the timer */
+    }
+    node->persist_wanted = 0;
+    node->record.incarnation = mail->value;
+    node->record.sequence = 0;
+    if (gv_node_sign_record(node) == GV_OK) {
+        gv_log(GV_LEVEL_INFO, "new incarnation", "incarnation=%llu", (unsigned long long)mail->value);
+        struct gv_event event = {.kind = GV_EV_PERSISTED};
+        event.u.self.incarnation = mail->value;
+        event.u.self.sequence = 0;
+        gv_node_event(node, &event);
+    }
+}
+
+static void on_failed(struct gv_node *node, const struct gv_mail *mail)
+{
+    struct gv_diag *diag = mail->data;
+    if (diag != NULL) {
+        node->diag = *diag;
+        free(diag);
+    } else {
+        (void)gv_diag_set(&node->diag, mail->verdict, "%s", gv_err_text(mail->verdict));
+    }
+    node->exit_code = gv_exit_for(mail->verdict);
+    node->ending = GV_ENDED;
+}
+
+static void on_checkpointed(struct gv_node *node, const struct gv_mail *mail)
+{
+    node->checkpointing = false;
+    node->checkpoints += mail->verdict == GV_OK ? 1 : 0;
+    if (node->ending == GV_ENDING_CHECKPOINT) {
+        if (mail->verdict != GV_OK) {
+            (void)gv_diag_set(&node->diag, mail->verdict,
+                              "the last checkpoint could not be written; the one before it "
+                              "is intact. See the log for why");
+            node->exit_code = node->exit_code == GV_EXIT_OK ? GV_EXIT_FAILED : node->exit_code;
+        }
+        node->ending = GV_ENDED;
+    }
+}
+
+static void take_letter(struct gv_node *node, struct gv_mail *mail)
+{
+    switch (mail->kind) {
+    case GV_MAIL_READY:
+        on_ready(node, mail);
+        return;
+    case GV_MAIL_FAILED:
+        on_failed(node, mail);
+        return;
+    case GV_MAIL_STEPS:
+        on_steps(node, mail);
+        return;
+    case GV_MAIL_METRICS:
+        on_metrics(node, mail);
+        return;
+    case GV_MAIL_SNAPSHOT_READY:
+        on_work(node, mail, GV_EV_SNAPSHOT);
+        return;
+    case GV_MAIL_MERGED:
+        on_work(node, mail, GV_EV_MERGED);
+        return;
+    case GV_MAIL_PINNED:
+        on_work(node, mail, GV_EV_PINNED);
+        return;
+    case GV_MAIL_APPLIED:
+        on_work(node, mail, GV_EV_APPLIED);
+        return;
+    case GV_MAIL_ENCODED:
+        on_encoded(node, mail);
+        return;
+    case GV_MAIL_VERIFIED:
+        gv_node_verified(node, mail->data);
+        return;
+    case GV_MAIL_PERSISTED:
+        on_persisted(node, mail);
+        return;
+    case GV_MAIL_CHECKPOINTED:
+        on_checkpointed(node, mail);
+        return;
+    default:
+        GV_ASSERT(!"a letter for another thread");
+    }
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------- */
+
+static bool due(uint64_t *last_us, uint64_t now_us, uint64_t every_us)
+{
+    if (now_us - *last_us < every_us) {
+        return false;
+    }
+    *last_us = now_us;
+    return true;
+}
+
+static void run_timers(struct gv_node *node, uint64_t now_us)
+{
+    if (!node->started || node->ending != GV_RUNNING) {
+        return;
+    }
+    if (node->config.checkpoint_s > 0 && now_us - node->checkpoint_us > node->config.checkpoint_s * 1000000u) {
+        node->checkpoint_us = now_us;
+        (void)gv_node_checkpoint(node);
+    }
+    if (node->config.evaluate_s > 0 && due(&node->evaluate_us, now_us, node->config.evaluate_s * 1000000u)) {
+        struct gv_mail mail = {.kind = GV_MAIL_EVALUATE};
+        (void)gv_mailbox_try_put(node->trainer.in, &mail);
+    }
+    if (node->peers_dirty && now_us - node->peers_us > PEERS_SAVE_US) {
+        gv_node_save_peers(node);
+    }
+    if (node->trust_dirty && now_us - node->trust_us > TRUST_SAVE_US) {
+        gv_node_save_trust(node);
+    }
+    if (due(&node->invites_us, now_us, INVITES_US)) {
+        gv_node_close_invites(node);
+    }
+    if (due(&node->hours_us, now_us, HOURS_US) && within_hours(&node->config) != node->in_hours) {
+        node->in_hours = !node->in_hours;
+        gv_log(GV_LEVEL_INFO, node->in_hours ? "hours begin, training" : "hours end, resting", " ");
+        gv_node_update_training(node);
+    }
+    if (node->persist_wanted != 0 && due(&node->persist_us, now_us, PERSIST_RETRY_US)) {
+        struct gv_mail mail = {.kind = GV_MAIL_PERSIST, .value = node->persist_wanted};
+        (void)gv_node_order(node, &mail);
+    }
+    uint32_t book = gv_directory_count(node->directory);
+    if (book != node->announced_book) {
+        struct gv_event event = {.kind = GV_EV_BOOK};
+        event.u.book.book_count = book;
+        event.u.book.seed_count = node->seed_count;
+        node->announced_book = book;
+        gv_node_event(node, &event);
+    }
+}
+
+static long timeout_ms(const struct gv_node *node, uint64_t now_us)
+{
+    uint64_t until_us = now_us + POLL_MS_MAX * 1000u;
+    uint64_t candidates[] = {node->started ? gv_core_next_deadline(node->core) : UINT64_MAX,
+                             gv_shaper_deadline(&node->up, now_us), gv_shaper_deadline(&node->down, now_us)};
+    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
+        until_us = candidates[i] < until_us ? candidates[i] : until_us;
+    }
+    return until_us <= now_us ? 0 : (long)((until_us - now_us + 999u) / 1000u);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------ */
+
+static void take_signals(struct gv_node *node, int signals)
+{
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            struct gv_diag diag;
+            (void)!gv_node_reload(node, &diag);
+        } else {
+            gv_log(GV_LEVEL_INFO, "stopping", "signal=%s", info.ssi_signo == SIGTERM ? "TERM" : "INT");
+            node->restart = false;
+            gv_node_end(node, GV_EXIT_OK);
+        }
+    }
+}
+
+/* What to poll: links, letters, signals, control. Returns the count. */
+static int poll_items(const struct gv_node *node, int signals, zmq_pollitem_t *items)
+{
+    int count = gv_links_poll(node->links, items);
+    items[count++] = (zmq_pollitem_t){.fd = gv_mailbox_fd(node->mail), .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
+    struct gv_control_poll fds[GV_CONTROL_CLIENTS_MAX + 1];
+    uint32_t fd_count = gv_control_fds(node->control, fds);
+    for (uint32_t i = 0; i < fd_count; i++) {
+        short events = (short)(fds[i].write ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
+        items[count++] = (zmq_pollitem_t){.fd = fds[i].fd, .events = events};
+    }
+    return count;
+}
+
+static void turn(struct gv_node *node, int signals, zmq_pollitem_t *items)
+{
+    int count = poll_items(node, signals, items);
+    (void)zmq_poll(items, count, timeout_ms(node, gv_now_us()));
+    uint64_t now_us = gv_now_us();
+    take_signals(node, signals);
+    struct gv_mail mail;
+    for (int i = 0; i < 256 && gv_mailbox_take(node->mail, &mail, 0); i++) {
+        take_letter(node, &mail);
+    }
+    gv_links_step(node->links, now_us);
+    gv_node_shape(node, gv_now_us());
+    gv_control_step(node->control, now_us);
+    if (node->started && gv_core_next_deadline(node->core) <= gv_now_us()) {
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        gv_node_event(node, &tick);
+    }
+    run_timers(node, now_us);
+    check_ending(node, now_us);
+}
+
+void gv_node_loop(struct gv_node *node)
+{
+    static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+    sigset_t mask;
+    (void)sigemptyset(&mask);
+    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {
+        (void)sigaddset(&mask, caught[i]);
+    }
+    int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    zmq_pollitem_t *items = calloc(GV_LINKS_POLL_MAX + GV_CONTROL_CLIENTS_MAX + 3, sizeof *items);
+    if (signals < 0 || items == NULL) {
+        (void)gv_diag_set(&node->diag, GV_ERR_NOMEM, "cannot set up the event loop: %s", strerror(errno));
+        node->exit_code = GV_EXIT_FAILED;
+    } else {
+        node->in_hours = within_hours(&node->config);
+        while (node->ending != GV_ENDED) {
+            turn(node, signals, items);
+        }
+    }
+    free(items);
+    if (signals >= 0) {
+        (void)close(signals);
+    }
+}

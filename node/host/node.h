@@ -1,0 +1,207 @@
+/*
+ * The loop thread's side of a running node: what it owns, and how frames become events and effects become actions.
+ *
+ *     links -> frames.c -> (worker: signatures) -> gv_node_event() -> core -> effects.c -> links, worker, trainer
+ *
+ * Everything here belongs to the loop thread. The other threads get letters.
+ */
+#ifndef GV_NODE_H
+#define GV_NODE_H
+
+#include <jansson.h>
+
+#include "config.h"
+#include "control.h"
+#include "daemon.h"
+#include "directory.h"
+#include "gv/core.h"
+#include "gv/manifest.h"
+#include "identity.h"
+#include "invite.h"
+#include "links.h"
+#include "mailbox.h"
+#include "shaper.h"
+#include "store.h"
+#include "trainer.h"
+#include "trust.h"
+#include "worker.h"
+
+#define GV_PARKED_FRAMES 64
+#define GV_QUEUED_EVENTS 256
+#define GV_LEAVES_KEPT 64
+#define GV_PINS_MAX 8
+#define GV_VERIFICATIONS_MAX 32
+
+struct gv_parked { /* a frame with bulk parameters, waiting for the core's APPLY or DROP */
+    bool used;
+    bool inline_state;
+    zmq_msg_t frame;
+};
+
+struct gv_leave_entry { /* a signed farewell, to be passed on */
+    struct gv_id id;
+    size_t bytes;
+    uint8_t data[GV_LEAVE_BYTES_MAX];
+};
+
+struct gv_check_rate { /* per link: signature checks it may cause, tokens in thousandths */
+    uint32_t link;
+    bool greeted; /* its one HELLO or WELCOME has come */
+    uint32_t tokens;
+    uint64_t updated_us;
+};
+
+/* How the node is going down, in order. */
+enum gv_ending {
+    GV_RUNNING = 0,
+    GV_ENDING_EVALUATE,   /* a last evaluation of the finished model */
+    GV_ENDING_FAREWELL,   /* waiting for the core's STOPPED */
+    GV_ENDING_CHECKPOINT, /* waiting for the last checkpoint */
+    GV_ENDED,
+};
+
+struct gv_node {
+    /* who we are; set up before the loop starts */
+    const struct gv_run_options *options;
+    const char *dir;
+    struct gv_config config;
+    struct gv_manifest manifest;
+    struct gv_hash layout;
+    struct gv_sign_key *sign;
+    struct gv_curve_key *curve;
+    struct gv_chain member;
+    struct gv_swarm_id swarm;
+    uint64_t boot;
+    bool creator;
+
+    /* our record */
+    struct gv_record record;
+    uint8_t record_data[GV_RECORD_BYTES_MAX];
+    size_t record_bytes;
+    struct gv_id id;
+    char observed[GV_ENDPOINT_BYTES_MAX + 1]; /* host part peers reported last */
+    uint32_t observed_votes;
+
+    /* what we know */
+    struct gv_trust *trust;
+    struct gv_directory *directory;
+    struct gv_seed seeds[GV_SEEDS_MAX];
+    uint32_t seed_count;
+    uint32_t announced_book;
+    struct gv_leave_entry leaves[GV_LEAVES_KEPT];
+    uint32_t leave_next;
+
+    /* the machine */
+    void *core_memory;
+    struct gv_core *core;
+    struct gv_effects *effects;
+    bool started; /* START was given to the core */
+    struct gv_links *links;
+    struct gv_mailbox *mail;
+    struct gv_trainer trainer;
+    struct gv_worker worker;
+    struct gv_control *control;
+    uint8_t *scratch; /* GV_FRAME_BYTES_MAX, a frame being encoded */
+    struct gv_parked parked[GV_PARKED_FRAMES];
+    struct gv_event queue[GV_QUEUED_EVENTS]; /* events that effects caused */
+    uint32_t queue_first, queue_count;
+    bool stepping;
+    const struct gv_bulk *current_bulk; /* of the message the core looks at */
+    struct gv_check_rate check_rates[GV_LINK_SLOTS];
+    uint32_t verifications; /* at the worker */
+    uint64_t pins[GV_PINS_MAX];
+    uint32_t snapshot_codec;
+    bool trainer_has_stage; /* from SNAPSHOT, COMMIT, ADOPT to its answer: worker jobs on the stage wait in `held` */
+    struct gv_mail held[GV_PARKED_FRAMES];
+    uint32_t held_count;
+    struct gv_shaper up, down;
+
+    /* what a person sees */
+    uint64_t started_us;
+    uint64_t steps;                         /* of this process */
+    uint64_t exchanges_before;              /* of earlier processes */
+    uint64_t loss, accuracy, samples_per_s; /* Q16 */
+    uint64_t evaluated;                     /* samples; 0: no evaluation */
+    uint64_t compute_us, wall_us;
+    uint64_t alarms;
+    char last_alarm[160];
+    bool core_trains, in_hours, paused;
+    bool settled, found;
+
+    /* timers, monotonic */
+    uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us;
+    bool checkpointing, trust_dirty, peers_dirty;
+    uint64_t checkpoints;    /* written by this process */
+    uint64_t persist_wanted; /* an incarnation that must reach the disk; 0: none */
+
+    int *ready_fd; /* the parent of --daemon waits here for our readiness */
+    enum gv_ending ending;
+    uint64_t ending_us;
+    int exit_code;
+    bool restart; /* leave the process image and start again: new manifest layout, new configuration */
+    bool leaving;
+    struct gv_diag diag;
+};
+
+/** Monotonic microseconds. */
+uint64_t gv_now_us(void);
+
+/** Gives an event to the core (stamping its times) and acts on the effects, and on the events those cause. */
+void gv_node_event(struct gv_node *node, struct gv_event *event);
+
+/** The callbacks for the links, with the node as context. */
+struct gv_links_handler gv_node_links_handler(struct gv_node *node);
+/** The worker's answer to a GV_MAIL_VERIFY; takes the job. */
+void gv_node_verified(struct gv_node *node, struct gv_verification *job);
+/** A frame that waits under this handle, or NULL. */
+struct gv_parked *gv_node_parked(struct gv_node *node, uint32_t handle);
+
+/** Executes one effect. */
+void gv_node_act(struct gv_node *node, struct gv_effect *effect);
+/** Passes on what the caps now allow. */
+void gv_node_shape(struct gv_node *node, uint64_t now_us);
+/** The stage is the worker's again: what waited for it goes there. */
+void gv_node_stage_returned(struct gv_node *node);
+/** Sends a letter to the worker; logs and frees nothing if its box is full (false). */
+bool gv_node_order(struct gv_node *node, const struct gv_mail *mail);
+
+/** Signs our record with the fields in node->record. */
+GV_NODISCARD enum gv_err gv_node_sign_record(struct gv_node *node);
+/** A peer told us how it sees us ("tcp://host:port"). */
+void gv_node_observed(struct gv_node *node, const char *endpoint);
+/** Fills node->record's endpoints from configuration and observation; true if they changed. */
+bool gv_node_endpoints(struct gv_node *node);
+
+/** A verified manifest arrived (or a person gave one): takes it over if it is newer. Takes *manifest's memory. */
+void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest);
+/** What the core must know of the manifest. */
+struct gv_core_manifest gv_node_core_manifest(const struct gv_node *node);
+/** Entries were added to the trust set: drops who is no longer a member, tells the core. */
+void gv_node_trust_changed(struct gv_node *node);
+
+/** Closes the invites of ours (file `invites`) that have expired. */
+void gv_node_close_invites(struct gv_node *node);
+
+/** The handler of the control socket. */
+json_t *gv_node_request(void *context, const json_t *request);
+
+/** SIGHUP: checks the configuration and data anew; if they hold, the node restarts with them, else it says what is
+ *  wrong and runs on as it was. */
+GV_NODISCARD enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag);
+
+/** Tells the service manager and the waiting parent that the node listens and trains. */
+void gv_node_announce_ready(struct gv_node *node);
+
+/** Runs until the node ends. */
+void gv_node_loop(struct gv_node *node);
+/** Starts the way down. */
+void gv_node_end(struct gv_node *node, int exit_code);
+/** Orders a checkpoint; false if one is under way or there is nothing to write. */
+bool gv_node_checkpoint(struct gv_node *node);
+/** Hands copies of the address book and the trust set to the worker. */
+void gv_node_save_peers(struct gv_node *node);
+void gv_node_save_trust(struct gv_node *node);
+/** Training as the core, the hours and the person want it. */
+void gv_node_update_training(struct gv_node *node);
+
+#endif

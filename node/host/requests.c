@@ -1,0 +1,306 @@
+/*
+ * What a person asks over the control socket, and the answers.
+ */
+#include <math.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "manifest_text.h"
+#include "node.h"
+
+static json_t *refuse(enum gv_err err, const char *why)
+{
+    return json_pack("{s:b, s:i, s:s}", "ok", 0, "code", (int)err, "error", why);
+}
+
+static json_t *done(void)
+{
+    return json_pack("{s:b}", "ok", 1);
+}
+
+static double from_q16(uint64_t value)
+{
+    return (double)value / 65536.0;
+}
+
+static const char *state_text(enum gv_state state)
+{
+    switch (state) {
+#define STATE_CASE(name, number, text) \
+    case GV_STATE_##name:              \
+        return text;
+        GV_STATE_LIST(STATE_CASE)
+#undef STATE_CASE
+    default:
+        return "?";
+    }
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long total = 0;
+    unsigned long long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL) {
+        return 0;
+    }
+    int got = fscanf(file, "%llu %llu", &total, &resident);
+    (void)fclose(file);
+    return got == 2 ? resident * (unsigned long long)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void set_id(json_t *object, const char *key, const uint8_t *bytes)
+{
+    char hex[2 * GV_ID_BYTES + 1];
+    struct gv_id id;
+    memcpy(id.b, bytes, sizeof id.b);
+    gv_id_hex(hex, &id, 2 * GV_ID_BYTES);
+    (void)json_object_set_new(object, key, json_string(hex));
+}
+
+static void set_count(json_t *object, const char *key, uint64_t value)
+{
+    (void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void set_real(json_t *object, const char *key, double value, bool known)
+{
+    (void)json_object_set_new(object, key, known && isfinite(value) ? json_real(value) : json_null());
+}
+
+static json_t *refusals(const struct gv_core_stats *stats)
+{
+    static const struct {
+        int code;
+        const char *name;
+    } names[] = {
+#define NAME(name, code, text) {code, #name},
+        GV_ERR_LIST(NAME)
+#undef NAME
+    };
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int index = names[i].code - 100;
+        if (index >= 0 && index < GV_REASONS && stats->refusals[index] > 0) {
+            set_count(object, names[i].name, stats->refusals[index]);
+        }
+    }
+    return object;
+}
+
+static void add_swarm(const struct gv_node *node, json_t *reply, const struct gv_core_stats *stats)
+{
+    json_t *swarm = json_object();
+    set_id(swarm, "id", node->swarm.b);
+    (void)json_object_set_new(swarm, "name", json_string(node->manifest.name));
+    set_count(swarm, "nodes", stats->swarm_nodes);
+    set_real(swarm, "accuracy", from_q16(stats->swarm_accuracy), stats->swarm_figures);
+    set_real(swarm, "loss", from_q16(stats->swarm_loss), stats->swarm_figures);
+    set_real(swarm, "samples_per_s", from_q16(stats->swarm_samples_per_s), stats->swarm_figures);
+    (void)json_object_set_new(reply, "swarm", swarm);
+}
+
+static void add_learning(const struct gv_node *node, json_t *reply, const struct gv_core_stats *stats)
+{
+    set_count(reply, "steps", node->trainer.checkpoint.steps + node->steps);
+    set_real(reply, "age", from_q16(stats->age), true);
+    set_real(reply, "loss", from_q16(node->loss), node->steps > 0);
+    set_real(reply, "accuracy", from_q16(node->accuracy), node->evaluated > 0);
+    (void)json_object_set_new(reply, "accuracy_on",
+                              json_string(node->trainer.evaluates_train ? "training data" : "test data"));
+    set_count(reply, "accuracy_samples", node->evaluated);
+    set_real(reply, "compute_share", node->wall_us > 0 ? (double)node->compute_us / (double)node->wall_us : 0,
+             node->wall_us > 0);
+    set_real(reply, "samples_per_s", from_q16(node->samples_per_s), true);
+}
+
+static json_t *status(struct gv_node *node)
+{
+    struct gv_core_stats stats;
+    struct gv_links_stats links;
+    uint64_t now_us = gv_now_us();
+    json_t *reply = done();
+    memset(&stats, 0, sizeof stats);
+    if (node->started) {
+        gv_core_stats(node->core, &stats);
+    }
+    gv_links_stats(node->links, &links);
+    (void)json_object_set_new(reply, "state", json_string(state_text(stats.state)));
+    set_id(reply, "node_id", node->id.b);
+    set_count(reply, "manifest_version", node->manifest.version);
+    set_count(reply, "incarnation", node->record.incarnation);
+    set_count(reply, "uptime_s", (now_us - node->started_us) / 1000000u);
+    add_learning(node, reply, &stats);
+    set_count(reply, "peers_active", stats.peers_active);
+    set_count(reply, "peers_known", stats.peers_known);
+    set_count(reply, "exchanges_done", stats.exchanges_done);
+    set_count(reply, "exchanges_failed", stats.exchanges_failed);
+    set_count(reply, "exchanges_refused", stats.exchanges_refused);
+    set_count(reply, "exchanges_in_doubt", stats.exchanges_doubt);
+    set_real(reply, "last_exchange_s", (double)(now_us - stats.last_exchange_us) / 1e6, stats.last_exchange_us > 0);
+    set_count(reply, "bytes_sent", links.bytes_out);
+    set_count(reply, "bytes_received", links.bytes_in);
+    set_count(reply, "rss_bytes", resident_bytes());
+    add_swarm(node, reply, &stats);
+    json_t *endpoints = json_array();
+    for (uint32_t i = 0; i < node->record.endpoint_count; i++) {
+        (void)json_array_append_new(endpoints, json_string(node->record.endpoints[i]));
+    }
+    (void)json_object_set_new(reply, "endpoints", endpoints);
+    (void)json_object_set_new(reply, "listening", json_string(gv_links_endpoint(node->links)));
+    set_count(reply, "connections", links.inbound + links.outbound);
+    set_count(reply, "connections_cut", links.kicked);
+    (void)json_object_set_new(reply, "refusals", refusals(&stats));
+    set_count(reply, "alarms", node->alarms);
+    (void)json_object_set_new(reply, "last_alarm", json_string(node->last_alarm));
+    (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));
+    set_count(reply, "checkpoints", node->checkpoints);
+    (void)json_object_set_new(reply, "checkpoint_damaged", json_boolean(node->trainer.checkpoint_damaged));
+    return reply;
+}
+
+static json_t *one_peer(const struct gv_node *node, const struct gv_peer_info *peer, uint64_t now_us)
+{
+    static const char *const roles[] = {"passive", "active", "linked"};
+    const struct gv_record *record = gv_directory_record(node->directory, &peer->ref.id);
+    json_t *object = json_object();
+    set_id(object, "node_id", peer->ref.id.b);
+    (void)json_object_set_new(object, "role", json_string(roles[peer->role <= GV_PEER_LINKED ? peer->role : 0]));
+    (void)json_object_set_new(object, "suspected", json_boolean(peer->suspected));
+    (void)json_object_set_new(object, "dialled", json_boolean(peer->dialled));
+    set_count(object, "incarnation", peer->ref.incarnation);
+    set_real(object, "score", from_q16(peer->score), true);
+    set_real(object, "rtt_ms", (double)peer->rtt_us / 1000.0, peer->rtt_us > 0);
+    set_real(object, "heard_s", (double)(now_us - peer->heard_us) / 1e6, peer->heard_us > 0);
+    (void)json_object_set_new(object, "endpoint",
+                              json_string(record != NULL && record->endpoint_count > 0 ? record->endpoints[0] : ""));
+    (void)json_object_set_new(object, "last_error",
+                              json_string(peer->last_error != 0 ? gv_err_text((int)peer->last_error) : ""));
+    return object;
+}
+
+static json_t *peers(const struct gv_node *node)
+{
+    json_t *reply = done();
+    json_t *list = json_array();
+    const uint32_t cap = GV_PASSIVE_MAX + GV_LINKS_MAX + GV_ACTIVE_MAX;
+    struct gv_peer_info *infos = calloc(cap, sizeof *infos);
+    if (infos != NULL && node->started) {
+        uint32_t count = gv_core_peers(node->core, infos, cap);
+        for (uint32_t i = 0; i < count && i < cap; i++) {
+            (void)json_array_append_new(list, one_peer(node, &infos[i], gv_now_us()));
+        }
+    }
+    free(infos);
+    (void)json_object_set_new(reply, "peers", list);
+    return reply;
+}
+
+static void command(struct gv_node *node, enum gv_command what)
+{
+    struct gv_event event = {.kind = GV_EV_COMMAND};
+    event.u.command = what;
+    gv_node_event(node, &event);
+}
+
+static json_t *add_trust(struct gv_node *node, const char *text)
+{
+    uint8_t entry[GV_TRUST_ENTRY_BYTES_MAX];
+    size_t bytes = 0;
+    bool added = false;
+    if (text == NULL || sodium_base642bin(entry, sizeof entry, text, strlen(text), " \n", &bytes, NULL,
+                                          sodium_base64_VARIANT_ORIGINAL) != 0) {
+        return refuse(GV_ERR_USAGE, "the entry is not Base64");
+    }
+    enum gv_err err = gv_trust_add(node->trust, &added, entry, bytes);
+    if (err != GV_OK) {
+        return refuse(err, gv_err_text(err));
+    }
+    json_t *reply = done();
+    (void)json_object_set_new(reply, "added", json_boolean(added));
+    if (added) {
+        gv_node_trust_changed(node);
+    }
+    return reply;
+}
+
+static json_t *new_manifest(struct gv_node *node, const char *text)
+{
+    struct gv_manifest manifest;
+    struct gv_diag diag;
+    if (text == NULL) {
+        return refuse(GV_ERR_USAGE, "no manifest given");
+    }
+    if (gv_manifest_parse(&manifest, text, strlen(text), &node->manifest.root, &diag) != GV_OK) {
+        return refuse(diag.code, diag.text);
+    }
+    if (manifest.version <= node->manifest.version) {
+        gv_manifest_deinit(&manifest);
+        return refuse(GV_ERR_MANIFEST, "its version is not newer than the one in force");
+    }
+    gv_node_take_manifest(node, &manifest);
+    return done();
+}
+
+/* A checkpoint right now, for those who read the files beside a running node. It is on disk when the count in `status`
+ * has passed the one given here. */
+static json_t *checkpoint(struct gv_node *node)
+{
+    if (!gv_node_checkpoint(node) && !node->checkpointing) {
+        return refuse(GV_ERR_BUSY, "there is no model to write yet");
+    }
+    json_t *reply = done();
+    set_count(reply, "checkpoints", node->checkpoints);
+    return reply;
+}
+
+static json_t *end(struct gv_node *node, bool leave)
+{
+    node->leaving = node->leaving || leave;
+    node->restart = false;
+    gv_node_end(node, GV_EXIT_OK);
+    return done();
+}
+
+json_t *gv_node_request(void *context, const json_t *request)
+{
+    struct gv_node *node = context;
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+    if (cmd == NULL) {
+        return refuse(GV_ERR_USAGE, "a request is an object with a \"cmd\"");
+    }
+    if (strcmp(cmd, "status") == 0) {
+        return status(node);
+    }
+    if (strcmp(cmd, "peers") == 0) {
+        return peers(node);
+    }
+    if (strcmp(cmd, "pause") == 0 || strcmp(cmd, "resume") == 0) {
+        node->paused = cmd[0] == 'p';
+        command(node, node->paused ? GV_CMD_PAUSE : GV_CMD_RESUME);
+        gv_log(GV_LEVEL_INFO, node->paused ? "paused" : "resumed", "by=request");
+        return done();
+    }
+    if (strcmp(cmd, "stop") == 0 || strcmp(cmd, "leave") == 0) {
+        return end(node, cmd[0] == 'l');
+    }
+    if (strcmp(cmd, "reload") == 0) {
+        struct gv_diag diag;
+        return gv_node_reload(node, &diag) == GV_OK ? done() : refuse(diag.code, diag.text);
+    }
+    if (strcmp(cmd, "checkpoint") == 0) {
+        return checkpoint(node);
+    }
+    if (strcmp(cmd, "trust") == 0) {
+        return add_trust(node, json_string_value(json_object_get(request, "entry")));
+    }
+    if (strcmp(cmd, "manifest") == 0) {
+        return new_manifest(node, json_string_value(json_object_get(request, "text")));
+    }
+    return refuse(GV_ERR_USAGE, "unknown cmd; known are status, peers, pause, resume, stop, leave, checkpoint, trust, "
+                                "manifest, reload");
+}

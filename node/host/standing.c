@@ -1,0 +1,267 @@
+/*
+ * Our standing in the swarm: our signed record and the addresses in it, the manifest in force, who is no longer a member.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "manifest_text.h"
+#include "model.h"
+#include "node.h"
+
+#define OBSERVED_VOTES 3 /* reports in a row that move an address we already have */
+
+/* ---- our record ------------------------------------------------------------------------------------------ */
+
+enum gv_err gv_node_sign_record(struct gv_node *node)
+{
+    node->record.issued_s = (uint64_t)time(NULL);
+    enum gv_err err = gv_record_sign(node->record_data, &node->record_bytes, &node->record, node->sign);
+    if (err != GV_OK) {
+        gv_log(GV_LEVEL_BROKEN, "cannot sign our record", "reason=\"%s\"", gv_err_text(err));
+    }
+    return err;
+}
+
+/* Host and port of "tcp://host:port"; brackets of IPv6 stay. */
+static bool split_endpoint(char host[GV_ENDPOINT_BYTES_MAX + 1], char port[8], const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    if (strncmp(endpoint, "tcp://", 6) != 0 || colon == NULL || colon < endpoint + 6 || strlen(colon + 1) > 5) {
+        return false;
+    }
+    (void)snprintf(host, GV_ENDPOINT_BYTES_MAX + 1, "%.*s", (int)(colon - endpoint - 6), endpoint + 6);
+    (void)snprintf(port, 8, "%s", colon + 1);
+    return host[0] != '\0';
+}
+
+static bool is_wildcard(const char *host)
+{
+    return strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0;
+}
+
+bool gv_node_endpoints(struct gv_node *node)
+{
+    char endpoint[GV_ENDPOINT_BYTES_MAX + 1] = "";
+    char host[GV_ENDPOINT_BYTES_MAX + 1];
+    char port[8];
+    if (node->config.advertise[0] != '\0') {
+        (void)snprintf(endpoint, sizeof endpoint, "%s", node->config.advertise);
+    } else if (split_endpoint(host, port, gv_links_endpoint(node->links))) {
+        const char *name = is_wildcard(host) ? node->observed : host;
+        int length = name[0] != '\0' ? snprintf(endpoint, sizeof endpoint, "tcp://%s:%s", name, port) : 0;
+        endpoint[length < (int)sizeof endpoint ? sizeof endpoint - 1 : 0] = '\0';
+    }
+    bool some = endpoint[0] != '\0' && gv_endpoint_valid(endpoint);
+    uint32_t count = some ? 1 : 0;
+    bool changed = count != node->record.endpoint_count || (some && strcmp(endpoint, node->record.endpoints[0]) != 0);
+    node->record.endpoint_count = count;
+    memset(node->record.endpoints, 0, sizeof node->record.endpoints);
+    if (some) {
+        memcpy(node->record.endpoints[0], endpoint, sizeof endpoint);
+    }
+    return changed;
+}
+
+void gv_node_observed(struct gv_node *node, const char *endpoint)
+{
+    char host[GV_ENDPOINT_BYTES_MAX + 1];
+    char port[8];
+    if (node->config.advertise[0] != '\0' || !split_endpoint(host, port, endpoint) || is_wildcard(host)) {
+        return;
+    }
+    if (strcmp(host, node->observed) == 0) {
+        node->observed_votes = 0;
+        return;
+    }
+    /* One report will do where we have nothing; afterwards a single peer cannot move us. */
+    if (node->observed[0] != '\0' && ++node->observed_votes < OBSERVED_VOTES) {
+        return;
+    }
+    memcpy(node->observed, host, sizeof host);
+    node->observed_votes = 0;
+    if (gv_node_endpoints(node)) {
+        node->record.sequence++;
+        if (gv_node_sign_record(node) == GV_OK) {
+            gv_log(GV_LEVEL_INFO, "our address", "endpoint=%s",
+                   node->record.endpoint_count > 0 ? node->record.endpoints[0] : "-");
+            struct gv_event event = {.kind = GV_EV_SELF};
+            event.u.self.incarnation = node->record.incarnation;
+            event.u.self.sequence = node->record.sequence;
+            gv_node_event(node, &event);
+        }
+    }
+}
+
+/* ---- manifest -------------------------------------------------------------------------------------------- */
+
+struct gv_core_manifest gv_node_core_manifest(const struct gv_node *node)
+{
+    const struct gv_manifest *manifest = &node->manifest;
+    uint64_t parameters = gv_model_layout(node->trainer.model)->parameters;
+    uint64_t stop = manifest->stop_age;
+    if (node->options->until_age > 0 && (stop == 0 || node->options->until_age < stop)) {
+        stop = node->options->until_age;
+    }
+    struct gv_core_manifest core = {.version = manifest->version,
+                                    .hash = manifest->hash,
+                                    .epoch = manifest->epoch,
+                                    .layout = node->layout,
+                                    .block_count = manifest->exchange_momentum ? 2 : 1,
+                                    .codec = manifest->codec,
+                                    .merge = manifest->merge,
+                                    .local_steps = manifest->local_steps,
+                                    .settle_exchanges = manifest->settle_exchanges,
+                                    .stop_age = stop == 0 ? GV_NEVER : stop * GV_Q16_ONE};
+    for (uint32_t i = 0; i < core.block_count; i++) {
+        core.block_elements[i] = parameters;
+    }
+    return core;
+}
+
+/* A newer version, or the same with a higher hash (two roots' hands signed differently: an alarm, but one must win). */
+static bool supersedes(const struct gv_manifest *fresh, const struct gv_manifest *old)
+{
+    return fresh->version > old->version ||
+           (fresh->version == old->version && memcmp(fresh->hash.b, old->hash.b, sizeof fresh->hash.b) > 0);
+}
+
+static bool needs_restart(const struct gv_manifest *fresh, const struct gv_manifest *old)
+{
+    return fresh->epoch != old->epoch || strcmp(fresh->training.model, old->training.model) != 0 ||
+           fresh->exchange_momentum != old->exchange_momentum || fresh->training.batch != old->training.batch;
+}
+
+static void configure_trainer(struct gv_node *node)
+{
+    struct gv_training *training = malloc(sizeof *training);
+    if (training == NULL) {
+        return;
+    }
+    *training = node->manifest.training;
+    struct gv_core_manifest core = gv_node_core_manifest(node);
+    struct gv_mail mail = {.kind = GV_MAIL_CONFIGURE,
+                           .index = node->manifest.local_steps,
+                           .value = core.stop_age == GV_NEVER ? 0 : core.stop_age / GV_Q16_ONE,
+                           .data = training};
+    if (!gv_mailbox_try_put(node->trainer.in, &mail)) {
+        free(training);
+    }
+}
+
+void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest)
+{
+    if (!supersedes(manifest, &node->manifest)) {
+        gv_manifest_deinit(manifest);
+        return;
+    }
+    struct gv_diag diag;
+    if (gv_store_save_manifest(node->dir, manifest, &diag) != GV_OK) { /* rare: worth the loop's wait */
+        gv_log(GV_LEVEL_BROKEN, "cannot save the manifest", "why=\"%s\"", diag.text);
+    }
+    gv_log(GV_LEVEL_INFO, "new manifest", "version=%llu epoch=%u", (unsigned long long)manifest->version,
+           manifest->epoch);
+    bool restart = needs_restart(manifest, &node->manifest);
+    gv_manifest_deinit(&node->manifest);
+    node->manifest = *manifest;
+    memset(manifest, 0, sizeof *manifest);
+    gv_trust_set_inviters(node->trust, node->manifest.inviters);
+    if (restart) { /* another model: neighbours are told we will be back, and the new one starts from its seed */
+        node->restart = true;
+        gv_node_end(node, GV_EXIT_OK);
+        return;
+    }
+    configure_trainer(node);
+    struct gv_event event = {.kind = GV_EV_MANIFEST};
+    event.u.manifest = gv_node_core_manifest(node);
+    gv_node_event(node, &event);
+}
+
+/* ---- revocation ------------------------------------------------------------------------------------------ */
+
+void gv_node_trust_changed(struct gv_node *node)
+{
+    node->trust_dirty = true;
+    struct gv_event event = {.kind = GV_EV_TRUST};
+    event.u.trust_digest = gv_trust_digest(node->trust);
+    gv_node_event(node, &event);
+    for (uint32_t i = gv_directory_count(node->directory); i-- > 0;) {
+        struct gv_span bytes;
+        const struct gv_record *record = gv_directory_at(node->directory, i, &bytes);
+        if (gv_trust_check(node->trust, &record->chain) != GV_OK) {
+            struct gv_id id = gv_id_of(&record->identity);
+            struct gv_event revoked = {.kind = GV_EV_REVOKED};
+            revoked.u.revoked = id;
+            gv_directory_remove(node->directory, &id);
+            node->peers_dirty = true;
+            gv_node_event(node, &revoked);
+        }
+    }
+    if (gv_trust_check(node->trust, &node->member) != GV_OK) {
+        struct gv_event revoked = {.kind = GV_EV_REVOKED};
+        revoked.u.revoked = node->id;
+        gv_node_event(node, &revoked);
+    }
+}
+
+/* One entry that keeps those who used the invite in time. */
+static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite)
+{
+    uint8_t data[GV_TRUST_ENTRY_BYTES_MAX];
+    size_t bytes = 0;
+    bool added = false;
+    struct gv_entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return GV_ERR_NOMEM;
+    }
+    entry->kind = GV_ENTRY_CLOSE;
+    entry->target = *invite;
+    entry->issued_s = (uint64_t)time(NULL);
+    entry->issuer_chain = node->member;
+    uint32_t users = gv_trust_users(node->trust, invite, entry->kept, GV_KEPT_IDS_MAX);
+    enum gv_err err = GV_ERR_FULL; /* more users than an entry can keep: expiry then stays best effort */
+    if (users <= GV_KEPT_IDS_MAX) {
+        entry->kept_count = users;
+        err = gv_entry_sign(data, &bytes, entry, &node->swarm, node->sign);
+    }
+    free(entry);
+    if (err == GV_OK) {
+        err = gv_trust_add(node->trust, &added, data, bytes);
+    }
+    if (err == GV_OK && added) {
+        gv_node_trust_changed(node);
+    }
+    return err;
+}
+
+void gv_node_close_invites(struct gv_node *node)
+{
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    if (gv_store_read(node->dir, "invites", 1024 * 1024, &data, &bytes, NULL) != GV_OK) {
+        return; /* never invited anybody */
+    }
+    char *rest = NULL;
+    bool all_closed = true;
+    for (char *line = strtok_r((char *)data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        char hex[2 * GV_ID_BYTES + 1];
+        unsigned long long expires_s = 0;
+        struct gv_id invite;
+        if (sscanf(line, "%64s %llu", hex, &expires_s) != 2 || gv_id_parse(&invite, hex) != GV_OK || expires_s == 0) {
+            continue;
+        }
+        if (expires_s > (unsigned long long)time(NULL)) {
+            all_closed = false;
+        } else if (close_invite(node, &invite) != GV_OK) {
+            gv_log_limited(GV_LEVEL_UNUSUAL, "invites", "cannot close an invite", "invite=%.8s", hex);
+        } else {
+            gv_log(GV_LEVEL_INFO, "invite closed", "invite=%.8s", hex);
+        }
+    }
+    free(data);
+    if (all_closed && gv_store_write(node->dir, "invites", "", 0, 0600, NULL) != GV_OK) {
+        gv_log_limited(GV_LEVEL_BROKEN, "invites", "cannot clear the list of invites", " ");
+    }
+}

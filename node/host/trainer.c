@@ -1,0 +1,493 @@
+/*
+ * The trainer thread: see trainer.h. All state below `struct work` belongs to that thread alone.
+ */
+#include "trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "data.h"
+#include "merge.h"
+
+#define SLICE_ELEMENTS (256u * 1024u) /* 1 MiB: a few tenths of a millisecond to copy */
+#define EVALUATION_ROWS 128u
+#define COPIES_MAX 8
+#define REPORT_US 500000u
+
+struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way */
+    enum gv_mail_kind kind;
+    uint64_t nonce;
+    uint64_t value;
+    size_t done;
+};
+
+struct work {
+    struct gv_trainer *trainer;
+    struct gv_data data;
+    struct gv_learner *learner;
+    bool train;
+    uint32_t cpu_percent;
+    uint32_t local_steps, batch;
+    uint64_t steps, steps_max, reported_steps, age_max;
+    uint64_t compute_us, wall_us, mark_us, reported_us;
+    double loss; /* running mean */
+    uint64_t pins;
+    bool merged_since_refresh;
+    bool asked_to_stop;
+    uint32_t copy_count;
+    struct copy copies[COPIES_MAX];
+    bool evaluating;
+    size_t evaluated;
+    double loss_sum, correct;
+};
+
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static uint64_t q16(double value)
+{
+    return value > 0 && isfinite(value) ? (uint64_t)(value * 65536.0) : 0;
+}
+
+static void answer(const struct work *work, enum gv_mail_kind kind, uint64_t nonce)
+{
+    struct gv_mail mail = {.kind = kind, .nonce = nonce, .verdict = GV_OK};
+    gv_mailbox_put(work->trainer->loop, &mail);
+}
+
+/* ---- copies ---------------------------------------------------------------------------------------------- */
+
+/* live += stage, and the served model follows unless somebody holds it. */
+static void commit_slice(struct work *work, size_t offset, size_t count)
+{
+    struct gv_trainer *trainer = work->trainer;
+    float *live = gv_learner_state(work->learner);
+    gv_merge_commit(live + offset, trainer->stage + offset, count);
+    if (work->pins == 0 && offset < trainer->parameters) {
+        size_t served = offset + count < trainer->parameters ? count : trainer->parameters - offset;
+        memcpy(trainer->served + offset, live + offset, served * sizeof *live);
+    }
+}
+
+static void adopt_slice(struct work *work, size_t offset, size_t count)
+{
+    struct gv_trainer *trainer = work->trainer;
+    float *live = gv_learner_state(work->learner);
+    memcpy(live + offset, trainer->stage + offset, count * sizeof *live);
+    memset(live + trainer->parameters + offset, 0, count * sizeof *live);
+    if (work->pins == 0) {
+        memcpy(trainer->served + offset, trainer->stage + offset, count * sizeof *live);
+    }
+}
+
+static size_t copy_length(const struct work *work, enum gv_mail_kind kind)
+{
+    bool exchange = kind == GV_MAIL_SNAPSHOT || kind == GV_MAIL_COMMIT;
+    return exchange ? work->trainer->exchanged : work->trainer->parameters;
+}
+
+static void finish_copy(struct work *work, const struct copy *copy)
+{
+    switch (copy->kind) {
+    case GV_MAIL_SNAPSHOT:
+        answer(work, GV_MAIL_SNAPSHOT_READY, copy->nonce);
+        return;
+    case GV_MAIL_COMMIT: {
+        double age = gv_learner_age(work->learner) + (double)(int64_t)copy->value / 65536.0;
+        gv_learner_set_age(work->learner, age > 0 ? age : 0);
+        work->merged_since_refresh = true;
+        answer(work, GV_MAIL_MERGED, copy->nonce);
+        return;
+    }
+    case GV_MAIL_ADOPT:
+        gv_learner_set_age(work->learner, (double)copy->value / 65536.0);
+        work->merged_since_refresh = true;
+        answer(work, GV_MAIL_MERGED, copy->nonce);
+        return;
+    default:
+        answer(work, GV_MAIL_PINNED, copy->nonce);
+        return;
+    }
+}
+
+/* One slice of the oldest copy. */
+static void advance_copy(struct work *work)
+{
+    struct copy *copy = &work->copies[0];
+    struct gv_trainer *trainer = work->trainer;
+    size_t length = copy_length(work, copy->kind);
+    size_t count = length - copy->done < SLICE_ELEMENTS ? length - copy->done : SLICE_ELEMENTS;
+    const float *live = gv_learner_state(work->learner);
+    if (copy->kind == GV_MAIL_SNAPSHOT) {
+        memcpy(trainer->stage + copy->done, live + copy->done, count * sizeof *live);
+    } else if (copy->kind == GV_MAIL_COMMIT) {
+        commit_slice(work, copy->done, count);
+    } else if (copy->kind == GV_MAIL_ADOPT) {
+        adopt_slice(work, copy->done, count);
+    } else if (work->merged_since_refresh || work->pins > 1) {
+        count = length - copy->done; /* a pin of a served model that is fresh, or held already: nothing to copy */
+    } else {
+        memcpy(trainer->served + copy->done, live + copy->done, count * sizeof *live);
+    }
+    copy->done += count;
+    if (copy->done == length) {
+        struct copy finished = *copy;
+        work->copy_count--;
+        memmove(&work->copies[0], &work->copies[1], work->copy_count * sizeof work->copies[0]);
+        finish_copy(work, &finished);
+    }
+}
+
+/* ---- evaluation ------------------------------------------------------------------------------------------ */
+
+static const struct gv_samples *evaluation_samples(const struct work *work)
+{
+    return work->data.test.count > 0 ? &work->data.test : &work->data.train;
+}
+
+static void start_evaluation(struct work *work)
+{
+    if (work->evaluating || !work->trainer->trains) {
+        return;
+    }
+    if (!work->merged_since_refresh && work->pins == 0) { /* alone: what it has is what it serves */
+        memcpy(work->trainer->served, gv_learner_state(work->learner), work->trainer->parameters * sizeof(float));
+    }
+    work->merged_since_refresh = false;
+    work->evaluating = true;
+    work->evaluated = 0;
+    work->loss_sum = 0;
+    work->correct = 0;
+}
+
+static void advance_evaluation(struct work *work)
+{
+    const struct gv_samples *all = evaluation_samples(work);
+    size_t count = all->count - work->evaluated < EVALUATION_ROWS ? all->count - work->evaluated : EVALUATION_ROWS;
+    struct gv_samples part = *all;
+    part.count = count;
+    part.labels = all->labels + work->evaluated;
+    part.bytes = all->bytes != NULL ? all->bytes + work->evaluated * work->data.features : NULL;
+    part.values = all->values != NULL ? all->values + work->evaluated * work->data.features : NULL;
+    struct gv_evaluation result;
+    if (gv_evaluate(&result, work->trainer->model, work->trainer->served, &work->data, &part) != GV_OK) {
+        work->evaluating = false; /* no memory for a batch right now: the next request tries again */
+        return;
+    }
+    work->loss_sum += result.loss * (double)count;
+    work->correct += result.accuracy * (double)count;
+    work->evaluated += count;
+    if (work->evaluated == all->count) {
+        work->evaluating = false;
+        double samples = (double)all->count;
+        struct gv_mail mail = {.kind = GV_MAIL_METRICS,
+                               .loss = q16(work->loss_sum / samples),
+                               .accuracy = q16(work->correct / samples),
+                               .samples = all->count};
+        gv_mailbox_put(work->trainer->loop, &mail);
+    }
+}
+
+/* ---- training -------------------------------------------------------------------------------------------- */
+
+static bool may_step(const struct work *work)
+{
+    return work->train && work->trainer->trains && (work->steps_max == 0 || work->steps < work->steps_max) &&
+           (work->age_max == 0 || gv_learner_age(work->learner) < (double)work->age_max);
+}
+
+static void report(struct work *work, uint64_t now_us, bool round)
+{
+    uint64_t elapsed_us = now_us - work->reported_us;
+    uint64_t samples = (work->steps - work->reported_steps) * work->batch;
+    struct gv_mail mail = {.kind = GV_MAIL_STEPS,
+                           .value = work->steps,
+                           .index = round ? 1 : 0,
+                           .loss = q16(work->loss),
+                           .rate = elapsed_us > 0 ? samples * 65536u * 1000u / (elapsed_us / 1000u + 1u) : 0,
+                           .compute_us = work->compute_us,
+                           .wall_us = work->wall_us};
+    gv_mailbox_put(work->trainer->loop, &mail);
+    work->reported_us = now_us;
+    work->reported_steps = work->steps;
+}
+
+static void train_step(struct work *work)
+{
+    uint64_t start_us = clock_us();
+    double loss = (double)gv_learner_step(work->learner);
+    uint64_t end_us = clock_us();
+    work->steps++;
+    work->compute_us += end_us - start_us;
+    work->loss = work->steps == 1 ? loss : work->loss + 0.02 * (loss - work->loss);
+    bool round = work->steps % work->local_steps == 0;
+    if (round || end_us - work->reported_us > REPORT_US || !may_step(work)) {
+        report(work, end_us, round);
+    }
+}
+
+/* ---- mail ------------------------------------------------------------------------------------------------ */
+
+static void fill_slice(struct work *work, const struct gv_slice *slice)
+{
+    const float *from = slice->served ? work->trainer->served : gv_learner_state(work->learner);
+    memcpy(slice->out, from + slice->offset, slice->count * sizeof *from);
+    struct gv_mail mail = {.kind = GV_MAIL_SLICE};
+    gv_mailbox_put(work->trainer->slices, &mail);
+}
+
+static void obey(struct work *work, const struct gv_mail *mail)
+{
+    switch (mail->kind) {
+    case GV_MAIL_TRAIN:
+        work->train = mail->value != 0;
+        work->mark_us = clock_us();
+        work->reported_us = work->mark_us;
+        work->reported_steps = work->steps;
+        return;
+    case GV_MAIL_PIN:
+        work->pins++;
+        /* fall through */
+    case GV_MAIL_SNAPSHOT:
+    case GV_MAIL_COMMIT:
+    case GV_MAIL_ADOPT:
+        GV_ASSERT(work->copy_count < COPIES_MAX);
+        work->copies[work->copy_count++] =
+            (struct copy){.kind = mail->kind, .nonce = mail->nonce, .value = mail->value};
+        return;
+    case GV_MAIL_UNPIN:
+        work->pins -= work->pins > 0 ? 1 : 0;
+        return;
+    case GV_MAIL_SLICE:
+        fill_slice(work, mail->data);
+        return;
+    case GV_MAIL_CONFIGURE:
+        gv_learner_configure(work->learner, mail->data);
+        work->batch = ((const struct gv_training *)mail->data)->batch;
+        work->local_steps = mail->index;
+        work->age_max = mail->value;
+        free(mail->data);
+        return;
+    case GV_MAIL_CPU:
+        work->cpu_percent = (uint32_t)mail->value;
+        return;
+    case GV_MAIL_EVALUATE:
+        start_evaluation(work);
+        return;
+    case GV_MAIL_STOP:
+        work->asked_to_stop = true;
+        return;
+    default:
+        GV_ASSERT(!"a letter for another thread");
+    }
+}
+
+/* Milliseconds to rest after a stretch of training so that it uses at most cpu_percent of a core. */
+static int rest_ms(struct work *work, uint64_t *debt_us, uint64_t step_us)
+{
+    if (work->cpu_percent >= 100) {
+        return 0;
+    }
+    *debt_us += step_us * (100u - work->cpu_percent) / work->cpu_percent;
+    if (*debt_us < 2000) {
+        return 0;
+    }
+    int ms = (int)(*debt_us / 1000);
+    *debt_us %= 1000;
+    return ms;
+}
+
+static void run(struct work *work)
+{
+    uint64_t debt_us = 0;
+    int wait_ms = 0;
+    work->mark_us = work->reported_us = clock_us();
+    while (!work->asked_to_stop) {
+        struct gv_mail mail;
+        bool stepping = may_step(work);
+        bool busy = work->copy_count > 0 || work->evaluating;
+        int timeout = busy ? 0 : (stepping ? wait_ms : -1);
+        wait_ms = 0;
+        while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout)) {
+            obey(work, &mail);
+            timeout = 0;
+        }
+        if (work->copy_count > 0) {
+            advance_copy(work);
+        } else if (work->evaluating) {
+            advance_evaluation(work);
+        }
+        if (may_step(work)) {
+            uint64_t before_us = work->compute_us;
+            train_step(work);
+            wait_ms = rest_ms(work, &debt_us, work->compute_us - before_us);
+            uint64_t now_us = clock_us();
+            work->wall_us += now_us - work->mark_us;
+            work->mark_us = now_us;
+        } else {
+            work->mark_us = clock_us();
+        }
+    }
+}
+
+/* ---- start and end --------------------------------------------------------------------------------------- */
+
+static enum gv_err load_data(struct work *work, struct gv_diag *diag)
+{
+    const struct gv_trainer_options *options = &work->trainer->options;
+    if (options->config->data[0] == '\0') {
+        return GV_OK;
+    }
+    enum gv_err err = gv_data_load(&work->data, options->config->data, diag);
+    if (err == GV_OK) {
+        err = gv_data_fit(&work->data, &options->manifest->schema, diag);
+    }
+    if (err == GV_OK && options->config->shard_count > 1) {
+        err = gv_data_shard(&work->data, options->config->partition, options->config->shard_index,
+                            options->config->shard_count, options->manifest->training.seed, diag);
+    }
+    if (err == GV_OK && work->data.train.count < 1) {
+        err = gv_diag_set(diag, GV_ERR_DATA, "data %s: no samples to train on", options->config->data);
+    }
+    work->trainer->trains = err == GV_OK;
+    return err;
+}
+
+/* Takes over the newest intact checkpoint if it is of this model. */
+static enum gv_err load_checkpoint(struct work *work, struct gv_diag *diag)
+{
+    struct gv_trainer *trainer = work->trainer;
+    struct gv_checkpoint checkpoint;
+    bool damaged = false;
+    memset(&checkpoint, 0, sizeof checkpoint);
+    enum gv_err err = gv_store_load_checkpoint(trainer->options.dir, &checkpoint, NULL, NULL, &damaged, diag);
+    if (err == GV_ERR_NOT_FOUND) {
+        return GV_OK;
+    }
+    if (err == GV_ERR_CORRUPT) { /* both slots: start again and fetch; the swarm has the model */
+        trainer->checkpoint_damaged = true;
+        return GV_OK;
+    }
+    bool fits = err == GV_OK && gv_hash_equal(&checkpoint.layout, &trainer->options.layout) &&
+                checkpoint.epoch == trainer->options.manifest->epoch &&
+                checkpoint.state_count == 2 * trainer->parameters &&
+                (checkpoint.served_count == 0 || checkpoint.served_count == trainer->parameters);
+    if (!fits) {
+        return err; /* an older epoch's model: the manifest's seed starts the new one */
+    }
+    float *served = checkpoint.served_count > 0 ? trainer->served : NULL;
+    err = gv_store_load_checkpoint(trainer->options.dir, &checkpoint, gv_learner_state(work->learner), served, &damaged,
+                                   diag);
+    if (err == GV_OK) {
+        trainer->checkpoint = checkpoint;
+        trainer->checkpoint_damaged = damaged;
+        gv_learner_set_age(work->learner, (double)checkpoint.age / 65536.0);
+        work->merged_since_refresh = served != NULL;
+    }
+    return err;
+}
+
+static enum gv_err set_up(struct work *work, struct gv_diag *diag)
+{
+    struct gv_trainer *trainer = work->trainer;
+    const struct gv_manifest *manifest = trainer->options.manifest;
+    enum gv_err err = load_data(work, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    trainer->test_samples = evaluation_samples(work)->count;
+    trainer->evaluates_train = work->data.test.count == 0;
+    trainer->parameters = gv_model_layout(trainer->model)->parameters;
+    trainer->exchanged = trainer->parameters * (manifest->exchange_momentum ? 2 : 1);
+    trainer->stage = malloc(trainer->exchanged * sizeof(float));
+    trainer->served = malloc(trainer->parameters * sizeof(float));
+    if (trainer->stage == NULL || trainer->served == NULL ||
+        gv_learner_new(&work->learner, trainer->model, trainer->trains ? &work->data : NULL, &manifest->training,
+                       trainer->options.order_seed) != GV_OK) {
+        return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory for a model of %zu parameters", trainer->parameters);
+    }
+    work->local_steps = manifest->local_steps;
+    work->batch = manifest->training.batch;
+    work->steps_max = trainer->options.steps_max;
+    work->age_max = trainer->options.age_max;
+    work->cpu_percent = trainer->options.config->cpu_percent;
+    return load_checkpoint(work, diag);
+}
+
+/* Frees what undelivered letters own. */
+static void drain(struct gv_mailbox *mailbox)
+{
+    struct gv_mail mail;
+    while (gv_mailbox_take(mailbox, &mail, 0)) {
+        if (mail.kind == GV_MAIL_CONFIGURE) {
+            free(mail.data);
+        }
+    }
+}
+
+static void *trainer_main(void *argument)
+{
+    struct work work = {.trainer = argument};
+    struct gv_trainer *trainer = argument;
+    struct gv_diag *diag = calloc(1, sizeof *diag);
+    gv_learner_thread_init();
+    struct gv_mail mail = {.kind = GV_MAIL_FAILED, .data = diag, .verdict = GV_ERR_NOMEM};
+    if (diag != NULL) {
+        mail.verdict = set_up(&work, diag);
+    }
+    if (mail.verdict == GV_OK) {
+        bool model = trainer->options.creator || trainer->checkpoint.state_count > 0;
+        struct gv_mail ready = {.kind = GV_MAIL_READY, .value = trainer->checkpoint.age, .index = model ? 1 : 0};
+        free(diag);
+        gv_mailbox_put(trainer->loop, &ready);
+        run(&work);
+    } else {
+        gv_mailbox_put(trainer->loop, &mail);
+    }
+    gv_learner_free(&work.learner);
+    gv_data_deinit(&work.data);
+    drain(trainer->in);
+    return NULL;
+}
+
+enum gv_err gv_trainer_start(struct gv_trainer *trainer, const struct gv_trainer_options *options,
+                             struct gv_mailbox *loop, struct gv_diag *diag)
+{
+    memset(trainer, 0, sizeof *trainer);
+    trainer->options = *options;
+    trainer->loop = loop;
+    enum gv_err err = gv_model_new(&trainer->model, options->manifest->training.model, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    if (gv_mailbox_new(&trainer->in) != GV_OK || gv_mailbox_new(&trainer->slices) != GV_OK ||
+        pthread_create(&trainer->thread, NULL, trainer_main, trainer) != 0) {
+        gv_trainer_stop(trainer);
+        return gv_diag_set(diag, GV_ERR_NOMEM, "cannot start the trainer thread");
+    }
+    trainer->running = true;
+    return GV_OK;
+}
+
+void gv_trainer_stop(struct gv_trainer *trainer)
+{
+    if (trainer->running) {
+        struct gv_mail mail = {.kind = GV_MAIL_STOP};
+        gv_mailbox_put(trainer->in, &mail);
+        (void)pthread_join(trainer->thread, NULL);
+        trainer->running = false;
+    }
+    gv_mailbox_free(&trainer->in);
+    gv_mailbox_free(&trainer->slices);
+    gv_model_free(&trainer->model);
+    free(trainer->stage);
+    free(trainer->served);
+    trainer->stage = NULL;
+    trainer->served = NULL;
+}
