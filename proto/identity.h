@@ -24,6 +24,7 @@ void gv_sign_key_seed(const struct gv_sign_key *key, uint8_t seed[32]);
 struct gv_curve_key;
 
 GV_NODISCARD enum gv_err gv_curve_key_new(struct gv_curve_key **key);
+GV_NODISCARD enum gv_err gv_curve_key_from_secret(struct gv_curve_key **key, const uint8_t secret[32]);
 void gv_curve_key_free(struct gv_curve_key **key);
 const struct gv_curve_public *gv_curve_key_public(const struct gv_curve_key *key);
 const uint8_t *gv_curve_key_secret(const struct gv_curve_key *key); /* 32 bytes, borrowed */
@@ -45,11 +46,21 @@ struct gv_id gv_id_of(const struct gv_sign_public *key);
 struct gv_swarm_id gv_swarm_id_of(const struct gv_sign_public *root);
 struct gv_hash gv_hash_of(const void *data, size_t bytes);
 
+/* What a signature is for; PROTOCOL.md, "Signatures". */
+#define GV_DOMAIN_CERTIFICATE "grapevine certificate v1"
+#define GV_DOMAIN_RECORD "grapevine record v1"
+#define GV_DOMAIN_LEAVE "grapevine leave v1"
+#define GV_DOMAIN_ENTRY "grapevine entry v1"
+#define GV_DOMAIN_MANIFEST "grapevine manifest v1"
+
 /** Signs domain || 0x00 || data. `domain` is one of the constants of PROTOCOL.md, e.g. "grapevine record v1". */
 GV_NODISCARD enum gv_err gv_sign(struct gv_signature *signature, const struct gv_sign_key *key, const char *domain,
                                  const void *data, size_t bytes);
 GV_NODISCARD enum gv_err gv_verify(const struct gv_signature *signature, const struct gv_sign_public *key,
                                    const char *domain, const void *data, size_t bytes);
+
+/** Overwrites a secret in a way the compiler keeps. */
+void gv_wipe(void *secret, size_t bytes);
 
 /** Random bytes (libsodium's generator). */
 void gv_random(void *out, size_t bytes);

@@ -9,6 +9,8 @@
 #include "gv/id.h"
 #include "gv/msg.h"
 
+#define GV_LEAVE_BYTES_MAX 256
+
 struct gv_record {
     struct gv_swarm_id swarm;
     struct gv_sign_public identity; /* equals the subject of the chain's last link */
@@ -42,7 +44,7 @@ int gv_ref_order(const struct gv_ref *a, const struct gv_ref *b);
 /** True if `text` is "tcp://HOST:PORT" with HOST a name, IPv4 or [IPv6] and PORT 1..65535. */
 bool gv_endpoint_valid(const char *text);
 
-/** A signed farewell for good: {swarm, identity, incarnation}. `out` holds 256 bytes. */
+/** A signed farewell for good: {swarm, identity, incarnation}. `out` holds GV_LEAVE_BYTES_MAX. */
 GV_NODISCARD enum gv_err gv_leave_sign(uint8_t *out, size_t *bytes, const struct gv_swarm_id *swarm,
                                        uint64_t incarnation, const struct gv_sign_key *identity);
 GV_NODISCARD enum gv_err gv_leave_verify(struct gv_id *id, uint64_t *incarnation, const struct gv_swarm_id *swarm,

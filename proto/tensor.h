@@ -24,6 +24,7 @@ void gv_tensor_quantise(uint8_t *out, enum gv_codec codec, float *x, size_t coun
 
 /** x (count) <- decoded. GV_ERR_CHUNK if bytes is not gv_tensor_bytes(count), GV_ERR_NONFINITE if any value is not
  *  finite; x is then unspecified. */
-GV_NODISCARD enum gv_err gv_tensor_decode(float *x, size_t count, enum gv_codec codec, const uint8_t *data, size_t bytes);
+GV_NODISCARD enum gv_err gv_tensor_decode(float *x, size_t count, enum gv_codec codec, const uint8_t *data,
+                                          size_t bytes);
 
 #endif

@@ -3,10 +3,19 @@
  * through each invite. No input or output; the host stores gv_trust_encode()'s bytes.
  *
  * An entry {kind, target, kept ids} by issuer I applies to a member M when
- *   REVOKE: target is M or stands above M in its chain, M (or the one through which it hangs below the target) is not
- *           kept, and I is the root or stands above the target in M's chain;
- *   CLOSE:  target is an invite in M's chain, the identity that used it is not kept, and I is the root or that
- *           invite's inviter.
+ *   REVOKE: target is M or stands above M in its chain, no member below the target down to M is kept, and I is the root
+ *           or stands above the target in M's chain;
+ *   CLOSE:  target is an invite in M's chain, no member below it down to M is kept, and I is the root or that invite's
+ *           inviter.
+ * So keeping an id keeps those it invited too, and an id cannot be kept from its own revocation.
+ *
+ * An entry whose issuer is itself expelled by an entry of the root is void: it is dropped, and refused from then on.
+ * Its only effect could have been on those that the root chose to keep, and a revoked inviter must not be able to expel
+ * them. Entries of the root are never void. Both rules make the valid set independent of the order of arrival.
+ *
+ * No member can fill the table. Members' entries are bounded per issuer, per branch of the tree of invitations (half as
+ * many at each generation down, so that a member's own invitees cannot add up to more than its branch), and in all; the
+ * root's always find room. In a full bucket the latest entry by (issued_s, hash) gives way, whichever came first.
  */
 #ifndef GV_TRUST_H
 #define GV_TRUST_H
@@ -16,6 +25,14 @@
 #include "gv/id.h"
 #include "gv/manifest.h"
 #include "identity.h"
+
+/* Entries by members, of GV_TRUST_ENTRIES_MAX. */
+#define GV_TRUST_MEMBERS_MAX 768   /* in all; generation g's branch may hold GV_TRUST_MEMBERS_MAX >> g */
+#define GV_TRUST_PER_ISSUER_MAX 32 /* by one identity */
+
+/* Pairs of invite and user that are remembered, and those of them whose invites one member issued. */
+#define GV_TRUST_SEEN_MAX 16384
+#define GV_TRUST_SEEN_PER_INVITER_MAX 4096
 
 struct gv_trust;
 
@@ -27,7 +44,7 @@ struct gv_entry {
     uint64_t issued_s;
     uint32_t kept_count;
     struct gv_id kept[GV_KEPT_IDS_MAX];
-    bool by_root;          /* else issuer_chain ends in the issuer's MEMBER certificate */
+    bool by_root; /* else issuer_chain ends in the issuer's MEMBER certificate */
     struct gv_chain issuer_chain;
 };
 
@@ -42,7 +59,8 @@ void gv_trust_set_inviters(struct gv_trust *trust, enum gv_inviters inviters);
 GV_NODISCARD enum gv_err gv_entry_sign(uint8_t *out, size_t *bytes, const struct gv_entry *entry,
                                        const struct gv_swarm_id *swarm, const struct gv_sign_key *issuer);
 
-/** Verifies and adds an entry. *added is false if it was there. GV_ERR_FULL, or why it is not valid. */
+/** Verifies and adds an entry. *added is false if it was there. GV_ERR_FULL (its bucket holds only earlier ones),
+ *  GV_ERR_REVOKED (void: the root has expelled its issuer), or why it is not valid. */
 GV_NODISCARD enum gv_err gv_trust_add(struct gv_trust *trust, bool *added, const uint8_t *entry, size_t bytes);
 
 /** XOR of the first eight bytes of the entries' hashes: equal sets have equal digests. */
@@ -70,7 +88,8 @@ void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
 /** Ids seen to have used this invite, at most cap; returns how many are known. */
 uint32_t gv_trust_users(const struct gv_trust *trust, const struct gv_id *invite, struct gv_id *ids, uint32_t cap);
 
-/** The whole object as bytes, and back. Encoding returns owned memory (free()). */
+/** The whole object as bytes, and back. Encoding returns owned memory (free()). Decoding is for a new object; every entry is
+ *  verified again. GV_ERR_CORRUPT. */
 GV_NODISCARD enum gv_err gv_trust_encode(const struct gv_trust *trust, uint8_t **data, size_t *bytes);
 GV_NODISCARD enum gv_err gv_trust_decode(struct gv_trust *trust, const uint8_t *data, size_t bytes);
 

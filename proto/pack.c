@@ -1,0 +1,71 @@
+/*
+ * msgpack-c with a fixed buffer behind it. See pack.h.
+ */
+#include "pack.h"
+
+#include <string.h>
+
+/* msgpack-c's callback: < 0 stops it. */
+static int append(void *context, const char *data, size_t bytes)
+{
+    struct gv_pack *p = context;
+    if (p->overflow || bytes > p->cap - p->used) {
+        p->overflow = true;
+        return -1;
+    }
+    memcpy(p->out + p->used, data, bytes);
+    p->used += bytes;
+    return 0;
+}
+
+void gv_pack_init(struct gv_pack *p, uint8_t *out, size_t cap)
+{
+    p->out = out;
+    p->cap = cap;
+    p->used = 0;
+    p->overflow = false;
+    msgpack_packer_init(&p->packer, p, append);
+}
+
+void gv_pack_array(struct gv_pack *p, size_t count)
+{
+    (void)msgpack_pack_array(&p->packer, count);
+}
+
+void gv_pack_u64(struct gv_pack *p, uint64_t value)
+{
+    (void)msgpack_pack_uint64(&p->packer, value);
+}
+
+void gv_pack_bool(struct gv_pack *p, bool value)
+{
+    (void)(value ? msgpack_pack_true(&p->packer) : msgpack_pack_false(&p->packer));
+}
+
+void gv_pack_bin(struct gv_pack *p, const uint8_t *data, size_t bytes)
+{
+    gv_pack_bin_head(p, bytes);
+    if (bytes > 0) {
+        (void)msgpack_pack_bin_body(&p->packer, data, bytes);
+    }
+}
+
+void gv_pack_bin_head(struct gv_pack *p, size_t bytes)
+{
+    (void)msgpack_pack_bin(&p->packer, bytes);
+}
+
+void gv_pack_text(struct gv_pack *p, const char *text)
+{
+    size_t bytes = strlen(text);
+    (void)msgpack_pack_str(&p->packer, bytes);
+    if (bytes > 0) {
+        (void)msgpack_pack_str_body(&p->packer, text, bytes);
+    }
+}
+
+enum gv_err gv_pack_end(const struct gv_pack *p, size_t *bytes)
+{
+    *bytes = p->used;
+    return p->overflow ? GV_ERR_RANGE : GV_OK;
+}
