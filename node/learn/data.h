@@ -1,6 +1,15 @@
 /*
- * Data: readers for `idx:DIR`, `csv:FILE[,label=last|COLUMN][,header][,test=0.2]` and `builtin:glyphs[,seed=N][,train=N]
- * [,test=N]`, gzip or not; the check against a manifest's schema; shards for trials; batches.
+ * Data: readers, the check against a manifest's schema, shards for trials, and batches.
+ *
+ *     idx:DIR                                   the four files of MNIST and its likes; those of the test set may be
+ *                                               absent
+ *     csv:FILE[,label=L][,header][,test=S][,seed=N]
+ *                                               L: last (default), first, a column number from 1, or a name of the
+ *                                               header; header: the first line is none of the data; S: share held out
+ *     builtin:glyphs[,seed=N][,train=N][,test=N]
+ *                                               procedural images, ten classes
+ *
+ * Files may be gzipped. A comma ends a path.
  *
  * Features stay as they came (bytes of images as bytes) and are scaled when a batch is gathered.
  */
@@ -29,9 +38,9 @@ struct gv_data {
     struct gv_samples test;
     enum gv_scaling scaling; /* GV_SCALING_NONE until gv_data_fit() */
     uint32_t scale_count;
-    float *mean;             /* (scale_count), owned */
+    float *mean;              /* (scale_count), owned */
     float *inverse_deviation; /* (scale_count), owned */
-    size_t skipped_rows;     /* rows of a CSV with a non-finite or empty field, counted */
+    size_t skipped_rows;      /* rows of a CSV with a non-finite or empty field, counted */
 };
 
 /** Reads a data set. The diagnosis names file, line or byte and what was expected. Returns owned (gv_data_deinit). */
@@ -49,8 +58,15 @@ void gv_schema_free(struct gv_schema *schema);
 GV_NODISCARD enum gv_err gv_data_fit(struct gv_data *data, const struct gv_schema *schema, struct gv_diag *diag);
 
 /**
- * Keeps shard `index` of `count` of the training part, as `partition` ("iid", "dirichlet:ALPHA", "classes:K") cuts it
- * with `seed`: N processes with the same seed cut disjoint shards that cover everything. The test part stays whole.
+ * owner (train.count) <- the shard each training row belongs to, as `partition` ("iid", "dirichlet:ALPHA", "classes:K")
+ * cuts the training part into `count` with `seed`. Every shard gets something, or it is an error.
+ */
+GV_NODISCARD enum gv_err gv_data_partition(uint32_t *owner, const struct gv_data *data, const char *partition,
+                                           uint32_t count, uint64_t seed, struct gv_diag *diag);
+
+/**
+ * Keeps shard `index` of `count` of the training part, as gv_data_partition() cuts it: N processes with the same seed
+ * cut disjoint shards that cover everything. The test part stays whole.
  */
 GV_NODISCARD enum gv_err gv_data_shard(struct gv_data *data, const char *partition, uint32_t index, uint32_t count,
                                        uint64_t seed, struct gv_diag *diag);

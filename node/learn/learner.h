@@ -17,8 +17,9 @@
 
 struct gv_learner;
 
-/** Borrows model and data (may be NULL: serves only), copies training. Parameters start from training->seed;
- *  `order_seed` is this node's own and shuffles its samples. Returns owned. */
+/** Borrows model and data (may be NULL or empty: serves only), copies training. Parameters start from training->seed;
+ *  `order_seed` is this node's own and shuffles its samples. Returns owned. GV_ERR_DATA if data does not fit the model,
+ *  GV_ERR_RANGE if the batch is 0 or absurd. */
 GV_NODISCARD enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *model,
                                         const struct gv_data *data, const struct gv_training *training,
                                         uint64_t order_seed);
@@ -41,7 +42,7 @@ float gv_learner_step(struct gv_learner *learner);
 /** Learning rate at an age. */
 float gv_rate_at(const struct gv_training *training, double age);
 
-/** A newer manifest's hyperparameters, same layout. */
+/** A newer manifest's hyperparameters, same layout. If there is no memory for a larger batch, the old size stays. */
 void gv_learner_configure(struct gv_learner *learner, const struct gv_training *training);
 
 struct gv_evaluation {
@@ -49,7 +50,8 @@ struct gv_evaluation {
     size_t samples;
 };
 
-/** Mean loss and accuracy of params over samples of data. Rows first, first+stride, ... so that a part can be taken. */
+/** Mean loss and accuracy of params over all of `samples`, which belong to data; zeros if there are none. Takes about a
+ *  mebibyte of memory beside the model. */
 GV_NODISCARD enum gv_err gv_evaluate(struct gv_evaluation *result, const struct gv_model *model, const float *params,
                                      const struct gv_data *data, const struct gv_samples *samples);
 

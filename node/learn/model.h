@@ -42,8 +42,9 @@ size_t gv_model_describe(const struct gv_model *model, char *out, size_t cap);
 /** params (parameters) <- the initial values for `seed`: He-uniform weights, zero biases; the same on every machine. */
 void gv_model_init(const struct gv_model *model, float *params, uint64_t seed);
 
-/** Scratch for batches of at most `batch` rows. Returns owned. */
-GV_NODISCARD enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_model *model, uint32_t batch);
+/** Scratch for batches of at most `batch` rows. Returns owned. GV_ERR_RANGE for 0 or more than 32767 rows. */
+GV_NODISCARD enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_model *model,
+                                          uint32_t batch);
 void gv_workspace_free(struct gv_workspace **workspace);
 
 /** logits (batch, classes), borrowed from the workspace until its next use. x (batch, features). */
@@ -53,6 +54,15 @@ const float *gv_model_forward(const struct gv_model *model, struct gv_workspace 
 /** Mean softmax cross-entropy over the batch and, if `grad` is not NULL, its gradient (parameters, overwritten). */
 float gv_model_loss(const struct gv_model *model, struct gv_workspace *workspace, const float *params, float *grad,
                     const float *x, const uint16_t *labels, uint32_t batch);
+
+struct gv_score {
+    float loss;     /* mean softmax cross-entropy */
+    uint32_t right; /* rows whose label has the largest logit; a row with NaN is not right */
+};
+
+/** Loss and number of right answers over a batch. */
+struct gv_score gv_model_score(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
+                               const float *x, const uint16_t *labels, uint32_t batch);
 
 struct gv_sgd {
     float rate, momentum, weight_decay;

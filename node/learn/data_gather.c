@@ -1,0 +1,80 @@
+/*
+ * Batches: from stored features to scaled float32 rows. Element by element, so the same bits on every machine.
+ */
+#include <string.h>
+
+#include "data.h"
+#include "hot.h"
+
+/* x (n) <- scale * bytes + offset */
+GV_HOT static void scale_bytes(float *restrict x, const uint8_t *restrict bytes, size_t n, float scale, float offset)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = scale * (float)bytes[i] + offset;
+    }
+}
+
+/* x (n) <- (values - mean) * inverse */
+GV_HOT static void scale_values(float *restrict x, const float *restrict values, size_t n, float mean, float inverse)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (values[i] - mean) * inverse;
+    }
+}
+
+/* The same with a mean and a deviation for each feature; x may be values. */
+GV_HOT static void scale_features(float *x, const float *values, const float *mean, const float *inverse, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (values[i] - mean[i]) * inverse[i];
+    }
+}
+
+static void gather_bytes(const struct gv_data *data, const uint8_t *bytes, float *x)
+{
+    size_t n = data->features;
+    switch (data->scaling) {
+    case GV_SCALING_UNIT:
+        scale_bytes(x, bytes, n, data->inverse_deviation[0] / 255.0F, -data->mean[0] * data->inverse_deviation[0]);
+        return;
+    case GV_SCALING_STANDARD:
+        scale_bytes(x, bytes, n, 1.0F / 255.0F, 0.0F);
+        scale_features(x, x, data->mean, data->inverse_deviation, n);
+        return;
+    case GV_SCALING_NONE:
+        break;
+    }
+    scale_bytes(x, bytes, n, 1.0F / 255.0F, 0.0F);
+}
+
+static void gather_values(const struct gv_data *data, const float *values, float *x)
+{
+    size_t n = data->features;
+    switch (data->scaling) {
+    case GV_SCALING_UNIT:
+        scale_values(x, values, n, data->mean[0], data->inverse_deviation[0]);
+        return;
+    case GV_SCALING_STANDARD:
+        scale_features(x, values, data->mean, data->inverse_deviation, n);
+        return;
+    case GV_SCALING_NONE:
+        break;
+    }
+    memcpy(x, values, n * sizeof *x);
+}
+
+void gv_data_gather(const struct gv_data *data, const struct gv_samples *samples, const uint32_t *rows, uint32_t n,
+                    float *x, uint16_t *labels)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        GV_ASSERT(rows[i] < samples->count);
+        size_t from = (size_t)rows[i] * data->features;
+        float *to = x + (size_t)i * data->features;
+        labels[i] = samples->labels[rows[i]];
+        if (samples->bytes != NULL) {
+            gather_bytes(data, samples->bytes + from, to);
+        } else {
+            gather_values(data, samples->values + from, to);
+        }
+    }
+}

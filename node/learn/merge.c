@@ -1,0 +1,68 @@
+/*
+ * The arithmetic of a pairwise exchange at memory speed: plain loops over whole blocks, without branches, so that the
+ * compiler vectorises them. Element by element, hence the same on every machine.
+ */
+#include "merge.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "hot.h"
+
+/* The exponent of a float32; all ones in infinities and NaNs. Looked at as an integer, it cannot be optimised away. */
+#define EXPONENT 0x7f800000U
+
+/* Values looked at between two checks for a way out: 16 KiB, a few hundred vectors. */
+#define GUARD_STRIDE 4096U
+
+static uint32_t bits_of(const float *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    return bits;
+}
+
+GV_HOT static uint32_t count_nonfinite(const float *values, size_t n)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        found += (bits_of(&values[i]) & EXPONENT) == EXPONENT ? 1U : 0U;
+    }
+    return found;
+}
+
+GV_HOT static void subtract_weighted(float *restrict stage, const float *restrict theirs, size_t n, float weight)
+{
+    for (size_t i = 0; i < n; i++) {
+        stage[i] = weight * (theirs[i] - stage[i]);
+    }
+}
+
+bool gv_guard_finite(const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i += GUARD_STRIDE) {
+        if (count_nonfinite(values + i, n - i < GUARD_STRIDE ? n - i : GUARD_STRIDE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool gv_merge_stage(float *stage, const float *theirs, size_t n, float weight)
+{
+    /* Each stretch is looked at while it is still in the first-level cache. */
+    bool finite = true;
+    for (size_t i = 0; i < n; i += GUARD_STRIDE) {
+        size_t stretch = n - i < GUARD_STRIDE ? n - i : GUARD_STRIDE;
+        subtract_weighted(stage + i, theirs + i, stretch, weight);
+        finite = count_nonfinite(stage + i, stretch) == 0 && finite;
+    }
+    return finite;
+}
+
+GV_HOT void gv_merge_commit(float *live, const float *stage, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        live[i] += stage[i];
+    }
+}

@@ -1,0 +1,467 @@
+/*
+ * Fully connected models: softmax regression and multilayer perceptrons with ReLU.
+ *
+ *     out[l] = relu(out[l-1] W[l]' + b[l])     out[-1] = x, no relu on the last layer, whose output are the logits
+ *
+ * All parameters lie in one block, layer by layer, weights (out, in) before biases (out). The optimiser step keeps no
+ * gradient: sgemm adds each layer's gradient straight into the velocity (beta = momentum), which is what keeps a node
+ * within four times its model.
+ */
+#include "model.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hot.h"
+#include "random.h"
+
+#define STREAM_INIT 0x696e6974U /* "init" */
+
+/* Alignment of scratch memory: one cache line, one AVX-512 vector. */
+#define ALIGNMENT 64U
+
+struct gv_model {
+    uint32_t layers;
+    uint32_t width[GV_LAYERS_MAX + 1]; /* features, hidden..., classes */
+    struct gv_layout layout;           /* views 2 l and 2 l + 1 are weight and bias of layer l */
+};
+
+struct gv_workspace {
+    uint32_t batch;            /* rows the buffers have room for */
+    float *out[GV_LAYERS_MAX]; /* (batch, width[l + 1]): outputs, then the loss's derivative by what went into them */
+    float *back;               /* (batch, widest hidden) */
+    float *memory;             /* owned; the buffers above lie in it */
+};
+
+/* ---- specification ---------------------------------------------------------------------------------------- */
+
+static enum gv_err bad_spec(struct gv_diag *diag, const char *spec, const char *why)
+{
+    return gv_diag_set(diag, GV_ERR_MODEL,
+                       "model \"%s\": %s; expected softmax:FEATURES-CLASSES or mlp:FEATURES-HIDDEN-...-CLASSES, for "
+                       "example mlp:784-128-10",
+                       spec, why);
+}
+
+/* Reads "784-128-10" into model->width. */
+static enum gv_err parse_widths(struct gv_model *model, const char *spec, const char *text, struct gv_diag *diag)
+{
+    uint32_t count = 0;
+    for (;;) {
+        uint32_t width = 0;
+        const char *digit = text;
+        for (; *digit >= '0' && *digit <= '9'; digit++) {
+            width = width * 10 + (uint32_t)(*digit - '0');
+            if (width > GV_FEATURES_MAX) {
+                return bad_spec(diag, spec, "a width is larger than 65536");
+            }
+        }
+        if (digit == text) {
+            return bad_spec(diag, spec, "a number is missing");
+        }
+        if (width == 0) {
+            return bad_spec(diag, spec, "a width is zero");
+        }
+        if (count > GV_LAYERS_MAX) {
+            return bad_spec(diag, spec, "more than 16 layers");
+        }
+        model->width[count++] = width;
+        if (*digit == '\0') {
+            model->layers = count - 1;
+            return GV_OK;
+        }
+        if (*digit != '-') {
+            return bad_spec(diag, spec, "widths are whole numbers joined by \"-\"");
+        }
+        text = digit + 1;
+    }
+}
+
+static enum gv_err parse_spec(struct gv_model *model, const char *spec, struct gv_diag *diag)
+{
+    bool is_softmax = strncmp(spec, "softmax:", 8) == 0;
+    bool is_mlp = strncmp(spec, "mlp:", 4) == 0;
+    if (!is_softmax && !is_mlp) {
+        return bad_spec(diag, spec, "unknown kind");
+    }
+    enum gv_err err = parse_widths(model, spec, spec + (is_softmax ? 8 : 4), diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    if (is_softmax && model->layers != 1) {
+        return bad_spec(diag, spec, "softmax has exactly two widths");
+    }
+    if (is_mlp && model->layers < 2) {
+        return bad_spec(diag, spec, "an mlp has at least three widths");
+    }
+    uint32_t classes = model->width[model->layers];
+    if (classes < 2 || classes > GV_CLASSES_MAX) {
+        return bad_spec(diag, spec, "the last width is the number of classes, 2 to 1024");
+    }
+    return GV_OK;
+}
+
+static void add_view(struct gv_layout *layout, uint32_t layer, const char *what, uint32_t rows, uint32_t columns)
+{
+    struct gv_view *view = &layout->view[layout->view_count++];
+    (void)snprintf(view->name, sizeof view->name, "layer%u.%s", layer, what);
+    view->rank = columns == 0 ? 1 : 2;
+    view->shape[0] = rows;
+    view->shape[1] = columns;
+    view->offset = layout->parameters;
+    layout->parameters += (size_t)rows * (columns == 0 ? 1 : columns);
+}
+
+/* Two layers of at most 2^32 weights each cannot overflow a size_t; the limit is checked after each. */
+static enum gv_err lay_out(struct gv_model *model, const char *spec, struct gv_diag *diag)
+{
+    struct gv_layout *layout = &model->layout;
+    layout->features = model->width[0];
+    layout->classes = model->width[model->layers];
+    for (uint32_t l = 0; l < model->layers; l++) {
+        add_view(layout, l, "weight", model->width[l + 1], model->width[l]);
+        add_view(layout, l, "bias", model->width[l + 1], 0);
+        if (layout->parameters > GV_PARAMETERS_MAX) {
+            return bad_spec(diag, spec, "more than 2^30 parameters");
+        }
+    }
+    return GV_OK;
+}
+
+/* ---- loops over whole blocks ------------------------------------------------------------------------------ */
+
+/* out <- relu(out + bias). Written so that a NaN stays one: a diverged model must not look healthy. */
+GV_HOT static void add_bias_relu(float *restrict out, const float *restrict bias, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++) {
+        float *row = out + r * n;
+        for (size_t j = 0; j < n; j++) {
+            float sum = row[j] + bias[j];
+            row[j] = sum < 0.0F ? 0.0F : sum;
+        }
+    }
+}
+
+static void add_bias(float *restrict out, const float *restrict bias, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < n; j++) {
+            out[r * n + j] += bias[j];
+        }
+    }
+}
+
+/* The derivative of relu: out (n), positive where relu passed its input on, becomes back there and 0 elsewhere. */
+GV_HOT static void mask_relu(float *restrict out, const float *restrict back, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = out[i] > 0.0F ? back[i] : 0.0F;
+    }
+}
+
+/* v <- momentum v + the columns' sums of delta (rows, n). With momentum 0, v is not read. */
+GV_HOT static void accumulate_bias(float *restrict v, const float *restrict delta, size_t rows, size_t n,
+                                   float momentum)
+{
+    for (size_t j = 0; j < n; j++) {
+        v[j] = momentum == 0.0F ? 0.0F : momentum * v[j];
+    }
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = delta + r * n;
+        for (size_t j = 0; j < n; j++) {
+            v[j] += row[j];
+        }
+    }
+}
+
+/* v <- v + decay w,  w <- w - rate v, in one pass. */
+GV_HOT static void descend(float *restrict w, float *restrict v, size_t n, float rate, float decay)
+{
+    for (size_t i = 0; i < n; i++) {
+        float velocity = v[i] + decay * w[i];
+        v[i] = velocity;
+        w[i] -= rate * velocity;
+    }
+}
+
+/* The same without decay: v is only read. */
+GV_HOT static void descend_plain(float *restrict w, const float *restrict v, size_t n, float rate)
+{
+    for (size_t i = 0; i < n; i++) {
+        w[i] -= rate * v[i];
+    }
+}
+
+/* ---- loss and gradient ------------------------------------------------------------------------------------ */
+
+/* Where layer l's weights, or with `+ 1` its biases, begin. */
+static size_t weight_offset(const struct gv_model *model, uint32_t l)
+{
+    return model->layout.view[2 * l].offset;
+}
+
+static size_t bias_offset(const struct gv_model *model, uint32_t l)
+{
+    return model->layout.view[2 * l + 1].offset;
+}
+
+/*
+ * Mean cross-entropy of the softmax of logits (batch, classes). With `derive`, the logits become the loss's derivative
+ * by them, (softmax - one-hot) / batch. Subtracting the row's maximum keeps every exponential in [0, 1].
+ */
+static float cross_entropy(float *logits, const uint16_t *labels, uint32_t batch, uint32_t classes, bool derive)
+{
+    double loss = 0.0;
+    float scale = 1.0F / (float)batch;
+    for (uint32_t r = 0; r < batch; r++) {
+        float *row = logits + (size_t)r * classes;
+        GV_ASSERT(labels[r] < classes);
+        float largest = row[0];
+        for (uint32_t j = 1; j < classes; j++) {
+            largest = row[j] > largest ? row[j] : largest;
+        }
+        float target = row[labels[r]] - largest;
+        float sum = 0.0F;
+        for (uint32_t j = 0; j < classes; j++) {
+            float e = expf(row[j] - largest);
+            sum += e;
+            if (derive) {
+                row[j] = e;
+            }
+        }
+        loss += (double)(logf(sum) - target);
+        if (derive) {
+            for (uint32_t j = 0; j < classes; j++) {
+                row[j] *= scale / sum;
+            }
+            row[labels[r]] -= scale;
+        }
+    }
+    return (float)(loss / (double)batch);
+}
+
+/* True if the label's logit is the largest, the first such one in a tie. Comparisons with NaN are false: not right. */
+static bool is_right(const float *logits, uint16_t label, uint32_t classes)
+{
+    for (uint32_t j = 0; j < classes; j++) {
+        bool below = j < label ? logits[j] < logits[label] : logits[j] <= logits[label];
+        if (!below) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the backward pass does with each layer's gradient. */
+struct sink {
+    float *block;             /* (parameters): block <- momentum block + gradient */
+    float momentum;           /* 0: the block is overwritten */
+    float *params;            /* to be moved by sgd; NULL: the gradient alone is wanted */
+    const struct gv_sgd *sgd; /* with params */
+};
+
+/*
+ * From the loss's derivative by the logits, left in the last out[], back to the first layer. Layer l's weights are
+ * still needed to carry the derivative to layer l - 1; only then may they move.
+ */
+static void backward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
+                     const struct sink *sink, const float *x, uint32_t batch)
+{
+    for (uint32_t l = model->layers; l-- > 0;) {
+        uint32_t n = model->width[l + 1];
+        uint32_t k = model->width[l];
+        const float *delta = workspace->out[l];
+        const float *in = l == 0 ? x : workspace->out[l - 1];
+        float *weight_sink = sink->block + weight_offset(model, l);
+        float *bias_sink = sink->block + bias_offset(model, l);
+
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)k, (int)batch, 1.0F, delta, (int)n, in,
+                    (int)k, sink->momentum, weight_sink, (int)k);
+        accumulate_bias(bias_sink, delta, batch, n, sink->momentum);
+        if (l > 0) {
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)batch, (int)k, (int)n, 1.0F, delta, (int)n,
+                        params + weight_offset(model, l), (int)k, 0.0F, workspace->back, (int)k);
+            mask_relu(workspace->out[l - 1], workspace->back, (size_t)batch * k);
+        }
+        if (sink->params != NULL) {
+            float *weight = sink->params + weight_offset(model, l);
+            if (sink->sgd->weight_decay != 0.0F) {
+                descend(weight, weight_sink, (size_t)n * k, sink->sgd->rate, sink->sgd->weight_decay);
+            } else {
+                descend_plain(weight, weight_sink, (size_t)n * k, sink->sgd->rate);
+            }
+            descend_plain(sink->params + bias_offset(model, l), bias_sink, n, sink->sgd->rate);
+        }
+    }
+}
+
+/* ---- public ----------------------------------------------------------------------------------------------- */
+
+enum gv_err gv_model_new(struct gv_model **model, const char *spec, struct gv_diag *diag)
+{
+    *model = NULL;
+    struct gv_model *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return gv_diag_set(diag, GV_ERR_NOMEM, "model \"%s\": out of memory", spec);
+    }
+    enum gv_err err = parse_spec(made, spec, diag);
+    if (err == GV_OK) {
+        err = lay_out(made, spec, diag);
+    }
+    if (err != GV_OK) {
+        free(made);
+        return err;
+    }
+    *model = made;
+    return GV_OK;
+}
+
+void gv_model_free(struct gv_model **model)
+{
+    if (model != NULL) {
+        free(*model);
+        *model = NULL;
+    }
+}
+
+const struct gv_layout *gv_model_layout(const struct gv_model *model)
+{
+    return &model->layout;
+}
+
+size_t gv_model_describe(const struct gv_model *model, char *out, size_t cap)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < model->layout.view_count; i++) {
+        const struct gv_view *view = &model->layout.view[i];
+        char line[GV_NAME_BYTES_MAX + 32];
+        int bytes = view->rank == 1
+                        ? snprintf(line, sizeof line, "%s f32 %u\n", view->name, view->shape[0])
+                        : snprintf(line, sizeof line, "%s f32 %ux%u\n", view->name, view->shape[0], view->shape[1]);
+        GV_ASSERT(bytes > 0 && (size_t)bytes < sizeof line);
+        if (used < cap) {
+            (void)snprintf(out + used, cap - used, "%s", line);
+        }
+        used += (size_t)bytes;
+    }
+    return used;
+}
+
+void gv_model_init(const struct gv_model *model, float *params, uint64_t seed)
+{
+    struct gv_random random;
+    gv_random_seed(&random, seed, STREAM_INIT);
+    for (uint32_t l = 0; l < model->layers; l++) {
+        /* He et al., "Delving deep into rectifiers", 2015: variance 2 / fan-in, here of a uniform distribution. */
+        float bound = sqrtf(6.0F / (float)model->width[l]);
+        float *weight = params + weight_offset(model, l);
+        size_t weights = (size_t)model->width[l + 1] * model->width[l];
+        for (size_t i = 0; i < weights; i++) {
+            weight[i] = bound * (2.0F * gv_random_float(&random) - 1.0F);
+        }
+        memset(params + bias_offset(model, l), 0, model->width[l + 1] * sizeof *params);
+    }
+}
+
+enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_model *model, uint32_t batch)
+{
+    *workspace = NULL;
+    if (batch == 0 || batch > INT32_MAX / GV_FEATURES_MAX) {
+        return GV_ERR_RANGE;
+    }
+    struct gv_workspace *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return GV_ERR_NOMEM;
+    }
+    size_t elements = 0;
+    size_t offset[GV_LAYERS_MAX];
+    size_t widest = 1;
+    for (uint32_t l = 0; l < model->layers; l++) {
+        offset[l] = elements;
+        elements += ((size_t)batch * model->width[l + 1] + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        if (l + 1 < model->layers && model->width[l + 1] > widest) {
+            widest = model->width[l + 1];
+        }
+    }
+    size_t back = elements;
+    elements += ((size_t)batch * widest + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    made->memory = aligned_alloc(ALIGNMENT, elements * sizeof *made->memory);
+    if (made->memory == NULL) {
+        free(made);
+        return GV_ERR_NOMEM;
+    }
+    for (uint32_t l = 0; l < model->layers; l++) {
+        made->out[l] = made->memory + offset[l];
+    }
+    made->back = made->memory + back;
+    made->batch = batch;
+    *workspace = made;
+    return GV_OK;
+}
+
+void gv_workspace_free(struct gv_workspace **workspace)
+{
+    if (workspace != NULL && *workspace != NULL) {
+        free((*workspace)->memory);
+        free(*workspace);
+        *workspace = NULL;
+    }
+}
+
+const float *gv_model_forward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
+                              const float *x, uint32_t batch)
+{
+    GV_ASSERT(batch > 0 && batch <= workspace->batch);
+    for (uint32_t l = 0; l < model->layers; l++) {
+        uint32_t n = model->width[l + 1];
+        uint32_t k = model->width[l];
+        const float *in = l == 0 ? x : workspace->out[l - 1];
+        const float *bias = params + bias_offset(model, l);
+        float *out = workspace->out[l];
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)batch, (int)n, (int)k, 1.0F, in, (int)k,
+                    params + weight_offset(model, l), (int)k, 0.0F, out, (int)n);
+        if (l + 1 < model->layers) {
+            add_bias_relu(out, bias, batch, n);
+        } else {
+            add_bias(out, bias, batch, n);
+        }
+    }
+    return workspace->out[model->layers - 1];
+}
+
+float gv_model_loss(const struct gv_model *model, struct gv_workspace *workspace, const float *params, float *grad,
+                    const float *x, const uint16_t *labels, uint32_t batch)
+{
+    (void)gv_model_forward(model, workspace, params, x, batch);
+    float loss = cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, grad != NULL);
+    if (grad != NULL) {
+        struct sink sink = {.block = grad};
+        backward(model, workspace, params, &sink, x, batch);
+    }
+    return loss;
+}
+
+struct gv_score gv_model_score(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
+                               const float *x, const uint16_t *labels, uint32_t batch)
+{
+    uint32_t classes = model->layout.classes;
+    struct gv_score score = {.loss = gv_model_loss(model, workspace, params, NULL, x, labels, batch)};
+    const float *logits = workspace->out[model->layers - 1]; /* a loss without gradient leaves them be */
+    for (uint32_t r = 0; r < batch; r++) {
+        score.right += is_right(logits + (size_t)r * classes, labels[r], classes) ? 1U : 0U;
+    }
+    return score;
+}
+
+float gv_model_sgd_step(const struct gv_model *model, struct gv_workspace *workspace, float *params, float *velocity,
+                        const struct gv_sgd *sgd, const float *x, const uint16_t *labels, uint32_t batch)
+{
+    (void)gv_model_forward(model, workspace, params, x, batch);
+    float loss = cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, true);
+    struct sink sink = {.block = velocity, .momentum = sgd->momentum, .params = params, .sgd = sgd};
+    backward(model, workspace, params, &sink, x, batch);
+    return loss;
+}
