@@ -1,0 +1,471 @@
+/*
+ * What a core remembers, and the functions its files call in one another. Private to node/core/.
+ *
+ * Everything is reached from struct gv_core; tables are carved from the caller's memory once, so nothing is allocated
+ * after gv_core_init(). Rows are named by index, never by address; GV_NOBODY is "no row".
+ *
+ *     admission --verified--> links --> rounds, exchange, fetch, views      who uses a link
+ *     peers     the table of known nodes: role (none, passive, active), score, back-offs
+ *     views     which of them are neighbours; probe watches those; shuffle renews the rest
+ *     rounds    when to exchange and with whom; exchange does one; fetch and donor move whole models
+ *     lifecycle the node's own state, and what a person asks of it
+ *
+ * Calls between files go down this list or come back as one of the gv_*_link_gone / gv_*_verified notices below.
+ */
+#ifndef GV_CORE_STATE_H
+#define GV_CORE_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gv/core.h"
+#include "rng.h"
+
+#define GV_NOBODY 0xffffu
+#define GV_SECOND ((uint64_t)1000 * 1000)
+#define GV_MS ((uint64_t)1000)
+
+#define GV_DIALS_MAX 16    /* dials under way; a dial is over when its link is verified */
+#define GV_DIAL_US (15 * GV_SECOND)
+#define GV_VISIT_US (10 * GV_SECOND)
+#define GV_WALKS_MAX 32    /* shuffles that passed through us and may come back */
+#define GV_RELAYS_MAX 8    /* probes made for others */
+#define GV_GRAVES_MAX 64   /* left and dead nodes remembered */
+#define GV_GRAVE_US (3600 * GV_SECOND)
+#define GV_PINS_MAX 2      /* takers served at once */
+#define GV_DONORS_MAX 8
+#define GV_DURATIONS_MAX 32
+#define GV_OFFSETS_MAX 15
+#define GV_TICK_ROOM 24    /* effects that must be free before a periodic task starts */
+
+/* A token bucket; tokens are Q10 so that slow rates fill evenly. */
+struct gv_bucket {
+    uint64_t filled_us;
+    uint32_t tokens;
+};
+
+enum gv_role { GV_ROLE_NONE = 0, GV_ROLE_PASSIVE, GV_ROLE_ACTIVE };
+
+struct gv_peer {
+    struct gv_ref ref;
+    uint64_t fresh_us;           /* when this version of the record first came */
+    uint64_t score_us;           /* score was last brought up to date */
+    uint64_t dial_after_us;      /* back-offs: not before */
+    uint64_t exchange_after_us;
+    uint64_t neighbour_after_us;
+    uint32_t score;
+    uint16_t last_error;
+    uint16_t link;               /* verified link, or GV_NOBODY */
+    uint16_t neighbour;          /* row of the active view, or GV_NOBODY */
+    uint16_t age;                /* shuffles since it came (Cyclon) */
+    uint8_t role;
+    uint8_t dial_failures;
+    bool used;
+    bool lent;                   /* sent in the shuffle under way: first to be replaced */
+    bool asked;                  /* a NEIGHBOUR of ours awaits its reply */
+};
+
+enum gv_link_state {
+    GV_LINK_FREE = 0,
+    GV_LINK_INBOUND,  /* came in, awaits HELLO */
+    GV_LINK_GREETED,  /* dialled, HELLO sent, awaits WELCOME */
+    GV_LINK_VISITED,  /* someone who only wants the manifest */
+    GV_LINK_VERIFIED,
+};
+
+/* What a dial is for; bits, since several may want the same link. */
+enum {
+    GV_WHY_NEIGHBOUR = 1,
+    GV_WHY_EXCHANGE = 2,
+    GV_WHY_OUTCOME = 4,
+    GV_WHY_DISCOVER = 8, /* seeds and the address book: ask for records */
+    GV_WHY_PROBE = 16,   /* a neighbour whose link was lost */
+};
+
+struct gv_link {
+    uint32_t handle; /* the host's */
+    uint8_t state;
+    bool dialled;
+    uint16_t peer;
+    uint16_t dial;        /* GREETED: row of the dial */
+    uint64_t since_us, heard_us, used_us;
+    uint64_t trust_us;    /* TRUST_HAVE last sent */
+    uint64_t manifest_us; /* MANIFEST_WANT last sent */
+    uint32_t srtt_us, rttvar_us;
+    uint32_t told;        /* our record's version they have (gv_core.self_version) */
+    uint32_t chunk_bytes; /* what suits this link */
+    struct gv_bucket messages, requests;
+};
+
+enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED };
+struct gv_dial {
+    uint8_t kind;
+    uint8_t why;
+    uint16_t link; /* once up */
+    uint32_t number;
+    uint64_t until_us;
+    struct gv_id id; /* PEER */
+};
+
+enum gv_probe_phase { GV_PROBE_IDLE = 0, GV_PROBE_PINGED, GV_PROBE_INDIRECT, GV_PROBE_SUSPECT };
+struct gv_neighbour {
+    bool used;
+    uint8_t phase;
+    uint8_t asked, nacks; /* helpers of the indirect probe */
+    uint8_t confirmations; /* of the suspicion */
+    uint8_t omitted;       /* PONGs in a row that do not name us */
+    uint8_t far_count;     /* its neighbours, first 8 bytes of their ids */
+    bool vouched;          /* a helper reached it: alive, even if we cannot reach it */
+    bool helpers_linked;   /* the helpers have a link to it themselves: their NACK is evidence */
+    uint16_t peer;
+    uint32_t seq;
+    uint64_t sent_us, deadline_us, suspect_us;
+    uint64_t far[GV_ACTIVE_MAX];
+};
+
+struct gv_relay { /* we ping `target` for `asker` */
+    bool used;
+    uint32_t asker, target; /* link handles */
+    uint32_t their_seq, our_seq;
+    uint64_t until_us;
+    struct gv_id target_id;
+};
+
+struct gv_walk {
+    uint64_t nonce;
+    uint32_t from; /* link handle; GV_LINK_NONE: free */
+    uint64_t until_us;
+};
+
+struct gv_grave {
+    struct gv_id id;
+    uint64_t incarnation;
+    uint32_t sequence;
+    bool left; /* for good; else only this version of the record is dead */
+    uint64_t until_us; /* 0: free */
+};
+
+enum gv_exchange_phase {
+    GV_EXCHANGE_IDLE = 0,
+    GV_EXCHANGE_COPYING,   /* inline: waits for the snapshot before OFFER or ACCEPT */
+    GV_EXCHANGE_OFFERED,   /* initiator: waits for ACCEPT or BUSY */
+    GV_EXCHANGE_STREAMING, /* chunks both ways */
+    GV_EXCHANGE_DECIDING,  /* DONE both ways; responder waits for COMMIT, initiator for COMMITTED */
+    GV_EXCHANGE_ASKING,    /* initiator: COMMITTED is missing, asks OUTCOME */
+    GV_EXCHANGE_MERGING,   /* committed; waits for the trainer */
+};
+
+struct gv_exchange {
+    uint8_t phase;
+    bool initiator, inline_state;
+    bool snapshot_asked, snapshot_ready;
+    bool done_sent, done_received;
+    uint16_t link; /* row, or GV_NOBODY once lost */
+    struct gv_id peer;
+    uint64_t nonce;
+    uint32_t codec, chunk_bytes, chunk_count;
+    uint32_t sent, credit;             /* ours: next index to send; they allow indices below credit */
+    uint32_t received, applying, applied; /* theirs: arrived, handed to the host, staged */
+    uint32_t held[GV_CREDIT_CHUNKS_MAX]; /* handles of chunks applying..received-1, at index % 4 */
+    uint64_t started_us, progress_us, deadline_us, asked_us;
+    uint64_t age_ours, age_theirs; /* as offered */
+    uint32_t stats_epoch;          /* of the figures we sent */
+    struct gv_swarm_stats theirs;
+};
+
+struct gv_outcome_memory {
+    uint64_t nonce;
+    uint64_t peer; /* first 8 bytes of the id */
+    uint8_t outcome;
+};
+
+struct gv_rounds {
+    bool due;
+    bool waiting;          /* for a link to `peer` */
+    struct gv_id peer;
+    uint64_t wait_until_us;
+    uint64_t next_us;
+    uint32_t attempts;     /* failed in a row */
+};
+
+enum gv_fetch_phase { GV_FETCH_IDLE = 0, GV_FETCH_ASKING, GV_FETCH_REQUESTED, GV_FETCH_TAKING, GV_FETCH_ADOPTING };
+struct gv_candidate {
+    struct gv_id id;
+    uint64_t age;
+    bool answered, donates, has_age;
+};
+struct gv_fetch {
+    uint8_t phase;
+    uint16_t link;
+    struct gv_id donor;
+    uint32_t candidate_count;
+    struct gv_candidate candidates[GV_DONORS_MAX];
+    uint64_t asked_us, deadline_us, first_reply_us, begun_us;
+    uint64_t nonce;
+    uint64_t age;
+    uint32_t codec, chunk_bytes, chunk_count;
+    uint32_t applying, applied;
+};
+
+struct gv_pin {
+    bool used, ready;
+    uint16_t link;
+    uint64_t nonce;
+    uint32_t codec, chunk_bytes, chunk_count, first;
+    uint32_t sent, credit;
+    uint64_t age;
+    uint64_t progress_us;
+};
+
+struct gv_core {
+    struct gv_core_config config;
+    struct gv_core_manifest manifest;
+    struct gv_rng rng;
+    struct gv_effects *fx; /* of the step under way */
+    uint64_t now_us, wall_s;
+    bool started, stopped, again;
+
+    struct gv_swarm_id swarm;
+    struct gv_ref self;
+    uint32_t self_version; /* counts changes of our record */
+    uint64_t trust_digest;
+    bool persisting;       /* no HELLO leaves before PERSISTED */
+    uint64_t persist_to;
+    uint64_t signed_us, refuted_us, alarm_us, manifest_alarm_us;
+
+    struct gv_peer *peers; /* peers_cap */
+    struct gv_link *links; /* config.links_max */
+    uint32_t peers_cap;
+    uint32_t links_used, links_provisional, passive_count, active_count;
+    struct gv_neighbour active[GV_ACTIVE_MAX];
+    struct gv_dial dials[GV_DIALS_MAX];
+    uint32_t dials_used, dial_number;
+    struct gv_bucket admissions;
+
+    uint64_t promote_us, swap_us, book_us, seed_us, book_wait_us, sample_us;
+    uint32_t book_count, seed_count, seed_next;
+    uint64_t shuffle_us, shuffle_nonce;
+    uint64_t started_us;
+    uint64_t probe_us;
+    uint32_t probe_next, probe_seq, health; /* Lifeguard's LHM, 0..7 */
+    struct gv_relay relays[GV_RELAYS_MAX];
+    struct gv_walk walks[GV_WALKS_MAX];
+    uint32_t walk_next;
+    struct gv_grave graves[GV_GRAVES_MAX];
+    uint32_t grave_next;
+
+    struct gv_exchange exchange;
+    struct gv_outcome_memory outcomes[GV_OUTCOMES_KEPT];
+    uint32_t outcome_next;
+    uint64_t durations[GV_DURATIONS_MAX];
+    uint32_t duration_count;
+    struct gv_rounds rounds;
+    struct gv_fetch fetch;
+    struct gv_pin pins[GV_PINS_MAX];
+
+    /* lifecycle */
+    enum gv_state state, shown;
+    bool has_model, trains, paused, training, oriented, ever_met, settle_asked, settled;
+    uint32_t warmup_left, settle_left;
+    uint64_t alone_us, phase_until_us;
+    uint64_t age, steps;
+
+    /* swarm statistics */
+    struct gv_swarm_stats figures;
+    uint64_t figures_us; /* when their epoch began */
+    uint64_t loss, accuracy, samples_per_s; /* own, Q16 */
+    bool has_loss, has_accuracy;
+    uint64_t swarm_nodes, swarm_loss, swarm_accuracy, swarm_samples_per_s;
+    bool swarm_figures;
+
+    int64_t offsets[GV_OFFSETS_MAX];
+    uint32_t offset_next, offset_count;
+    uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt, last_exchange_us;
+    uint64_t messages_in, messages_out, alarms;
+    uint64_t refusals[GV_REASONS];
+};
+
+/* effects.c: the only writer of *fx */
+struct gv_effect *gv_fx(struct gv_core *core, enum gv_effect_kind kind);
+struct gv_msg *gv_fx_send(struct gv_core *core, uint32_t link, enum gv_kind kind); /* link: row */
+struct gv_effect *gv_fx_work(struct gv_core *core, enum gv_effect_kind kind, uint64_t nonce);
+void gv_fx_drop(struct gv_core *core, uint32_t handle); /* 0: nothing */
+void gv_fx_log(struct gv_core *core, enum gv_log_code code, const struct gv_id *id, enum gv_err reason, uint64_t value);
+void gv_fx_alarm(struct gv_core *core, const struct gv_id *id, enum gv_err reason);
+bool gv_fx_room(const struct gv_core *core);
+static inline uint64_t gv_sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* score.c: who misbehaves, how often, and token buckets */
+void gv_score_count(struct gv_core *core, enum gv_err reason);
+void gv_score_add(struct gv_core *core, uint32_t peer, enum gv_err reason, uint32_t amount);
+uint32_t gv_score_now(const struct gv_core *core, uint32_t peer);
+bool gv_score_bad(const struct gv_core *core, uint32_t peer);
+bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst);
+void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst);
+#define GV_SCORE_SLIGHT 512u
+#define GV_SCORE_FAULT 4096u
+#define GV_SCORE_GRAVE 24576u
+
+/* peers.c: the table of known nodes and of graves */
+uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id);
+uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref); /* GV_NOBODY: ours, or buried */
+GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, const struct gv_ref *ref);
+int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
+void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
+bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
+uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer));
+void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left);
+bool gv_peers_buried(const struct gv_core *core, const struct gv_ref *ref);
+bool gv_peers_left(const struct gv_core *core, const struct gv_id *id);
+void gv_peers_exhume(struct gv_core *core, const struct gv_id *id);
+void gv_peers_expire(struct gv_core *core);
+static inline bool gv_peer_dialable(const struct gv_peer *peer)
+{
+    return (peer->ref.flags & GV_REF_DIALABLE) != 0;
+}
+
+/* links.c: connections and dials */
+uint32_t gv_links_find(const struct gv_core *core, uint32_t handle);
+uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state state);
+void gv_links_close(struct gv_core *core, uint32_t link, enum gv_err reason); /* emits CLOSE, then forgets */
+void gv_links_forget(struct gv_core *core, uint32_t link, enum gv_err reason);
+bool gv_links_verify(struct gv_core *core, uint32_t link, uint32_t peer); /* false: the link was closed */
+bool gv_links_dial(struct gv_core *core, uint32_t peer, uint32_t why);
+bool gv_links_dial_index(struct gv_core *core, enum gv_dial_kind kind, uint32_t index);
+uint32_t gv_links_dial_find(const struct gv_core *core, uint32_t number);
+void gv_links_dial_over(struct gv_core *core, uint32_t dial, enum gv_err reason); /* reason GV_OK: verified */
+bool gv_links_make_room(struct gv_core *core);
+bool gv_links_busy(const struct gv_core *core, uint32_t link);
+void gv_links_tick(struct gv_core *core);
+uint64_t gv_links_deadline(const struct gv_core *core);
+static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
+{
+    return peer == GV_NOBODY ? GV_NOBODY : core->peers[peer].link;
+}
+
+/* admission.c */
+void gv_admission_link_up(struct gv_core *core, const struct gv_event *event);
+void gv_admission_link_in(struct gv_core *core, const struct gv_event *event);
+void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
+void gv_admission_self_seen(struct gv_core *core, const struct gv_ref *ref); /* someone holds a record of ours */
+void gv_admission_stale(struct gv_core *core, uint64_t seen);
+void gv_admission_persisted(struct gv_core *core, uint64_t incarnation, uint32_t sequence);
+
+/* views.c */
+void gv_views_learn(struct gv_core *core, const struct gv_ref *ref); /* a verified record reached us */
+void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, const struct gv_id *except);
+void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why);
+void gv_views_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive);
+void gv_views_demote(struct gv_core *core, uint32_t peer, bool tell);
+uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer); /* linked; peer row */
+void gv_views_tick(struct gv_core *core);
+uint64_t gv_views_deadline(const struct gv_core *core);
+
+/* shuffle.c */
+void gv_shuffle_message(struct gv_core *core, uint32_t link, struct gv_msg *msg);
+void gv_shuffle_tick(struct gv_core *core);
+uint64_t gv_shuffle_deadline(const struct gv_core *core);
+
+/* probe.c */
+void gv_probe_heard(struct gv_core *core, uint32_t link);
+void gv_probe_link_lost(struct gv_core *core, uint32_t peer);
+void gv_probe_dial_failed(struct gv_core *core, uint32_t peer);
+void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+bool gv_probe_suspected(const struct gv_core *core, uint32_t peer);
+void gv_probe_tell_all(struct gv_core *core);
+void gv_probe_sign(struct gv_core *core);
+void gv_probe_tick(struct gv_core *core);
+uint64_t gv_probe_deadline(const struct gv_core *core);
+uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations);
+
+/* gossip.c: manifest and trust */
+void gv_gossip_seen(struct gv_core *core, uint32_t link, uint64_t version, const struct gv_hash *hash, uint64_t digest);
+void gv_gossip_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+
+/* exchange.c, transfer.c, outcome.c */
+void gv_exchange_offer(struct gv_core *core, uint32_t peer);
+void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
+void gv_exchange_snapshot(struct gv_core *core, uint64_t nonce, enum gv_err verdict);
+void gv_exchange_applied(struct gv_core *core, uint64_t nonce, uint32_t index, enum gv_err verdict);
+void gv_exchange_merged(struct gv_core *core, uint64_t nonce);
+void gv_exchange_link_gone(struct gv_core *core, uint32_t link);
+void gv_exchange_verified(struct gv_core *core, uint32_t link);
+void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell);
+bool gv_exchange_idle(const struct gv_core *core);
+void gv_exchange_tick(struct gv_core *core);
+uint64_t gv_exchange_deadline(const struct gv_core *core);
+
+void gv_transfer_begin(struct gv_core *core);
+void gv_transfer_hold(struct gv_exchange *exchange, uint32_t handle);
+void gv_transfer_drop_held(struct gv_core *core);
+bool gv_transfer_pump(struct gv_core *core); /* true: everything of theirs is staged and ours is sent */
+/* Takes the handle if GV_OK. */
+GV_NODISCARD enum gv_err gv_transfer_chunk(struct gv_core *core, uint32_t index, uint32_t handle);
+bool gv_transfer_credit(struct gv_core *core, uint32_t credit);
+
+void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome);
+enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer);
+void gv_outcome_duration(struct gv_core *core, uint64_t us);
+uint64_t gv_outcome_patience(const struct gv_core *core);
+
+/* rounds.c */
+void gv_rounds_due(struct gv_core *core);
+void gv_rounds_done(struct gv_core *core);
+void gv_rounds_failed(struct gv_core *core);
+void gv_rounds_verified(struct gv_core *core, uint32_t link);
+void gv_rounds_dial_failed(struct gv_core *core, const struct gv_id *id);
+void gv_rounds_tick(struct gv_core *core);
+uint64_t gv_rounds_deadline(const struct gv_core *core);
+
+/* fetch.c: the taker; donor.c: the giver */
+void gv_fetch_begin(struct gv_core *core);
+void gv_fetch_cancel(struct gv_core *core);
+bool gv_fetch_owns(const struct gv_core *core, uint64_t nonce);
+void gv_fetch_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
+void gv_fetch_applied(struct gv_core *core, uint32_t index, enum gv_err verdict);
+void gv_fetch_merged(struct gv_core *core);
+void gv_fetch_link_gone(struct gv_core *core, uint32_t link);
+void gv_fetch_verified(struct gv_core *core, uint32_t link);
+bool gv_fetch_uses_stage(const struct gv_core *core);
+void gv_fetch_tick(struct gv_core *core);
+uint64_t gv_fetch_deadline(const struct gv_core *core);
+
+bool gv_donor_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict);
+void gv_donor_link_gone(struct gv_core *core, uint32_t link);
+void gv_donor_cancel(struct gv_core *core);
+bool gv_donor_free(const struct gv_core *core);
+void gv_donor_tick(struct gv_core *core);
+uint64_t gv_donor_deadline(const struct gv_core *core);
+
+/* swarm_stats.c */
+void gv_swarm_stats_start(struct gv_core *core);
+void gv_swarm_stats_send(struct gv_core *core, struct gv_swarm_stats *out);
+void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch);
+void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struct gv_swarm_stats *theirs);
+void gv_swarm_stats_tick(struct gv_core *core);
+uint64_t gv_swarm_stats_deadline(const struct gv_core *core);
+
+/* lifecycle.c */
+void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event);
+void gv_lifecycle_command(struct gv_core *core, enum gv_command command);
+void gv_lifecycle_manifest(struct gv_core *core, const struct gv_core_manifest *manifest);
+void gv_lifecycle_steps(struct gv_core *core, const struct gv_event *event);
+void gv_lifecycle_revoked(struct gv_core *core, const struct gv_id *id);
+void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
+void gv_lifecycle_verified(struct gv_core *core);
+void gv_lifecycle_oriented(struct gv_core *core, bool has_model, bool fetched);
+void gv_lifecycle_exchanged(struct gv_core *core);
+bool gv_lifecycle_exchanges(const struct gv_core *core); /* may take part in exchanges now */
+bool gv_lifecycle_donates(const struct gv_core *core);
+void gv_lifecycle_clamp(struct gv_core_config *config);
+void gv_lifecycle_tick(struct gv_core *core);
+uint64_t gv_lifecycle_deadline(const struct gv_core *core);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * Giving the model to late joiners.
+ *
+ *     FETCH --ready to donate, a place free--> PIN --PINNED--> FETCH_REPLY ok, CHUNKs under credit
+ *       |                                                        | DONE, link lost, no credit for 30 s
+ *       +--otherwise--> FETCH_REPLY busy, layout, epoch, codec   +--> UNPIN
+ *
+ * At most GV_PINS_MAX takers at once, so that one node never serves a crowd (they spread over donors).
+ */
+#include "core_state.h"
+
+#include <string.h>
+
+#include "gv/chunks.h"
+
+#define STALL_US (30 * GV_SECOND)
+
+static uint32_t pin_of(const struct gv_core *core, uint64_t nonce)
+{
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        if (core->pins[i].used && core->pins[i].nonce == nonce) {
+            return i;
+        }
+    }
+    return GV_NOBODY;
+}
+
+bool gv_donor_free(const struct gv_core *core)
+{
+    bool free_place = false;
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        free_place = free_place || !core->pins[i].used;
+    }
+    return free_place;
+}
+
+static void unpin(struct gv_core *core, uint32_t row)
+{
+    (void)gv_fx_work(core, GV_FX_UNPIN, core->pins[row].nonce);
+    core->pins[row].used = false;
+}
+
+static void reply(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked, enum gv_err reason, uint64_t age)
+{
+    struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_FETCH_REPLY);
+    msg->u.fetch = *asked;
+    msg->u.fetch.epoch = core->manifest.epoch;
+    msg->u.fetch.layout = core->manifest.layout;
+    msg->u.fetch.reason = reason;
+    msg->u.fetch.age = age;
+}
+
+static enum gv_err judge(const struct gv_core *core, const struct gv_msg_fetch *asked, uint32_t *chunk_count)
+{
+    if (asked->epoch != core->manifest.epoch) {
+        return GV_ERR_EPOCH;
+    }
+    if (!gv_hash_equal(&asked->layout, &core->manifest.layout)) {
+        return GV_ERR_LAYOUT;
+    }
+    if (gv_codec_element_bytes(asked->codec) == 0) {
+        return GV_ERR_CODEC;
+    }
+    if (asked->chunk_bytes < GV_CHUNK_BYTES_MIN || asked->chunk_bytes > GV_CHUNK_BYTES_MAX) {
+        return GV_ERR_OVERSIZE;
+    }
+    *chunk_count = gv_chunk_count(core->manifest.block_elements, 1, asked->codec, asked->chunk_bytes);
+    if (asked->first_index >= *chunk_count) {
+        return GV_ERR_CHUNK;
+    }
+    if (!gv_lifecycle_donates(core) || !gv_donor_free(core) || pin_of(core, asked->nonce) != GV_NOBODY) {
+        return GV_ERR_BUSY;
+    }
+    return GV_OK;
+}
+
+static void on_fetch(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked)
+{
+    uint32_t chunk_count = 0;
+    enum gv_err err = judge(core, asked, &chunk_count);
+    if (err != GV_OK) {
+        gv_score_count(core, err);
+        reply(core, link, asked, err, core->age);
+        return;
+    }
+    uint32_t row = 0;
+    while (core->pins[row].used) {
+        row++;
+    }
+    core->pins[row] = (struct gv_pin){.used = true,
+                                      .link = (uint16_t)link,
+                                      .nonce = asked->nonce,
+                                      .codec = asked->codec,
+                                      .chunk_bytes = asked->chunk_bytes,
+                                      .chunk_count = chunk_count,
+                                      .first = asked->first_index,
+                                      .sent = asked->first_index,
+                                      .credit = asked->first_index + GV_CREDIT_CHUNKS_MAX,
+                                      .age = core->age,
+                                      .progress_us = core->now_us};
+    gv_fx_work(core, GV_FX_PIN, asked->nonce)->u.work.codec = asked->codec;
+}
+
+static void pump(struct gv_core *core, struct gv_pin *pin)
+{
+    while (pin->ready && pin->sent < pin->chunk_count && pin->sent < pin->credit) {
+        struct gv_effect *effect = gv_fx_work(core, GV_FX_CHUNK_SEND, pin->nonce);
+        effect->link = core->links[pin->link].handle;
+        effect->u.work.index = pin->sent++;
+        effect->u.work.codec = pin->codec;
+        effect->u.work.chunk_bytes = pin->chunk_bytes;
+    }
+}
+
+/* STATE, FETCH, and CREDIT, DONE, ABORT of a taker; false if the message is not about a pin. */
+bool gv_donor_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    if (msg->kind == GV_KIND_STATE) {
+        struct gv_msg_state *state = &gv_fx_send(core, link, GV_KIND_STATE_REPLY)->u.state;
+        state->state = core->shown;
+        state->donates = gv_lifecycle_donates(core) && gv_donor_free(core);
+        state->epoch = core->manifest.epoch;
+        state->manifest_version = core->manifest.version;
+        state->layout = core->manifest.layout;
+        state->age = core->age;
+        return true;
+    }
+    if (msg->kind == GV_KIND_FETCH) {
+        on_fetch(core, link, &msg->u.fetch);
+        return true;
+    }
+    uint32_t row = pin_of(core, msg->u.exchange.nonce);
+    if (row == GV_NOBODY || core->pins[row].link != link) {
+        return false;
+    }
+    struct gv_pin *pin = &core->pins[row];
+    if (msg->kind == GV_KIND_CREDIT && msg->u.exchange.credit <= pin->sent + GV_CREDIT_CHUNKS_MAX) {
+        if (msg->u.exchange.credit > pin->credit) {
+            pin->credit = msg->u.exchange.credit;
+            pin->progress_us = core->now_us;
+        }
+        pump(core, pin);
+    } else { /* DONE, ABORT, or credit that cannot be */
+        unpin(core, row);
+    }
+    return true;
+}
+
+void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict)
+{
+    uint32_t row = pin_of(core, nonce);
+    if (row == GV_NOBODY || core->pins[row].ready) {
+        return;
+    }
+    struct gv_pin *pin = &core->pins[row];
+    struct gv_msg_fetch asked = {.nonce = nonce,
+                                 .chunk_bytes = pin->chunk_bytes,
+                                 .codec = pin->codec,
+                                 .first_index = pin->first};
+    pin->progress_us = core->now_us;
+    pin->ready = verdict == GV_OK;
+    reply(core, pin->link, &asked, verdict == GV_OK ? GV_OK : GV_ERR_BUSY, pin->age);
+    if (pin->ready) {
+        pump(core, pin);
+    } else {
+        unpin(core, row);
+    }
+}
+
+void gv_donor_link_gone(struct gv_core *core, uint32_t link)
+{
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        if (core->pins[i].used && core->pins[i].link == link) {
+            unpin(core, i);
+        }
+    }
+}
+
+void gv_donor_cancel(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        if (core->pins[i].used) {
+            unpin(core, i);
+        }
+    }
+}
+
+void gv_donor_tick(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        if (core->pins[i].used && core->now_us - core->pins[i].progress_us >= STALL_US && gv_fx_room(core)) {
+            unpin(core, i);
+        }
+    }
+}
+
+uint64_t gv_donor_deadline(const struct gv_core *core)
+{
+    uint64_t at = GV_NEVER;
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        if (core->pins[i].used) {
+            at = gv_sooner(at, core->pins[i].progress_us + STALL_US);
+        }
+    }
+    return at;
+}

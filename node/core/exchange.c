@@ -1,0 +1,670 @@
+/*
+ * One pairwise exchange: agree, copy, stream, decide, merge. At most one at a time.
+ *
+ *     initiator                                              responder
+ *     IDLE                                                   IDLE
+ *      | [inline: COPYING, SNAPSHOT]                          |
+ *     OFFERED ------------------- OFFER --------------------> | busy: BUSY; other layout, epoch, codec: ABORT
+ *      | <----------------------- ACCEPT -------------------- | [inline: COPYING, SNAPSHOT, then ACCEPT]
+ *     STREAMING <---- CHUNK, CREDIT both ways (transfer.c)--> STREAMING
+ *      | ------------------------ DONE --------------------> <------- DONE as soon as theirs is staged, ours sent
+ *     DECIDING ------------------ COMMIT -------------------> DECIDING: FX_COMMIT, remembers COMMITTED
+ *      | <----------------------- COMMITTED ----------------- MERGING --MERGED--> IDLE
+ *     FX_COMMIT, MERGING --MERGED--> IDLE
+ *
+ *     state      event                              next
+ *     any but MERGING: ABORT, a wrong message, no progress for the patience, link lost ->
+ *                initiator in DECIDING              ASKING: OUTCOME over any link to the peer, until the deadline
+ *                otherwise                          ABORT to the peer, DISCARD, IDLE
+ *     ASKING     COMMITTED, OUTCOME_REPLY committed FX_COMMIT, MERGING
+ *                OUTCOME_REPLY pending              COMMIT again
+ *                OUTCOME_REPLY aborted or unknown   DISCARD, IDLE
+ *                deadline                           DISCARD, IDLE; counted as in doubt
+ *
+ * Guarantees: the live model changes only by FX_COMMIT, once; a responder that has forgotten or aborted an exchange
+ * never commits it later; every handle is applied or dropped once; OFFERs that cross: the lower id's counts.
+ */
+#include "core_state.h"
+
+#include <string.h>
+
+#include "fixed.h"
+#include "gv/chunks.h"
+
+#define ASK_AGAIN_US GV_SECOND
+#define BUSY_MIN_MS 20u
+#define MISMATCH_BACKOFF_US (10 * GV_SECOND)
+#define BUSY_BACKOFF_MAX_MS 30000u
+#define CHUNKS_PER_SECOND 8 /* size aimed at: a control message waits at most an eighth of a second behind one */
+
+bool gv_exchange_idle(const struct gv_core *core)
+{
+    return core->exchange.phase == GV_EXCHANGE_IDLE;
+}
+
+static bool has_link(const struct gv_exchange *x)
+{
+    return x->link != GV_NOBODY;
+}
+
+static struct gv_msg *send_plain(struct gv_core *core, uint32_t link, enum gv_kind kind, uint64_t nonce)
+{
+    struct gv_msg *msg = gv_fx_send(core, link, kind);
+    msg->u.exchange.nonce = nonce;
+    return msg;
+}
+
+static uint32_t codec_bits(const struct gv_core *core)
+{
+    return 1u << core->manifest.codec | 1u << GV_CODEC_F32;
+}
+
+static void snapshot(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    x->snapshot_asked = true;
+    gv_fx_work(core, GV_FX_SNAPSHOT, x->nonce)->u.work.codec = x->codec;
+}
+
+/* Sets what both roles share. */
+static void begin(struct gv_core *core, uint32_t link, uint64_t nonce, bool initiator, uint32_t codec)
+{
+    struct gv_exchange *x = &core->exchange;
+    memset(x, 0, offsetof(struct gv_exchange, theirs));
+    x->initiator = initiator;
+    x->link = (uint16_t)link;
+    x->peer = core->peers[core->links[link].peer].ref.id;
+    x->nonce = nonce;
+    x->codec = codec;
+    x->inline_state = gv_state_is_inline(core->manifest.block_elements, core->manifest.block_count, codec);
+    x->started_us = x->progress_us = core->now_us;
+    x->deadline_us = GV_NEVER;
+    x->age_ours = core->age;
+    core->links[link].used_us = core->now_us;
+    gv_transfer_begin(core);
+}
+
+static void fill_offer(struct gv_core *core, struct gv_msg *msg)
+{
+    struct gv_exchange *x = &core->exchange;
+    struct gv_msg_offer *offer = &msg->u.offer;
+    offer->nonce = x->nonce;
+    offer->manifest_version = core->manifest.version;
+    offer->epoch = core->manifest.epoch;
+    offer->layout = core->manifest.layout;
+    offer->age = x->age_ours;
+    offer->codecs = x->initiator && !x->inline_state ? codec_bits(core) : 1u << x->codec;
+    offer->chunk_bytes = x->chunk_bytes;
+    offer->inline_state = x->inline_state;
+    gv_swarm_stats_send(core, &offer->stats);
+    x->stats_epoch = offer->stats.epoch;
+}
+
+static void count_chunks(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    x->chunk_count = x->inline_state ? 1
+                                     : gv_chunk_count(core->manifest.block_elements, core->manifest.block_count,
+                                                      x->codec, x->chunk_bytes);
+}
+
+/* Back to IDLE without having changed anything. */
+static void discard(struct gv_core *core, bool remember)
+{
+    struct gv_exchange *x = &core->exchange;
+    gv_transfer_drop_held(core);
+    if (x->snapshot_asked) {
+        (void)gv_fx_work(core, GV_FX_DISCARD, x->nonce);
+    }
+    if (remember) {
+        gv_outcome_remember(core, x->nonce, &x->peer, GV_OUTCOME_ABORTED);
+    }
+    x->phase = GV_EXCHANGE_IDLE;
+}
+
+void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase == GV_EXCHANGE_IDLE || x->phase == GV_EXCHANGE_MERGING) {
+        return;
+    }
+    bool silent = x->initiator && x->phase == GV_EXCHANGE_COPYING; /* they have not heard of it */
+    if (tell && !silent && has_link(x)) {
+        send_plain(core, x->link, GV_KIND_ABORT, x->nonce)->u.exchange.reason = reason;
+    }
+    uint32_t peer = gv_peers_find(core, &x->peer);
+    bool theirs = reason == GV_ERR_TIMEOUT || reason == GV_ERR_CHUNK || reason == GV_ERR_PROTOCOL;
+    gv_score_add(core, peer, reason,
+                 reason == GV_ERR_NONFINITE ? GV_SCORE_GRAVE : (theirs ? GV_SCORE_FAULT : GV_SCORE_SLIGHT));
+    core->exchanges_failed++;
+    gv_fx_log(core, GV_LOG_EXCHANGE_FAILED, &x->peer, reason, core->now_us - x->started_us);
+    discard(core, true);
+    gv_rounds_failed(core);
+}
+
+static void commit(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    uint64_t slack = (uint64_t)core->manifest.local_steps << 16;
+    uint64_t low = x->age_ours / 2 > slack ? x->age_ours / 2 - slack : 0;
+    uint64_t high = 2 * x->age_ours + slack;
+    uint64_t seen = x->age_theirs < low ? low : (x->age_theirs > high ? high : x->age_theirs);
+    uint32_t weight = GV_Q16_ONE / 2;
+    if (core->manifest.merge == GV_MERGE_AGE && x->age_ours + x->age_theirs > 0) {
+        weight = (uint32_t)gv_fixed_ratio(x->age_theirs, GV_Q16_ONE, x->age_ours + x->age_theirs);
+    }
+    int64_t delta = gv_fixed_scale((int64_t)seen - (int64_t)x->age_ours, weight);
+    if (delta < 0 && (uint64_t)-delta > core->age) {
+        delta = -(int64_t)core->age;
+    }
+    core->age = (uint64_t)((int64_t)core->age + delta);
+    gv_fx_work(core, GV_FX_COMMIT, x->nonce)->u.work.age_delta = delta;
+    gv_outcome_remember(core, x->nonce, &x->peer, GV_OUTCOME_COMMITTED);
+    gv_swarm_stats_merge(core, x->stats_epoch, &x->theirs);
+    x->phase = GV_EXCHANGE_MERGING;
+    core->exchanges_done++;
+    core->last_exchange_us = core->now_us;
+    gv_outcome_duration(core, core->now_us - x->started_us);
+    if (has_link(x) && !x->inline_state && core->now_us > x->started_us) {
+        uint64_t bytes = gv_state_bytes(core->manifest.block_elements, core->manifest.block_count, x->codec);
+        uint64_t fit = gv_fixed_ratio(bytes, GV_SECOND, core->now_us - x->started_us) / CHUNKS_PER_SECOND;
+        uint32_t chunk = GV_CHUNK_BYTES_MIN;
+        while (chunk < GV_CHUNK_BYTES_MAX && 2 * (uint64_t)chunk <= fit) {
+            chunk *= 2;
+        }
+        core->links[x->link].chunk_bytes = chunk;
+    }
+}
+
+/* After each change: sends, stages, and moves on when both sides have said DONE. */
+static void advance(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase != GV_EXCHANGE_STREAMING) {
+        return;
+    }
+    if (gv_transfer_pump(core) && !x->done_sent) {
+        (void)send_plain(core, x->link, GV_KIND_DONE, x->nonce);
+        x->done_sent = true;
+    }
+    if (x->done_sent && x->done_received) {
+        x->phase = GV_EXCHANGE_DECIDING;
+        x->progress_us = core->now_us;
+        if (x->initiator) {
+            (void)send_plain(core, x->link, GV_KIND_COMMIT, x->nonce);
+        }
+    }
+}
+
+static void send_offer(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    fill_offer(core, gv_fx_send(core, x->link, GV_KIND_OFFER));
+    x->phase = GV_EXCHANGE_OFFERED;
+    x->progress_us = core->now_us;
+}
+
+void gv_exchange_offer(struct gv_core *core, uint32_t peer)
+{
+    struct gv_exchange *x = &core->exchange;
+    uint32_t link = core->peers[peer].link;
+    GV_ASSERT(x->phase == GV_EXCHANGE_IDLE && link != GV_NOBODY);
+    begin(core, link, gv_rng_u64(&core->rng), true, core->manifest.codec);
+    x->chunk_bytes = core->links[link].chunk_bytes;
+    if (x->inline_state) {
+        x->phase = GV_EXCHANGE_COPYING;
+        snapshot(core);
+    } else {
+        send_offer(core);
+    }
+}
+
+/* Why an OFFER cannot be taken up, GV_OK if it can; *codec is the one to use. */
+static enum gv_err judge_offer(const struct gv_core *core, const struct gv_msg_offer *offer, uint32_t handle,
+                               uint32_t *codec)
+{
+    const struct gv_core_manifest *m = &core->manifest;
+    if (core->stopped) {
+        return GV_ERR_STOPPING;
+    }
+    if (offer->epoch != m->epoch) {
+        return GV_ERR_EPOCH;
+    }
+    if (!gv_hash_equal(&offer->layout, &m->layout)) {
+        return GV_ERR_LAYOUT;
+    }
+    if (!gv_lifecycle_exchanges(core) || gv_fetch_uses_stage(core)) {
+        return GV_ERR_BUSY;
+    }
+    uint32_t common = offer->codecs & codec_bits(core);
+    *codec = (common >> m->codec & 1u) != 0 ? m->codec : GV_CODEC_F32;
+    if ((common >> *codec & 1u) == 0) {
+        return GV_ERR_CODEC;
+    }
+    bool fits_inline = gv_state_is_inline(m->block_elements, m->block_count, *codec);
+    if (offer->inline_state != fits_inline || (handle != 0) != offer->inline_state) {
+        return GV_ERR_PROTOCOL;
+    }
+    if (!fits_inline && (offer->chunk_bytes < GV_CHUNK_BYTES_MIN || offer->chunk_bytes > GV_CHUNK_BYTES_MAX)) {
+        return GV_ERR_OVERSIZE;
+    }
+    return GV_OK;
+}
+
+static uint32_t busy_hint_ms(const struct gv_core *core)
+{
+    uint32_t n = core->duration_count < GV_DURATIONS_MAX ? core->duration_count : GV_DURATIONS_MAX;
+    uint64_t ms = gv_fixed_median(core->durations, n) / GV_MS;
+    return ms < BUSY_MIN_MS ? BUSY_MIN_MS : (ms > BUSY_BACKOFF_MAX_MS ? BUSY_BACKOFF_MAX_MS : (uint32_t)ms);
+}
+
+static void turn_down(struct gv_core *core, uint32_t link, uint64_t nonce, enum gv_err reason)
+{
+    bool busy = reason == GV_ERR_BUSY || reason == GV_ERR_STOPPING;
+    struct gv_msg *msg = send_plain(core, link, busy ? GV_KIND_BUSY : GV_KIND_ABORT, nonce);
+    msg->u.exchange.reason = reason;
+    msg->u.exchange.retry_ms = busy ? busy_hint_ms(core) : 0;
+    core->exchanges_refused++;
+    gv_score_count(core, reason);
+    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &core->peers[core->links[link].peer].ref.id, reason, 0);
+}
+
+static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_offer *offer, uint32_t handle)
+{
+    struct gv_exchange *x = &core->exchange;
+    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
+    gv_swarm_stats_seen(core, offer->stats.epoch);
+    bool ours_open = x->initiator && (x->phase == GV_EXCHANGE_OFFERED || x->phase == GV_EXCHANGE_COPYING);
+    bool crossing = ours_open && gv_id_equal(&x->peer, them);
+    if (crossing && x->phase == GV_EXCHANGE_OFFERED && gv_id_compare(&core->self.id, them) < 0) {
+        gv_fx_drop(core, handle); /* ours counts: they drop theirs when they see it */
+        return;
+    }
+    uint32_t codec = 0;
+    enum gv_err err = judge_offer(core, offer, handle, &codec);
+    if (crossing) {
+        discard(core, false);
+    }
+    if (err == GV_OK && x->phase != GV_EXCHANGE_IDLE) {
+        err = GV_ERR_BUSY;
+    }
+    if (err == GV_OK && gv_outcome_recall(core, offer->nonce, them) != GV_OUTCOME_UNKNOWN) {
+        err = GV_ERR_PROTOCOL; /* a nonce is used once */
+    }
+    if (err != GV_OK) {
+        gv_fx_drop(core, handle);
+        turn_down(core, link, offer->nonce, err);
+        return;
+    }
+    begin(core, link, offer->nonce, false, codec);
+    x->age_theirs = offer->age & (UINT64_MAX >> 3);
+    x->theirs = offer->stats;
+    uint32_t ours = core->links[link].chunk_bytes;
+    x->chunk_bytes = offer->chunk_bytes < ours ? offer->chunk_bytes : ours;
+    count_chunks(core);
+    snapshot(core);
+    if (x->inline_state) {
+        gv_transfer_hold(x, handle);
+        x->phase = GV_EXCHANGE_COPYING;
+    } else {
+        fill_offer(core, gv_fx_send(core, link, GV_KIND_ACCEPT));
+        x->phase = GV_EXCHANGE_STREAMING;
+    }
+}
+
+static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, uint32_t handle)
+{
+    struct gv_exchange *x = &core->exchange;
+    uint32_t codec = GV_CODEC_COUNT;
+    for (uint32_t c = 0; c < GV_CODEC_COUNT; c++) {
+        codec = accept->codecs == 1u << c ? c : codec;
+    }
+    enum gv_err err = GV_OK;
+    if (x->phase != GV_EXCHANGE_OFFERED) {
+        err = GV_ERR_PROTOCOL;
+    } else if (accept->epoch != core->manifest.epoch) {
+        err = GV_ERR_EPOCH;
+    } else if (!gv_hash_equal(&accept->layout, &core->manifest.layout)) {
+        err = GV_ERR_LAYOUT;
+    } else if (codec == GV_CODEC_COUNT || (codec_bits(core) >> codec & 1u) == 0 || (x->inline_state && codec != x->codec)) {
+        err = GV_ERR_CODEC;
+    } else if (accept->inline_state != x->inline_state || (handle != 0) != x->inline_state) {
+        err = GV_ERR_PROTOCOL;
+    } else if (!x->inline_state &&
+               (accept->chunk_bytes < GV_CHUNK_BYTES_MIN || accept->chunk_bytes > x->chunk_bytes)) {
+        err = GV_ERR_OVERSIZE;
+    }
+    if (err != GV_OK) {
+        gv_fx_drop(core, handle);
+        gv_exchange_fail(core, err, true);
+        return;
+    }
+    gv_swarm_stats_seen(core, accept->stats.epoch);
+    x->age_theirs = accept->age & (UINT64_MAX >> 3);
+    x->theirs = accept->stats;
+    x->codec = codec;
+    x->phase = GV_EXCHANGE_STREAMING;
+    x->progress_us = core->now_us;
+    if (x->inline_state) {
+        count_chunks(core);
+        x->sent = 1; /* in the OFFER */
+        gv_transfer_hold(x, handle);
+    } else {
+        x->chunk_bytes = accept->chunk_bytes;
+        count_chunks(core);
+        snapshot(core);
+    }
+    advance(core);
+}
+
+/* BUSY, or ABORT before anything was agreed: someone else will do. */
+static void on_turned_down(struct gv_core *core, const struct gv_msg_exchange *msg, bool busy)
+{
+    struct gv_exchange *x = &core->exchange;
+    uint32_t peer = gv_peers_find(core, &x->peer);
+    uint32_t retry_ms = msg->retry_ms < BUSY_MIN_MS ? BUSY_MIN_MS : msg->retry_ms;
+    retry_ms = retry_ms > BUSY_BACKOFF_MAX_MS ? BUSY_BACKOFF_MAX_MS : retry_ms;
+    enum gv_err reason = msg->reason >= 100 && msg->reason < 200 ? (enum gv_err)msg->reason : GV_ERR_BUSY;
+    if (peer != GV_NOBODY) {
+        core->peers[peer].exchange_after_us = core->now_us + (busy ? retry_ms * GV_MS : MISMATCH_BACKOFF_US);
+        core->peers[peer].last_error = (uint16_t)reason;
+    }
+    core->exchanges_refused++;
+    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &x->peer, reason, retry_ms);
+    discard(core, false);
+    gv_rounds_failed(core);
+}
+
+static void on_commit(struct gv_core *core, uint32_t link)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->initiator || x->phase != GV_EXCHANGE_DECIDING) {
+        gv_exchange_fail(core, GV_ERR_PROTOCOL, true);
+        return;
+    }
+    commit(core);
+    (void)send_plain(core, link, GV_KIND_COMMITTED, x->nonce);
+    gv_fx_log(core, GV_LOG_EXCHANGE_DONE, &x->peer, GV_OK, core->now_us - x->started_us);
+}
+
+static void committed(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (!x->initiator || (x->phase != GV_EXCHANGE_DECIDING && x->phase != GV_EXCHANGE_ASKING)) {
+        return;
+    }
+    commit(core);
+    gv_fx_log(core, GV_LOG_EXCHANGE_DONE, &x->peer, GV_OK, core->now_us - x->started_us);
+}
+
+static void on_outcome(struct gv_core *core, uint32_t link, uint64_t nonce)
+{
+    const struct gv_exchange *x = &core->exchange;
+    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
+    enum gv_outcome outcome = gv_outcome_recall(core, nonce, them);
+    bool current = x->nonce == nonce && gv_id_equal(&x->peer, them) && !x->initiator;
+    if (current && x->phase == GV_EXCHANGE_DECIDING) {
+        outcome = GV_OUTCOME_PENDING;
+    } else if (current && x->phase != GV_EXCHANGE_IDLE && x->phase != GV_EXCHANGE_MERGING) {
+        gv_exchange_fail(core, GV_ERR_PROTOCOL, true); /* they ask about what we have not agreed to */
+        outcome = GV_OUTCOME_ABORTED;
+    }
+    struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_OUTCOME_REPLY);
+    msg->u.outcome.nonce = nonce;
+    msg->u.outcome.outcome = outcome;
+}
+
+static void on_outcome_reply(struct gv_core *core, uint32_t link, uint32_t outcome)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase != GV_EXCHANGE_ASKING) {
+        return;
+    }
+    if (outcome == GV_OUTCOME_COMMITTED) {
+        committed(core);
+    } else if (outcome == GV_OUTCOME_PENDING) {
+        x->link = (uint16_t)link;
+        (void)send_plain(core, link, GV_KIND_COMMIT, x->nonce);
+    } else {
+        /* Unknown: the responder has restarted since; whether it had committed before, nobody can say any more. */
+        core->exchanges_doubt += outcome == GV_OUTCOME_ABORTED ? 0 : 1;
+        gv_exchange_fail(core, GV_ERR_LINK_LOST, false);
+    }
+}
+
+static void on_running(struct gv_core *core, uint32_t link, const struct gv_event *event)
+{
+    struct gv_exchange *x = &core->exchange;
+    const struct gv_msg *msg = event->u.msg.msg;
+    enum gv_err err = GV_OK;
+    switch (msg->kind) {
+    case GV_KIND_CHUNK:
+        err = x->phase == GV_EXCHANGE_STREAMING
+                  ? gv_transfer_chunk(core, msg->u.chunk.index, event->u.msg.handle)
+                  : GV_ERR_CHUNK;
+        if (err != GV_OK) {
+            gv_fx_drop(core, event->u.msg.handle);
+        }
+        break;
+    case GV_KIND_CREDIT:
+        err = x->phase != GV_EXCHANGE_STREAMING || gv_transfer_credit(core, msg->u.exchange.credit) ? GV_OK
+                                                                                                    : GV_ERR_PROTOCOL;
+        break;
+    case GV_KIND_DONE:
+        /* DONE says that all of ours is staged there: it cannot come before all of ours is sent. */
+        err = x->phase == GV_EXCHANGE_STREAMING && x->sent == x->chunk_count && !x->done_received ? GV_OK
+                                                                                                 : GV_ERR_PROTOCOL;
+        x->done_received = true;
+        break;
+    case GV_KIND_COMMIT:
+        on_commit(core, link);
+        return;
+    default: /* COMMITTED */
+        committed(core);
+        return;
+    }
+    if (err != GV_OK) {
+        gv_exchange_fail(core, err, true);
+        return;
+    }
+    advance(core);
+}
+
+static void on_abort(struct gv_core *core, const struct gv_msg_exchange *msg)
+{
+    struct gv_exchange *x = &core->exchange;
+    enum gv_err reason = msg->reason >= 100 && msg->reason < 200 ? (enum gv_err)msg->reason : GV_ERR_PROTOCOL;
+    if (x->phase == GV_EXCHANGE_OFFERED) {
+        on_turned_down(core, msg, false);
+    } else {
+        gv_exchange_fail(core, reason, false);
+    }
+}
+
+void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_event *event)
+{
+    struct gv_exchange *x = &core->exchange;
+    const struct gv_msg *msg = event->u.msg.msg;
+    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
+    if (msg->kind == GV_KIND_OFFER) {
+        on_offer(core, link, &msg->u.offer, event->u.msg.handle);
+        return;
+    }
+    /* OFFER, ACCEPT, CHUNK, outcomes and the rest all begin with their nonce, but not at the same place in the union. */
+    uint64_t nonce = msg->kind == GV_KIND_ACCEPT          ? msg->u.offer.nonce
+                     : msg->kind == GV_KIND_CHUNK         ? msg->u.chunk.nonce
+                     : msg->kind == GV_KIND_OUTCOME_REPLY ? msg->u.outcome.nonce
+                                                          : msg->u.exchange.nonce;
+    if (msg->kind == GV_KIND_OUTCOME) {
+        on_outcome(core, link, nonce);
+        return;
+    }
+    if (x->phase == GV_EXCHANGE_IDLE || x->nonce != nonce || !gv_id_equal(&x->peer, them) ||
+        x->phase == GV_EXCHANGE_MERGING) {
+        gv_fx_drop(core, event->u.msg.handle); /* late: of an exchange that is over */
+        return;
+    }
+    core->links[link].used_us = core->now_us;
+    switch (msg->kind) {
+    case GV_KIND_ACCEPT:
+        on_accept(core, &msg->u.offer, event->u.msg.handle);
+        break;
+    case GV_KIND_BUSY:
+        if (x->phase == GV_EXCHANGE_OFFERED) {
+            on_turned_down(core, &msg->u.exchange, true);
+        }
+        break;
+    case GV_KIND_ABORT:
+        on_abort(core, &msg->u.exchange);
+        break;
+    case GV_KIND_OUTCOME_REPLY:
+        on_outcome_reply(core, link, msg->u.outcome.outcome);
+        break;
+    default:
+        on_running(core, link, event);
+        break;
+    }
+}
+
+void gv_exchange_snapshot(struct gv_core *core, uint64_t nonce, enum gv_err verdict)
+{
+    struct gv_exchange *x = &core->exchange;
+    bool waits = x->phase == GV_EXCHANGE_COPYING || x->phase == GV_EXCHANGE_STREAMING;
+    if (!waits || x->nonce != nonce || !x->snapshot_asked || x->snapshot_ready) {
+        return;
+    }
+    if (verdict != GV_OK) {
+        gv_exchange_fail(core, GV_ERR_BUSY, true);
+        return;
+    }
+    x->snapshot_ready = true;
+    x->progress_us = core->now_us;
+    if (x->phase == GV_EXCHANGE_COPYING && x->initiator) {
+        send_offer(core);
+        return;
+    }
+    if (x->phase == GV_EXCHANGE_COPYING) {
+        fill_offer(core, gv_fx_send(core, x->link, GV_KIND_ACCEPT));
+        x->sent = 1; /* in the ACCEPT */
+        x->phase = GV_EXCHANGE_STREAMING;
+    }
+    advance(core);
+}
+
+void gv_exchange_applied(struct gv_core *core, uint64_t nonce, uint32_t index, enum gv_err verdict)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase != GV_EXCHANGE_STREAMING || x->nonce != nonce || index != x->applied || x->applied >= x->applying) {
+        return;
+    }
+    if (verdict != GV_OK) {
+        gv_exchange_fail(core, verdict, true);
+        return;
+    }
+    x->applied++;
+    x->progress_us = core->now_us;
+    if (!x->inline_state && x->applied < x->chunk_count) {
+        send_plain(core, x->link, GV_KIND_CREDIT, nonce)->u.exchange.credit = x->applied + GV_CREDIT_CHUNKS_MAX;
+    }
+    advance(core);
+}
+
+void gv_exchange_merged(struct gv_core *core, uint64_t nonce)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase != GV_EXCHANGE_MERGING || x->nonce != nonce) {
+        return;
+    }
+    x->phase = GV_EXCHANGE_IDLE;
+    gv_rounds_done(core);
+    gv_lifecycle_exchanged(core);
+}
+
+static void start_asking(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    x->phase = GV_EXCHANGE_ASKING;
+    x->deadline_us = core->now_us + gv_outcome_patience(core);
+    x->asked_us = core->now_us;
+}
+
+/* Asks over whatever link there is, or dials. */
+static void ask_outcome(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    x->asked_us = core->now_us + ASK_AGAIN_US;
+    uint32_t peer = gv_peers_find(core, &x->peer);
+    if (peer == GV_NOBODY) {
+        return;
+    }
+    uint32_t link = core->peers[peer].link;
+    x->link = (uint16_t)link;
+    if (link == GV_NOBODY) {
+        (void)gv_links_dial(core, peer, GV_WHY_OUTCOME);
+    } else {
+        (void)send_plain(core, link, GV_KIND_OUTCOME, x->nonce);
+    }
+}
+
+void gv_exchange_link_gone(struct gv_core *core, uint32_t link)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase == GV_EXCHANGE_IDLE || x->link != link) {
+        return;
+    }
+    x->link = GV_NOBODY;
+    if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
+        start_asking(core);
+    } else if (x->phase != GV_EXCHANGE_ASKING && x->phase != GV_EXCHANGE_MERGING) {
+        gv_exchange_fail(core, GV_ERR_LINK_LOST, false);
+    }
+}
+
+void gv_exchange_verified(struct gv_core *core, uint32_t link)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase == GV_EXCHANGE_ASKING && gv_id_equal(&x->peer, &core->peers[core->links[link].peer].ref.id)) {
+        ask_outcome(core);
+    }
+}
+
+void gv_exchange_tick(struct gv_core *core)
+{
+    struct gv_exchange *x = &core->exchange;
+    if (x->phase == GV_EXCHANGE_IDLE || x->phase == GV_EXCHANGE_MERGING || !gv_fx_room(core)) {
+        return;
+    }
+    if (x->phase == GV_EXCHANGE_ASKING) {
+        if (x->deadline_us <= core->now_us) {
+            core->exchanges_doubt++;
+            gv_fx_log(core, GV_LOG_EXCHANGE_DOUBT, &x->peer, GV_ERR_TIMEOUT, core->now_us - x->started_us);
+            gv_exchange_fail(core, GV_ERR_TIMEOUT, false);
+        } else if (x->asked_us <= core->now_us) {
+            ask_outcome(core);
+        }
+        return;
+    }
+    if (core->now_us - x->progress_us < gv_outcome_patience(core)) {
+        return;
+    }
+    if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
+        start_asking(core);
+        ask_outcome(core);
+    } else {
+        gv_exchange_fail(core, GV_ERR_TIMEOUT, true);
+    }
+}
+
+uint64_t gv_exchange_deadline(const struct gv_core *core)
+{
+    const struct gv_exchange *x = &core->exchange;
+    switch (x->phase) {
+    case GV_EXCHANGE_IDLE:
+    case GV_EXCHANGE_MERGING:
+        return GV_NEVER;
+    case GV_EXCHANGE_ASKING:
+        return gv_sooner(x->deadline_us, x->asked_us);
+    default:
+        return x->progress_us + gv_outcome_patience(core);
+    }
+}

@@ -1,0 +1,479 @@
+/*
+ * Failure detection of neighbours: SWIM probes with Lifeguard's self-awareness.
+ *
+ *     IDLE --PING--> PINGED --timeout--> INDIRECT --timeout--> SUSPECT --suspicion over--> dead
+ *       ^               |                   |                    |
+ *       +---------------+-- any frame of it, or a helper's "alive" (only SUSPECT without a link goes on) --+
+ *     any --link lost--> SUSPECT at once, with helpers asked and a redial
+ *
+ *     timeout    max(min, srtt + 4 rttvar) (LHM + 1)
+ *     LHM        0..7; -1 per answered probe; +1 per failed probe, missing NACK, refutation of ourselves
+ *     suspicion  max - (max - min) ln(c + 1) / ln(k + 1), k = 2, min = 4 max(1, log10 n) s, max = 6 min, with c the
+ *                helpers linked to the suspect that could not reach it either, and dials that failed
+ *
+ * A PING says whether we suspect its receiver; the receiver then raises its record's sequence (refutation). A PONG
+ * names the sender's neighbours: the helpers of later indirect probes; and if it leaves us out twice, the two views
+ * have come apart and we drop it from ours.
+ *
+ * Sources: Das, Gupta, Motivala, "SWIM", 2002; Dadgar, Phillips, Currey, "Lifeguard", 2018.
+ */
+#include "core_state.h"
+
+#include <string.h>
+
+#include "fixed.h"
+
+#define HEALTH_MAX 7
+#define HELPERS 3
+#define CONFIRMATIONS_MAX 2
+#define LN2_OVER_LN3_Q16 41349u
+#define LOG10_OF_2_Q16 19728u
+#define RTTVAR_FIRST_DIVISOR 2
+#define REFUTE_EVERY_US GV_SECOND
+#define OMITTED_MAX 2
+
+uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations)
+{
+    uint64_t log10_q16 = ((gv_fixed_log2(neighbours < 1 ? 1 : neighbours) >> 11) * LOG10_OF_2_Q16) >> 16;
+    uint64_t min_us = 4 * GV_SECOND * (log10_q16 < GV_Q16_ONE ? GV_Q16_ONE : log10_q16) / GV_Q16_ONE;
+    uint64_t max_us = 6 * min_us;
+    if (confirmations == 0) {
+        return max_us;
+    }
+    return confirmations == 1 ? max_us - (max_us - min_us) * LN2_OVER_LN3_Q16 / GV_Q16_ONE : min_us;
+}
+
+static uint64_t prefix(const struct gv_id *id)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) {
+        value = value << 8 | id->b[i];
+    }
+    return value;
+}
+
+static void health_worse(struct gv_core *core)
+{
+    core->health += core->health < HEALTH_MAX ? 1 : 0;
+}
+
+static uint64_t timeout_us(const struct gv_core *core, uint32_t link)
+{
+    uint64_t us = 0;
+    if (link != GV_NOBODY) {
+        us = core->links[link].srtt_us + 4 * (uint64_t)core->links[link].rttvar_us;
+    }
+    us = us < core->config.probe_timeout_min_us ? core->config.probe_timeout_min_us : us;
+    return us * (core->health + 1);
+}
+
+static void fill_ping(const struct gv_core *core, struct gv_msg *msg, uint32_t seq)
+{
+    msg->u.ping.seq = seq;
+    msg->u.ping.trust_digest = core->trust_digest;
+    msg->u.ping.manifest_version = core->manifest.version;
+    msg->u.ping.manifest_hash = core->manifest.hash;
+    msg->u.ping.age = core->age;
+}
+
+/* Our record rides along once after each change of it. */
+static bool tell_record(struct gv_core *core, uint32_t link)
+{
+    bool news = core->links[link].told != core->self_version && !core->persisting;
+    if (news) {
+        core->links[link].told = core->self_version;
+    }
+    return news;
+}
+
+static uint32_t send_ping(struct gv_core *core, uint32_t link, bool suspected)
+{
+    uint32_t seq = ++core->probe_seq;
+    struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_PING);
+    fill_ping(core, msg, seq);
+    msg->u.ping.suspected = suspected;
+    msg->u.ping.has_record = tell_record(core, link);
+    return seq;
+}
+
+static void relief(struct gv_neighbour *n)
+{
+    n->phase = GV_PROBE_IDLE;
+    n->confirmations = 0;
+    n->vouched = false;
+}
+
+void gv_probe_heard(struct gv_core *core, uint32_t link)
+{
+    struct gv_peer *peer = &core->peers[core->links[link].peer];
+    if (peer->neighbour != GV_NOBODY && core->active[peer->neighbour].phase != GV_PROBE_IDLE) {
+        relief(&core->active[peer->neighbour]);
+    }
+}
+
+bool gv_probe_suspected(const struct gv_core *core, uint32_t peer)
+{
+    uint32_t row = core->peers[peer].neighbour;
+    return row != GV_NOBODY && core->active[row].phase >= GV_PROBE_INDIRECT;
+}
+
+static bool is_far_neighbour(const struct gv_neighbour *n, const struct gv_id *id)
+{
+    uint64_t value = prefix(id);
+    for (uint32_t i = 0; i < n->far_count; i++) {
+        if (n->far[i] == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask_helpers(struct gv_core *core, struct gv_neighbour *n)
+{
+    uint32_t rows[GV_LINKS_MAX];
+    uint32_t count = 0;
+    n->helpers_linked = true;
+    for (uint32_t pass = 0; pass < 2 && count == 0; pass++) {
+        n->helpers_linked = pass == 0;
+        for (uint32_t i = 0; i < core->config.links_max; i++) {
+            const struct gv_link *link = &core->links[i];
+            if (link->state != GV_LINK_VERIFIED || link->peer == n->peer) {
+                continue;
+            }
+            const struct gv_peer *peer = &core->peers[link->peer];
+            if (pass == 0 ? is_far_neighbour(n, &peer->ref.id) : peer->role == GV_ROLE_ACTIVE) {
+                rows[count++] = i;
+            }
+        }
+    }
+    n->asked = n->nacks = 0;
+    n->seq = ++core->probe_seq;
+    while (n->asked < HELPERS && count > 0) {
+        uint32_t at = gv_rng_below(&core->rng, count);
+        struct gv_msg *msg = gv_fx_send(core, rows[at], GV_KIND_PROBE);
+        msg->u.probe.seq = n->seq;
+        msg->u.probe.target = core->peers[n->peer].ref.id;
+        n->asked++;
+        rows[at] = rows[--count];
+    }
+}
+
+static void suspect(struct gv_core *core, struct gv_neighbour *n)
+{
+    n->phase = GV_PROBE_SUSPECT;
+    n->suspect_us = core->now_us;
+    n->deadline_us = core->now_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
+    gv_fx_log(core, GV_LOG_SUSPECT, &core->peers[n->peer].ref.id, GV_ERR_TIMEOUT, 0);
+}
+
+static void confirm(struct gv_core *core, struct gv_neighbour *n)
+{
+    if (n->confirmations < CONFIRMATIONS_MAX) {
+        n->confirmations++;
+    }
+    if (n->phase == GV_PROBE_SUSPECT) {
+        n->deadline_us = n->suspect_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
+    }
+}
+
+void gv_probe_link_lost(struct gv_core *core, uint32_t peer)
+{
+    uint32_t row = core->peers[peer].neighbour;
+    if (row == GV_NOBODY || core->stopped) {
+        return;
+    }
+    struct gv_neighbour *n = &core->active[row];
+    if (n->phase != GV_PROBE_SUSPECT) {
+        n->confirmations = 0;
+        suspect(core, n);
+        ask_helpers(core, n);
+    }
+    if (gv_peer_dialable(&core->peers[peer]) && core->peers[peer].dial_after_us <= core->now_us) {
+        (void)gv_links_dial(core, peer, GV_WHY_PROBE);
+    }
+}
+
+void gv_probe_dial_failed(struct gv_core *core, uint32_t peer)
+{
+    uint32_t row = core->peers[peer].neighbour;
+    if (row != GV_NOBODY && core->active[row].phase == GV_PROBE_SUSPECT && core->peers[peer].link == GV_NOBODY) {
+        confirm(core, &core->active[row]);
+    }
+}
+
+static void declare_dead(struct gv_core *core, struct gv_neighbour *n)
+{
+    uint32_t peer = n->peer;
+    bool vouched = n->vouched;
+    struct gv_id id = core->peers[peer].ref.id;
+    gv_fx_log(core, GV_LOG_DEAD, &id, vouched ? GV_ERR_LINK_LOST : GV_ERR_TIMEOUT, core->now_us - n->suspect_us);
+    if (!vouched) {
+        gv_peers_bury(core, &core->peers[peer].ref, false);
+    }
+    core->peers[peer].last_error = GV_ERR_TIMEOUT;
+    gv_views_remove(core, peer, vouched);
+    if (core->peers[peer].link != GV_NOBODY) {
+        gv_links_close(core, core->peers[peer].link, GV_ERR_TIMEOUT);
+    }
+}
+
+static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    bool refute = msg->u.ping.suspected && !core->persisting &&
+                  (core->refuted_us == 0 || core->now_us - core->refuted_us >= REFUTE_EVERY_US);
+    if (refute) {
+        core->refuted_us = core->now_us;
+        health_worse(core);
+        gv_probe_sign(core);
+        gv_fx_log(core, GV_LOG_REFUTED, &core->peers[core->links[link].peer].ref.id, GV_OK, core->self.sequence);
+    }
+    struct gv_msg *pong = gv_fx_send(core, link, GV_KIND_PONG);
+    fill_ping(core, pong, msg->u.ping.seq);
+    pong->u.ping.has_record = tell_record(core, link);
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        if (core->active[i].used) {
+            pong->u.ping.neighbours[pong->u.ping.neighbour_count++] = core->peers[core->active[i].peer].ref.id;
+        }
+    }
+}
+
+static void measure(struct gv_link *link, uint64_t rtt_us)
+{
+    uint32_t rtt = rtt_us > 60 * GV_SECOND ? (uint32_t)(60 * GV_SECOND) : (uint32_t)rtt_us;
+    rtt = rtt == 0 ? 1 : rtt;
+    if (link->srtt_us == 0) {
+        link->srtt_us = rtt;
+        link->rttvar_us = rtt / RTTVAR_FIRST_DIVISOR;
+        return;
+    }
+    uint32_t error = rtt > link->srtt_us ? rtt - link->srtt_us : link->srtt_us - rtt; /* RFC 6298 */
+    link->rttvar_us = (3 * link->rttvar_us + error) / 4;
+    link->srtt_us = (uint32_t)((7 * (uint64_t)link->srtt_us + rtt) / 8);
+}
+
+static void answer_relay(struct gv_core *core, struct gv_relay *relay, bool alive)
+{
+    relay->used = false;
+    uint32_t asker = gv_links_find(core, relay->asker);
+    if (asker == GV_NOBODY || core->links[asker].state != GV_LINK_VERIFIED) {
+        return;
+    }
+    struct gv_msg *msg = gv_fx_send(core, asker, GV_KIND_PROBE_RESULT);
+    msg->u.probe.seq = relay->their_seq;
+    msg->u.probe.alive = alive;
+    msg->u.probe.target = relay->target_id;
+}
+
+static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    const struct gv_msg_ping *pong = &msg->u.ping;
+    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
+        if (core->relays[i].used && core->relays[i].target == core->links[link].handle &&
+            core->relays[i].our_seq == pong->seq) {
+            answer_relay(core, &core->relays[i], true);
+        }
+    }
+    uint32_t peer = core->links[link].peer;
+    uint32_t row = core->peers[peer].neighbour;
+    if (row == GV_NOBODY) {
+        return;
+    }
+    struct gv_neighbour *n = &core->active[row];
+    if (n->sent_us != 0 && n->seq == pong->seq) {
+        measure(&core->links[link], core->now_us - n->sent_us);
+        n->sent_us = 0;
+        core->health -= core->health > 0 ? 1 : 0;
+    }
+    bool named = false;
+    n->far_count = 0;
+    for (uint32_t i = 0; i < pong->neighbour_count && i < GV_ACTIVE_MAX; i++) {
+        n->far[n->far_count++] = prefix(&pong->neighbours[i]);
+        named = named || gv_id_equal(&pong->neighbours[i], &core->self.id);
+    }
+    n->omitted = named ? 0 : (uint8_t)(n->omitted + 1);
+    if (n->omitted >= OMITTED_MAX) {
+        gv_views_demote(core, peer, false);
+    }
+}
+
+static void on_probe(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    uint32_t target = gv_peer_link(core, gv_peers_find(core, &msg->u.probe.target));
+    struct gv_relay relay = {.used = true,
+                             .asker = core->links[link].handle,
+                             .their_seq = msg->u.probe.seq,
+                             .target_id = msg->u.probe.target};
+    struct gv_relay *slot = NULL;
+    for (uint32_t i = 0; i < GV_RELAYS_MAX && slot == NULL; i++) {
+        slot = core->relays[i].used ? NULL : &core->relays[i];
+    }
+    if (target == GV_NOBODY || slot == NULL) {
+        answer_relay(core, &relay, false);
+        return;
+    }
+    relay.target = core->links[target].handle;
+    relay.until_us = core->now_us + timeout_us(core, target);
+    relay.our_seq = send_ping(core, target, false);
+    *slot = relay;
+}
+
+static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    uint32_t peer = gv_peers_find(core, &msg->u.probe.target);
+    uint32_t row = peer == GV_NOBODY ? GV_NOBODY : core->peers[peer].neighbour;
+    if (row == GV_NOBODY || core->links[link].peer == peer) {
+        return;
+    }
+    struct gv_neighbour *n = &core->active[row];
+    if (n->phase < GV_PROBE_INDIRECT || n->seq != msg->u.probe.seq || n->asked == 0) {
+        return;
+    }
+    if (!msg->u.probe.alive) {
+        if (n->nacks == n->asked) {
+            return; /* more answers than helpers */
+        }
+        n->nacks++;
+        if (n->helpers_linked) {
+            confirm(core, n);
+        }
+        return;
+    }
+    n->vouched = true;
+    n->confirmations = 0;
+    if (core->peers[peer].link != GV_NOBODY) {
+        relief(n);
+    } else {
+        n->deadline_us = n->suspect_us + gv_probe_suspicion_us(core->active_count, 0);
+    }
+}
+
+void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    if (msg->kind == GV_KIND_PING || msg->kind == GV_KIND_PONG) {
+        uint32_t peer = core->links[link].peer;
+        if (msg->ref_count > 0 && gv_id_equal(&msg->refs[0].id, &core->peers[peer].ref.id)) {
+            gv_views_learn(core, &msg->refs[0]);
+        }
+        gv_gossip_seen(core, link, msg->u.ping.manifest_version, &msg->u.ping.manifest_hash, msg->u.ping.trust_digest);
+    }
+    switch (msg->kind) {
+    case GV_KIND_PING:
+        on_ping(core, link, msg);
+        break;
+    case GV_KIND_PONG:
+        on_pong(core, link, msg);
+        break;
+    case GV_KIND_PROBE:
+        on_probe(core, link, msg);
+        break;
+    default:
+        on_result(core, link, msg);
+        break;
+    }
+}
+
+void gv_probe_tell_all(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        if (core->active[i].used && core->peers[core->active[i].peer].link != GV_NOBODY) {
+            (void)send_ping(core, core->peers[core->active[i].peer].link, false);
+        }
+    }
+}
+
+void gv_probe_sign(struct gv_core *core)
+{
+    core->self.sequence++;
+    core->self_version++;
+    core->signed_us = core->now_us;
+    struct gv_effect *effect = gv_fx(core, GV_FX_SIGN);
+    effect->u.self.incarnation = core->self.incarnation;
+    effect->u.self.sequence = core->self.sequence;
+}
+
+static void probe_next(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        core->probe_next = (core->probe_next + 1) % GV_ACTIVE_MAX;
+        struct gv_neighbour *n = &core->active[core->probe_next];
+        if (!n->used || (n->phase != GV_PROBE_IDLE && n->phase != GV_PROBE_SUSPECT)) {
+            continue;
+        }
+        uint32_t link = core->peers[n->peer].link;
+        if (link == GV_NOBODY) { /* suspect: its redial is all we can do */
+            gv_probe_link_lost(core, n->peer);
+            continue;
+        }
+        uint32_t seq = send_ping(core, link, n->phase == GV_PROBE_SUSPECT);
+        if (n->phase == GV_PROBE_IDLE) {
+            n->phase = GV_PROBE_PINGED;
+            n->seq = seq;
+            n->sent_us = core->now_us;
+            n->deadline_us = core->now_us + timeout_us(core, link);
+        }
+        return;
+    }
+}
+
+static void neighbour_late(struct gv_core *core, struct gv_neighbour *n)
+{
+    switch (n->phase) {
+    case GV_PROBE_PINGED:
+        health_worse(core);
+        n->sent_us = 0; /* an answer now would measure the wait, not the way */
+        n->phase = GV_PROBE_INDIRECT;
+        n->confirmations = 0;
+        n->deadline_us = core->now_us + 2 * timeout_us(core, core->peers[n->peer].link);
+        ask_helpers(core, n);
+        break;
+    case GV_PROBE_INDIRECT:
+        if (n->nacks < n->asked) {
+            health_worse(core);
+        }
+        suspect(core, n);
+        break;
+    case GV_PROBE_SUSPECT:
+        declare_dead(core, n);
+        break;
+    default:
+        break;
+    }
+}
+
+void gv_probe_tick(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        struct gv_neighbour *n = &core->active[i];
+        if (n->used && n->phase != GV_PROBE_IDLE && n->deadline_us <= core->now_us && gv_fx_room(core)) {
+            neighbour_late(core, n);
+        }
+    }
+    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
+        if (core->relays[i].used && core->relays[i].until_us <= core->now_us && gv_fx_room(core)) {
+            answer_relay(core, &core->relays[i], false);
+        }
+    }
+    if (core->probe_us <= core->now_us && gv_fx_room(core)) {
+        core->probe_us = core->now_us + core->config.probe_us;
+        if (core->now_us - core->signed_us >= core->config.record_refresh_us && !core->persisting) {
+            gv_probe_sign(core);
+        }
+        probe_next(core);
+    }
+}
+
+uint64_t gv_probe_deadline(const struct gv_core *core)
+{
+    uint64_t at = core->probe_us;
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        if (core->active[i].used && core->active[i].phase != GV_PROBE_IDLE) {
+            at = gv_sooner(at, core->active[i].deadline_us);
+        }
+    }
+    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
+        if (core->relays[i].used) {
+            at = gv_sooner(at, core->relays[i].until_us);
+        }
+    }
+    return at;
+}

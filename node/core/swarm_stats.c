@@ -1,0 +1,113 @@
+/*
+ * Figures of the whole swarm, averaged along the way: on each committed exchange both sides take the mean of their
+ * weighted figures and the element-wise minimum of 64 exponentials.
+ *
+ * Time is cut into epochs of 60 s; whoever sees a higher epoch jumps to it. At the start of an epoch a node puts in
+ * its own figures with weight 1 (0 if it has none to say) and fresh exponentials, so what a dead node has put in is
+ * gone an epoch later. What is reported is the epoch before.
+ *
+ *     mean of a figure   sum / weight: pairwise averaging conserves both sums over the swarm
+ *     number of nodes    (64 - 1) / sum of the minima: the minimum of n exponentials has mean 1 / n, the sum of 64 of
+ *                        them a gamma distribution, and (k - 1) / sum is unbiased (deviation 1 / sqrt(62) = 13 %)
+ *
+ * The exponentials are Q27 (gv_fixed_exponential): fine enough for a million nodes.
+ * Sources: Jelasity, Montresor, Babaoglu 2005; Baquero, Almeida, Menezes, Jesus, "Extrema propagation", 2012.
+ */
+#include "core_state.h"
+
+#include <string.h>
+
+#include "fixed.h"
+
+#define EPOCH_US (60 * GV_SECOND)
+#define EPOCH_MAX 0x7fffffffu /* a peer that claims a later one is not believed: nobody can end our counting */
+#define ONE_Q32 ((uint64_t)1 << 32)
+#define SUM_MAX (UINT64_MAX >> 2)
+
+static void begin_epoch(struct gv_core *core, uint32_t epoch)
+{
+    struct gv_swarm_stats *s = &core->figures;
+    memset(s, 0, sizeof *s);
+    s->epoch = epoch;
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        s->minima[i] = gv_fixed_exponential(gv_rng_u32(&core->rng));
+    }
+    if (core->has_loss && core->has_accuracy) {
+        s->weight = ONE_Q32;
+        s->loss = gv_sooner(core->loss, UINT32_MAX) << 16;
+        s->accuracy = gv_sooner(core->accuracy, GV_Q16_ONE) << 16;
+        s->samples_per_s = gv_sooner(core->samples_per_s, (uint64_t)1 << 47);
+    }
+    core->figures_us = core->now_us;
+}
+
+static void report(struct gv_core *core)
+{
+    const struct gv_swarm_stats *s = &core->figures;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        sum += s->minima[i];
+    }
+    uint64_t nodes = ((GV_MINIMA - 1) * (uint64_t)GV_Q27_ONE + sum / 2) / (sum == 0 ? 1 : sum);
+    core->swarm_nodes = core->ever_met && nodes > 1 ? nodes : 1;
+    core->swarm_figures = s->weight > ONE_Q32 / 65536;
+    if (core->swarm_figures) {
+        core->swarm_loss = gv_fixed_ratio(s->loss, GV_Q16_ONE, s->weight);
+        core->swarm_accuracy = gv_fixed_ratio(s->accuracy, GV_Q16_ONE, s->weight);
+        core->swarm_samples_per_s = gv_fixed_ratio(s->samples_per_s, ONE_Q32, s->weight);
+    }
+}
+
+void gv_swarm_stats_start(struct gv_core *core)
+{
+    core->swarm_nodes = 1;
+    begin_epoch(core, 0);
+}
+
+void gv_swarm_stats_send(struct gv_core *core, struct gv_swarm_stats *out)
+{
+    *out = core->figures;
+}
+
+void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch)
+{
+    if (epoch > core->figures.epoch && epoch <= EPOCH_MAX) {
+        report(core);
+        begin_epoch(core, epoch);
+    }
+}
+
+void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struct gv_swarm_stats *theirs)
+{
+    struct gv_swarm_stats *s = &core->figures;
+    if (theirs->epoch != s->epoch) {
+        return;
+    }
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        if (theirs->minima[i] != 0 && theirs->minima[i] < s->minima[i]) {
+            s->minima[i] = theirs->minima[i];
+        }
+    }
+    bool same_sums = sent_epoch == theirs->epoch; /* else one side has not put its half in: no mean is taken */
+    bool sane = theirs->weight <= SUM_MAX && theirs->loss <= SUM_MAX && theirs->accuracy <= SUM_MAX &&
+                theirs->samples_per_s <= SUM_MAX;
+    if (same_sums && sane) {
+        s->weight = (s->weight + theirs->weight) / 2;
+        s->loss = (s->loss + theirs->loss) / 2;
+        s->accuracy = (s->accuracy + theirs->accuracy) / 2;
+        s->samples_per_s = (s->samples_per_s + theirs->samples_per_s) / 2;
+    }
+}
+
+void gv_swarm_stats_tick(struct gv_core *core)
+{
+    if (core->now_us - core->figures_us >= EPOCH_US) {
+        report(core);
+        begin_epoch(core, core->figures.epoch < EPOCH_MAX ? core->figures.epoch + 1 : EPOCH_MAX);
+    }
+}
+
+uint64_t gv_swarm_stats_deadline(const struct gv_core *core)
+{
+    return core->figures_us + EPOCH_US;
+}

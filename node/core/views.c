@@ -1,0 +1,390 @@
+/*
+ * HyParView: a small active view of symmetric links, a larger passive view of records to fall back on.
+ *
+ *     PASSIVE --NEIGHBOUR sent, accepted; NEIGHBOUR received, accepted--> ACTIVE
+ *     ACTIVE  --DISCONNECT either way, forced swap--> PASSIVE
+ *     ACTIVE  --declared dead (probe.c)--> gone
+ *
+ *     NEIGHBOUR arrives when              answer
+ *     already active                      accepted
+ *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
+ *     full, but urgent                    accepted; a random neighbour is demoted
+ *     full; or too many inbound or        refused, with a sample of records; the sender backs off
+ *     outbound-only neighbours already
+ *
+ * Room: at most active_max neighbours, active_dialled_min of the places kept for peers we dialled ourselves (nobody
+ * can fill our view by dialling us), at most half of them for outbound-only nodes.
+ *
+ * Source: Leitao, Pereira, Rodrigues, "HyParView", 2007; refusals that hand out records: gossipsub's peer exchange.
+ */
+#include "core_state.h"
+
+#define ACTIVE_WALK 6
+#define PASSIVE_WALK 3
+#define ASK_US (5 * GV_SECOND)        /* a NEIGHBOUR without reply may be repeated after this */
+#define HURRY_US (500 * GV_MS)        /* between promotions while below active_min */
+#define PROMOTIONS_MAX 3
+#define BOOK_DIALS_AT_START 5
+#define DISCOVER_RECORDS 16
+#define SAMPLE_EVERY_US (5 * GV_SECOND)
+
+static bool full_of(const struct gv_core *core, uint32_t peer)
+{
+    uint32_t inbound = 0;
+    uint32_t outbound_only = 0;
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        if (core->active[i].used) {
+            const struct gv_peer *p = &core->peers[core->active[i].peer];
+            inbound += p->link == GV_NOBODY || !core->links[p->link].dialled ? 1 : 0;
+            outbound_only += gv_peer_dialable(p) ? 0 : 1;
+        }
+    }
+    uint32_t link = core->peers[peer].link;
+    bool is_inbound = link == GV_NOBODY || !core->links[link].dialled;
+    return (is_inbound && inbound >= core->config.active_max - core->config.active_dialled_min) ||
+           (!gv_peer_dialable(&core->peers[peer]) && outbound_only >= core->config.active_max / 2);
+}
+
+static void add_active(struct gv_core *core, uint32_t peer)
+{
+    struct gv_peer *p = &core->peers[peer];
+    if (p->role == GV_ROLE_ACTIVE || core->active_count >= core->config.active_max) {
+        return;
+    }
+    gv_peers_forget(core, peer);
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        if (!core->active[i].used) {
+            core->active[i] = (struct gv_neighbour){.used = true, .peer = (uint16_t)peer};
+            p->role = GV_ROLE_ACTIVE;
+            p->neighbour = (uint16_t)i;
+            break;
+        }
+    }
+    core->active_count++;
+    gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
+}
+
+void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
+{
+    struct gv_peer *p = &core->peers[peer];
+    if (p->role == GV_ROLE_ACTIVE) {
+        core->active[p->neighbour].used = false;
+        p->neighbour = GV_NOBODY;
+        p->role = GV_ROLE_NONE;
+        core->active_count--;
+        core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
+    } else {
+        gv_peers_forget(core, peer);
+    }
+    p->asked = false;
+    if (keep_passive) {
+        (void)gv_peers_passive_add(core, peer);
+    }
+}
+
+void gv_views_demote(struct gv_core *core, uint32_t peer, bool tell)
+{
+    if (core->peers[peer].role != GV_ROLE_ACTIVE) {
+        return;
+    }
+    if (tell && core->peers[peer].link != GV_NOBODY) {
+        (void)gv_fx_send(core, core->peers[peer].link, GV_KIND_DISCONNECT);
+    }
+    gv_fx_log(core, GV_LOG_DEMOTED, &core->peers[peer].ref.id, GV_OK, core->active_count - 1);
+    core->peers[peer].neighbour_after_us = core->now_us + core->config.backoff_us;
+    gv_views_remove(core, peer, true);
+}
+
+uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer)
+{
+    uint32_t rows[GV_ACTIVE_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        uint32_t peer = core->active[i].peer;
+        if (core->active[i].used && peer != except_peer && core->peers[peer].link != GV_NOBODY) {
+            rows[count++] = peer;
+        }
+    }
+    return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
+}
+
+void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
+{
+    if (gv_id_equal(&ref->id, &core->self.id)) {
+        gv_admission_self_seen(core, ref);
+        return;
+    }
+    uint32_t peer = gv_peers_find(core, &ref->id);
+    if (peer == GV_NOBODY) {
+        if ((ref->flags & GV_REF_DIALABLE) == 0 || core->config.passive_max == 0) {
+            return; /* nobody can dial it: of no use in a list of nodes to dial */
+        }
+        peer = gv_peers_intern(core, ref);
+    } else if (gv_peers_buried(core, ref) && core->peers[peer].link == GV_NOBODY) {
+        return;
+    } else if (gv_peers_update(core, peer, ref) == GV_ERR_COPIED_KEY) {
+        gv_score_count(core, GV_ERR_COPIED_KEY);
+        return;
+    }
+    if (peer != GV_NOBODY && gv_peers_passive_add(core, peer) && core->active_count < core->config.active_min) {
+        core->promote_us = gv_sooner(core->promote_us, core->now_us);
+    }
+}
+
+static bool is_dialable_known(const struct gv_core *core, uint32_t peer)
+{
+    const struct gv_peer *p = &core->peers[peer];
+    return p->role != GV_ROLE_NONE && gv_peer_dialable(p);
+}
+
+void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, const struct gv_id *except)
+{
+    uint32_t start = gv_rng_below(&core->rng, core->peers_cap);
+    uint32_t stride = 1 + gv_rng_below(&core->rng, core->peers_cap - 1);
+    while (core->peers_cap % stride == 0 && stride > 1) {
+        stride--; /* any stride gives a varied subset; one that divides the table would repeat rows */
+    }
+    if (count > GV_RECORDS_PER_MSG_MAX) {
+        count = GV_RECORDS_PER_MSG_MAX;
+    }
+    msg->ref_count = 0;
+    for (uint32_t i = 0; i < core->peers_cap && msg->ref_count < count; i++) {
+        uint32_t row = (start + i * stride) % core->peers_cap;
+        if (!core->peers[row].used || !is_dialable_known(core, row) || gv_id_equal(&core->peers[row].ref.id, except)) {
+            continue;
+        }
+        bool twice = false;
+        for (uint32_t k = 0; k < msg->ref_count; k++) {
+            twice = twice || gv_id_equal(&msg->refs[k].id, &core->peers[row].ref.id);
+        }
+        if (!twice) {
+            msg->refs[msg->ref_count++] = core->peers[row].ref;
+        }
+    }
+}
+
+/* Asks a peer for a place in its view, over its link or one to be dialled. */
+static bool ask(struct gv_core *core, uint32_t peer)
+{
+    struct gv_peer *p = &core->peers[peer];
+    if (p->link == GV_NOBODY) {
+        p->neighbour_after_us = core->now_us + ASK_US;
+        return gv_links_dial(core, peer, GV_WHY_NEIGHBOUR);
+    }
+    gv_fx_send(core, p->link, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = core->active_count == 0;
+    p->asked = true;
+    p->neighbour_after_us = core->now_us + ASK_US;
+    return true;
+}
+
+void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
+{
+    uint32_t peer = core->links[link].peer;
+    (void)gv_peers_passive_add(core, peer);
+    core->book_wait_us = 0;
+    bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
+    if (core->links[link].dialled && want && core->peers[peer].role != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
+        (void)ask(core, peer);
+    }
+    if ((why & GV_WHY_DISCOVER) != 0) {
+        gv_fx_send(core, link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+    }
+}
+
+static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
+{
+    uint32_t peer = core->links[link].peer;
+    struct gv_peer *p = &core->peers[peer];
+    bool was_active = p->role == GV_ROLE_ACTIVE;
+    bool accepted = was_active;
+    if (!was_active && !full_of(core, peer)) {
+        accepted = core->active_count < core->config.active_max;
+    }
+    if (!accepted && urgent && core->active_count >= core->config.active_max) {
+        uint32_t victim = gv_views_random_active(core, peer);
+        if (victim != GV_NOBODY) {
+            gv_views_demote(core, victim, true);
+            accepted = true;
+        }
+    }
+    struct gv_msg *reply = gv_fx_send(core, link, GV_KIND_NEIGHBOUR_REPLY);
+    reply->u.neighbour.accepted = accepted;
+    if (!accepted) {
+        gv_views_sample(core, reply, GV_RECORDS_PER_MSG_MAX, &p->ref.id);
+        return;
+    }
+    add_active(core, peer);
+    if (was_active || !urgent || !gv_peer_dialable(p)) {
+        return;
+    }
+    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
+        uint32_t other = core->active[i].peer;
+        if (core->active[i].used && other != peer && core->peers[other].link != GV_NOBODY) {
+            struct gv_msg *msg = gv_fx_send(core, core->peers[other].link, GV_KIND_FORWARD_JOIN);
+            msg->u.walk.ttl = ACTIVE_WALK;
+            msg->ref_count = 1;
+            msg->refs[0] = p->ref;
+        }
+    }
+}
+
+static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    uint32_t peer = core->links[link].peer;
+    struct gv_peer *p = &core->peers[peer];
+    if (!p->asked) {
+        gv_score_add(core, peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
+        return;
+    }
+    p->asked = false;
+    if (!msg->u.neighbour.accepted) {
+        p->neighbour_after_us = core->now_us + core->config.backoff_us;
+        core->promote_us = gv_sooner(core->promote_us, core->now_us);
+        return;
+    }
+    if (p->role != GV_ROLE_ACTIVE && core->active_count >= core->config.active_target) { /* a swap, or we filled up */
+        uint32_t victim = gv_views_random_active(core, peer);
+        if (victim != GV_NOBODY) {
+            gv_views_demote(core, victim, true);
+        }
+    }
+    if (p->role != GV_ROLE_ACTIVE && core->active_count >= core->config.active_max) {
+        (void)gv_fx_send(core, link, GV_KIND_DISCONNECT);
+        return;
+    }
+    add_active(core, peer);
+}
+
+static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    if (msg->ref_count == 0 || gv_id_equal(&msg->refs[0].id, &core->self.id)) {
+        return;
+    }
+    uint32_t ttl = msg->u.walk.ttl < ACTIVE_WALK ? msg->u.walk.ttl : ACTIVE_WALK;
+    uint32_t next = gv_views_random_active(core, core->links[link].peer);
+    if (ttl == 0 || ttl == PASSIVE_WALK || next == GV_NOBODY) {
+        gv_views_learn(core, &msg->refs[0]);
+    }
+    uint32_t newcomer = gv_peers_find(core, &msg->refs[0].id);
+    bool room = core->active_count < core->config.active_target;
+    if (ttl == 0 || next == GV_NOBODY || next == newcomer) {
+        if (newcomer != GV_NOBODY && room && core->peers[newcomer].role == GV_ROLE_PASSIVE &&
+            core->peers[newcomer].neighbour_after_us <= core->now_us) {
+            (void)ask(core, newcomer);
+        }
+        return;
+    }
+    struct gv_msg *forward = gv_fx_send(core, core->peers[next].link, GV_KIND_FORWARD_JOIN);
+    forward->u.walk.ttl = ttl - 1;
+    forward->ref_count = 1;
+    forward->refs[0] = msg->refs[0];
+}
+
+void gv_views_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    for (uint32_t i = 0; i < msg->ref_count && msg->kind != GV_KIND_FORWARD_JOIN; i++) {
+        gv_views_learn(core, &msg->refs[i]);
+    }
+    switch (msg->kind) {
+    case GV_KIND_NEIGHBOUR:
+        on_neighbour(core, link, msg->u.neighbour.urgent);
+        break;
+    case GV_KIND_NEIGHBOUR_REPLY:
+        on_neighbour_reply(core, link, msg);
+        break;
+    case GV_KIND_FORWARD_JOIN:
+        on_forward_join(core, link, msg);
+        break;
+    case GV_KIND_SAMPLE:
+        gv_views_sample(core, gv_fx_send(core, link, GV_KIND_RECORDS), msg->u.sample.count,
+                        &core->peers[core->links[link].peer].ref.id);
+        break;
+    default: /* RECORDS: learnt above */
+        break;
+    }
+}
+
+static bool may_promote(const struct gv_core *core, uint32_t peer)
+{
+    const struct gv_peer *p = &core->peers[peer];
+    bool reachable = p->link != GV_NOBODY || (gv_peer_dialable(p) && p->dial_after_us <= core->now_us);
+    return p->role == GV_ROLE_PASSIVE && reachable && p->neighbour_after_us <= core->now_us && !gv_score_bad(core, peer);
+}
+
+/* Too few neighbours and nobody left to ask: a neighbour knows more. */
+static void ask_for_records(struct gv_core *core, bool hurry)
+{
+    uint32_t peer = gv_views_random_active(core, GV_NOBODY);
+    if (!hurry || peer == GV_NOBODY || core->sample_us > core->now_us) {
+        return;
+    }
+    core->sample_us = core->now_us + SAMPLE_EVERY_US;
+    gv_fx_send(core, core->peers[peer].link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+}
+
+static void promote(struct gv_core *core)
+{
+    bool hurry = core->active_count < core->config.active_min;
+    core->promote_us = core->now_us + (hurry ? HURRY_US : core->config.promote_us);
+    uint32_t missing = core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
+    for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
+        uint32_t peer = gv_peers_pick(core, may_promote);
+        if (peer == GV_NOBODY) {
+            ask_for_records(core, hurry);
+            break;
+        }
+        if (!ask(core, peer)) {
+            break;
+        }
+    }
+}
+
+/* For ever: the address book and the seeds heal what the views cannot see. Faster while we have nobody. */
+static void dial_known(struct gv_core *core)
+{
+    bool hungry = core->active_count < core->config.active_min;
+    if (core->book_us <= core->now_us || core->seed_us <= core->now_us) {
+        core->book_wait_us = core->book_wait_us == 0 ? HURRY_US : 2 * core->book_wait_us;
+        core->book_wait_us = gv_sooner(core->book_wait_us, core->config.book_dial_us);
+    }
+    if (core->book_us <= core->now_us) {
+        uint64_t wait = hungry ? core->book_wait_us : core->config.book_dial_us;
+        bool first = core->book_us == core->started_us;
+        core->book_us = core->now_us + gv_rng_jitter(&core->rng, wait, 20);
+        for (uint32_t i = 0; i < (first ? BOOK_DIALS_AT_START : 1u) && i < core->book_count; i++) {
+            (void)gv_links_dial_index(core, GV_DIAL_BOOK, gv_rng_below(&core->rng, core->book_count));
+        }
+    }
+    if (core->seed_us <= core->now_us) {
+        uint64_t wait = core->active_count == 0 ? core->book_wait_us : core->config.seed_dial_us;
+        bool first = core->seed_us == core->started_us;
+        core->seed_us = core->now_us + gv_rng_jitter(&core->rng, wait, 20);
+        for (uint32_t i = 0; i < (first ? GV_SEEDS_MAX : 1u) && i < core->seed_count; i++) {
+            core->seed_next = (core->seed_next + 1) % core->seed_count;
+            (void)gv_links_dial_index(core, GV_DIAL_SEED, core->seed_next);
+        }
+    }
+}
+
+void gv_views_tick(struct gv_core *core)
+{
+    if (core->promote_us <= core->now_us && gv_fx_room(core)) {
+        promote(core);
+    }
+    if (core->swap_us <= core->now_us && gv_fx_room(core)) {
+        core->swap_us = core->now_us + gv_rng_jitter(&core->rng, core->config.swap_us, 20);
+        gv_peers_expire(core);
+        uint32_t peer = core->active_count >= core->config.active_target ? gv_peers_pick(core, may_promote) : GV_NOBODY;
+        if (peer != GV_NOBODY) {
+            (void)ask(core, peer);
+        }
+    }
+    if (gv_fx_room(core)) {
+        dial_known(core);
+    }
+}
+
+uint64_t gv_views_deadline(const struct gv_core *core)
+{
+    return gv_sooner(gv_sooner(core->promote_us, core->swap_us), gv_sooner(core->book_us, core->seed_us));
+}
