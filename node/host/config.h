@@ -16,9 +16,9 @@ enum gv_family { GV_FAMILY_ANY = 0, GV_FAMILY_IPV4 = 4, GV_FAMILY_IPV6 = 6 };
 #define GV_DATA_SPEC_BYTES_MAX 4096
 
 struct gv_config {
-    char data[GV_DATA_SPEC_BYTES_MAX];       /* data specification, "" = serve and relay only */
-    char partition[64];                      /* trials: "iid" */
-    uint32_t shard_index, shard_count;       /* trials: 0/1; the command line writes I/N with I from 1 */
+    char data[GV_DATA_SPEC_BYTES_MAX];         /* data specification, "" = serve and relay only */
+    char partition[64];                        /* trials: "iid" */
+    uint32_t shard_index, shard_count;         /* trials: 0/1; the command line writes I/N with I from 1 */
     char listen[GV_ENDPOINT_BYTES_MAX + 1];    /* "tcp://0.0.0.0:7400", "" = outbound only */
     char advertise[GV_ENDPOINT_BYTES_MAX + 1]; /* "" = what peers observe */
     enum gv_family family;
@@ -41,6 +41,8 @@ GV_NODISCARD enum gv_err gv_config_set(struct gv_config *config, const char *key
                                        struct gv_diag *diag);
 /** Writes the file anew (temporary file, fsync, rename), commented. */
 GV_NODISCARD enum gv_err gv_config_save(const struct gv_config *config, const char *path, struct gv_diag *diag);
+/** What key number `index` is for, one line or more; NULL at the end. */
+const char *gv_config_help(uint32_t index);
 /** Key number `index` with its value as text and where it comes from ("config.ini", "default"); false at the end. */
 bool gv_config_item(const struct gv_config *config, uint32_t index, const char **key, char *value, size_t cap,
                     const char **origin);

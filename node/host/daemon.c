@@ -243,12 +243,12 @@ static enum gv_err build_core(struct gv_node *node, struct gv_diag *diag)
     return GV_OK;
 }
 
-static enum gv_err open_links(struct gv_node *node, struct gv_diag *diag)
+static enum gv_err open_net(struct gv_node *node, struct gv_diag *diag)
 {
-    struct gv_links_options options = {
+    struct gv_net_options options = {
         .key = node->curve, .listen = node->config.listen, .family = node->config.family, .inbound_max = 96};
-    struct gv_links_handler handler = gv_node_links_handler(node);
-    enum gv_err err = gv_links_new(&node->links, &options, &handler, diag);
+    struct gv_net_handler handler = gv_node_net_handler(node);
+    enum gv_err err = gv_net_new(&node->net, &options, &handler, diag);
     if (err == GV_OK) {
         (void)gv_node_endpoints(node);
         err = gv_node_sign_record(node) == GV_OK ? GV_OK : gv_diag_set(diag, GV_ERR_CRYPTO, "cannot sign our record");
@@ -262,7 +262,7 @@ static enum gv_err start_machine(struct gv_node *node, struct gv_diag *diag)
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
     }
     enum gv_err err = build_core(node, diag);
-    err = err == GV_OK ? open_links(node, diag) : err;
+    err = err == GV_OK ? open_net(node, diag) : err;
     err = err == GV_OK ? gv_control_new(&node->control, node->dir, gv_node_request, node, diag) : err;
     err = err == GV_OK ? start_trainer(node, diag) : err;
     return err == GV_OK ? start_worker(node, diag) : err;
@@ -307,7 +307,7 @@ static void stop_machine(struct gv_node *node)
     node->up.bytes_per_s = 0;
     node->down.bytes_per_s = 0;
     drain_mail(node);
-    gv_links_free(&node->links, LINGER_MS);
+    gv_net_free(&node->net, LINGER_MS);
     gv_mailbox_free(&node->mail);
     gv_directory_free(&node->directory);
     gv_trust_free(&node->trust);

@@ -83,7 +83,7 @@ static void fill_bulk(struct gv_node *node, struct gv_bulk *bulk, struct gv_msg 
     switch (msg->kind) {
     case GV_KIND_HELLO:
     case GV_KIND_WELCOME:
-        memcpy(msg->u.hello.observed, gv_links_address(node->links, link), sizeof msg->u.hello.observed);
+        memcpy(msg->u.hello.observed, gv_net_address(node->net, link), sizeof msg->u.hello.observed);
         bulk->item[bulk->count++] = own_record(node);
         return;
     case GV_KIND_PING:
@@ -145,7 +145,7 @@ static void send_frame(struct gv_node *node, uint32_t link, struct gv_msg *msg)
         return;
     }
     memcpy(zmq_msg_data(&frame), node->scratch, bytes);
-    if (gv_links_send(node->links, link, &frame) == GV_ERR_BUSY) {
+    if (gv_net_send(node->net, link, &frame) == GV_ERR_BUSY) {
         send_failed(node, link);
     }
 }
@@ -171,7 +171,7 @@ static void dial_record(struct gv_node *node, uint32_t dial, const struct gv_rec
     for (uint32_t i = 0; record != NULL && i < record->endpoint_count; i++) {
         const char *endpoint = record->endpoints[(dial + i) % record->endpoint_count];
         if (family_allows(node, endpoint)) {
-            gv_links_dial(node->links, dial, endpoint, &record->curve, gv_now_us());
+            gv_net_dial(node->net, dial, endpoint, &record->curve, gv_now_us());
             return;
         }
     }
@@ -195,7 +195,7 @@ static void dial_seed(struct gv_node *node, uint32_t dial, uint32_t index)
         dial_failed(node, dial);
         return;
     }
-    gv_links_dial(node->links, dial, node->seeds[index].endpoint, &node->seeds[index].curve, gv_now_us());
+    gv_net_dial(node->net, dial, node->seeds[index].endpoint, &node->seeds[index].curve, gv_now_us());
 }
 
 /* ---- orders ---------------------------------------------------------------------------------------------- */
@@ -384,7 +384,7 @@ static void log_effect(const struct gv_node *node, const struct gv_effect *effec
         gv_log(GV_LEVEL_INFO, "state", "state=%s", state < sizeof states / sizeof states[0] ? states[state] : "?");
         return;
     }
-    const char *address = effect->link != GV_LINK_NONE ? gv_links_address(node->links, effect->link) : "";
+    const char *address = effect->link != GV_LINK_NONE ? gv_net_address(node->net, effect->link) : "";
     gv_log_limited(lines[code].level, peer, lines[code].text, "peer=%s%s%s value=%llu%s%s%s", peer,
                    address[0] != '\0' ? " at=" : "", address, (unsigned long long)effect->u.log.value,
                    effect->reason != GV_OK ? " reason=\"" : "",
@@ -478,7 +478,7 @@ void gv_node_act(struct gv_node *node, struct gv_effect *effect)
         send_frame(node, effect->link, &effect->u.msg);
         return;
     case GV_FX_CLOSE:
-        gv_links_close(node->links, effect->link, gv_now_us());
+        gv_net_close(node->net, effect->link, gv_now_us());
         return;
     case GV_FX_DIAL:
         dial_record(node, effect->u.dial.dial, gv_directory_record(node->directory, &effect->target));

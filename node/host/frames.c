@@ -38,8 +38,8 @@ static void on_in(void *context, uint32_t link)
 static void on_bad(void *context, uint32_t link, enum gv_err why)
 {
     struct gv_node *node = context;
-    gv_log_limited(GV_LEVEL_UNUSUAL, gv_links_address(node->links, link), "bad frame", "from=%s why=\"%s\"",
-                   gv_links_address(node->links, link), gv_err_text(why));
+    gv_log_limited(GV_LEVEL_UNUSUAL, gv_net_address(node->net, link), "bad frame", "from=%s why=\"%s\"",
+                   gv_net_address(node->net, link), gv_err_text(why));
     struct gv_event event = {.kind = GV_EV_BAD_FRAME, .link = link, .verdict = why};
     gv_node_event(node, &event);
 }
@@ -131,7 +131,7 @@ static void add_ref(const struct gv_node *node, struct gv_msg *msg, const struct
 static enum gv_err check_owner(const struct gv_node *node, uint32_t link, const struct gv_msg_hello *hello,
                                const struct gv_record *record)
 {
-    const struct gv_curve_public *key = gv_links_key(node->links, link);
+    const struct gv_curve_public *key = gv_net_key(node->net, link);
     if (key == NULL || memcmp(key->b, record->curve.b, sizeof key->b) != 0) {
         return GV_ERR_KEY_MISMATCH;
     }
@@ -230,7 +230,7 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         }
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
     } else if (msg->kind == GV_KIND_HELLO || msg->kind == GV_KIND_WELCOME) {
-        if (verdict == GV_OK && gv_links_key(node->links, job->link) != NULL) {
+        if (verdict == GV_OK && gv_net_key(node->net, job->link) != NULL) {
             verdict = admit(node, job->link, msg, &job->records[0], job->bulk.item[0]);
         }
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
@@ -357,13 +357,13 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
     }
 }
 
-struct gv_links_handler gv_node_links_handler(struct gv_node *node)
+struct gv_net_handler gv_node_net_handler(struct gv_node *node)
 {
-    return (struct gv_links_handler){.context = node,
-                                     .up = on_up,
-                                     .dial_failed = on_dial_failed,
-                                     .in = on_in,
-                                     .frame = on_frame,
-                                     .bad = on_bad,
-                                     .down = on_down};
+    return (struct gv_net_handler){.context = node,
+                                   .up = on_up,
+                                   .dial_failed = on_dial_failed,
+                                   .in = on_in,
+                                   .frame = on_frame,
+                                   .bad = on_bad,
+                                   .down = on_down};
 }

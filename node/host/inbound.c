@@ -230,7 +230,6 @@ void gv_inbound_kick(struct gv_inbound *inbound, struct gv_connection *connectio
 {
     if (!connection->kicked) {
         connection->kicked = true;
-        inbound->kicked++;
         (void)shutdown(connection->held, SHUT_RDWR);
     }
 }
@@ -245,6 +244,7 @@ void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
         uint64_t age_us = now_us - connection->accepted_us;
         uint64_t allowed = connection->delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
         if ((connection->link == 0 && age_us > GV_PROVISIONAL_US) || gv_received_bytes(connection->held) > allowed) {
+            inbound->kicked += connection->kicked ? 0 : 1;
             gv_inbound_kick(inbound, connection);
         }
     }

@@ -14,6 +14,7 @@ enum gv_log_level { GV_LEVEL_BROKEN = 0, GV_LEVEL_UNUSUAL = 1, GV_LEVEL_INFO = 2
 
 void gv_log_set_level(enum gv_log_level level);
 GV_NODISCARD enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name);
+const char *gv_log_level_name(enum gv_log_level level);
 /** Appends to a file instead of standard error (a daemon); NULL: standard error. */
 GV_NODISCARD enum gv_err gv_log_open(const char *path, struct gv_diag *diag);
 

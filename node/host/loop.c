@@ -238,8 +238,8 @@ static void on_ready(struct gv_node *node, const struct gv_mail *mail)
                node->trainer.checkpoint.state_count > 0 ? "the older one" : "none: the swarm's model will be fetched");
     }
     gv_log(GV_LEVEL_INFO, "ready", "listen=%s age=%.1f parameters=%zu data=%s",
-           gv_links_endpoint(node->links)[0] != '\0' ? gv_links_endpoint(node->links) : "none",
-           (double)mail->value / 65536.0, node->trainer.parameters, node->trainer.trains ? "yes" : "none");
+           gv_net_endpoint(node->net)[0] != '\0' ? gv_net_endpoint(node->net) : "none", (double)mail->value / 65536.0,
+           node->trainer.parameters, node->trainer.trains ? "yes" : "none");
     node->evaluate_us = gv_now_us() + FIRST_EVALUATION_US - node->config.evaluate_s * 1000000u;
     node->checkpoint_us = gv_now_us();
     node->started = true;
@@ -296,7 +296,7 @@ static void on_work(struct gv_node *node, const struct gv_mail *mail, enum gv_ev
 static void on_encoded(struct gv_node *node, struct gv_mail *mail)
 {
     zmq_msg_t *message = mail->data;
-    enum gv_err err = message != NULL ? gv_links_send(node->links, mail->link, message) : GV_ERR_BUSY;
+    enum gv_err err = message != NULL ? gv_net_send(node->net, mail->link, message) : GV_ERR_BUSY;
     free(message);
     if (err == GV_ERR_BUSY) {
         struct gv_event event = {.kind = GV_EV_SEND_FAILED, .link = mail->link};
@@ -476,7 +476,7 @@ static void take_signals(struct gv_node *node, int signals)
 /* What to poll: links, letters, signals, control. Returns the count. */
 static int poll_items(const struct gv_node *node, int signals, zmq_pollitem_t *items)
 {
-    int count = gv_links_poll(node->links, items);
+    int count = gv_net_poll(node->net, items);
     items[count++] = (zmq_pollitem_t){.fd = gv_mailbox_fd(node->mail), .events = ZMQ_POLLIN};
     items[count++] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
     struct gv_control_poll fds[GV_CONTROL_CLIENTS_MAX + 1];
@@ -498,7 +498,7 @@ static void turn(struct gv_node *node, int signals, zmq_pollitem_t *items)
     for (int i = 0; i < 256 && gv_mailbox_take(node->mail, &mail, 0); i++) {
         take_letter(node, &mail);
     }
-    gv_links_step(node->links, now_us);
+    gv_net_step(node->net, now_us);
     gv_node_shape(node, gv_now_us());
     gv_control_step(node->control, now_us);
     if (node->started && gv_core_next_deadline(node->core) <= gv_now_us()) {
@@ -518,7 +518,7 @@ void gv_node_loop(struct gv_node *node)
         (void)sigaddset(&mask, caught[i]);
     }
     int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    zmq_pollitem_t *items = calloc(GV_LINKS_POLL_MAX + GV_CONTROL_CLIENTS_MAX + 3, sizeof *items);
+    zmq_pollitem_t *items = calloc(GV_NET_POLL_MAX + GV_CONTROL_CLIENTS_MAX + 3, sizeof *items);
     if (signals < 0 || items == NULL) {
         (void)gv_diag_set(&node->diag, GV_ERR_NOMEM, "cannot set up the event loop: %s", strerror(errno));
         node->exit_code = GV_EXIT_FAILED;

@@ -4,9 +4,9 @@
  *     dialled:   CONNECTING --HANDSHAKE_SUCCEEDED--> UP --DISCONNECTED--> gone
  *                     |------- failure or 5 s -----> gone
  *     accepted:  first frame --> UP --DISCONNECTED--> gone
- *     either:    gv_links_close() --> CLOSING --moment to flush--> gone
+ *     either:    gv_net_close() --> CLOSING --moment to flush--> gone
  */
-#include "links.h"
+#include "net.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,8 +48,8 @@ struct slot {
     struct route route; /* accepted */
 };
 
-struct gv_links {
-    struct gv_links_handler handler;
+struct gv_net {
+    struct gv_net_handler handler;
     const struct gv_curve_key *key;
     enum gv_family family;
     void *context;
@@ -72,27 +72,34 @@ static bool set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-/* What ROUTER and DEALER have in common. */
-static bool set_common(const struct gv_links *links, void *socket)
+/* A literal IPv4 address needs no IPv6 socket, and one would show it as [::ffff:1.2.3.4]. */
+static bool set_family(const struct gv_net *net, void *socket, const char *endpoint)
 {
-    const struct gv_curve_public *public = gv_curve_key_public(links->key);
+    bool literal4 =
+        strspn(endpoint + strcspn(endpoint, "/"), "/0123456789.:*") == strlen(endpoint) - strcspn(endpoint, "/");
+    return set_int(socket, ZMQ_IPV6, net->family == GV_FAMILY_IPV4 || literal4 ? 0 : 1);
+}
+
+/* What ROUTER and DEALER have in common. */
+static bool set_common(const struct gv_net *net, void *socket)
+{
+    const struct gv_curve_public *public = gv_curve_key_public(net->key);
     int64_t frame_max = GV_FRAME_BYTES_MAX + GV_CURVE_OVERHEAD_BYTES; /* it counts ciphertext */
     return set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_SNDHWM, 8) && set_int(socket, ZMQ_RCVHWM, 8) &&
            set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) && set_int(socket, ZMQ_HEARTBEAT_IVL, 5000) &&
            set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000) &&
            set_int(socket, ZMQ_HEARTBEAT_TTL, 15000) && /* over 65.5 s it would overflow */
-           set_int(socket, ZMQ_IPV6, links->family == GV_FAMILY_IPV4 ? 0 : 1) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public->b, GV_KEY_BYTES) == 0 &&
-           zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gv_curve_key_secret(links->key), GV_KEY_BYTES) == 0;
+           zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gv_curve_key_secret(net->key), GV_KEY_BYTES) == 0;
 }
 
-static void *monitor_of(const struct gv_links *links, void *socket, const char *name, int events)
+static void *monitor_of(const struct gv_net *net, void *socket, const char *name, int events)
 {
     if (zmq_socket_monitor(socket, name, events) != 0) {
         return NULL;
     }
-    void *pair = zmq_socket(links->context, ZMQ_PAIR);
+    void *pair = zmq_socket(net->context, ZMQ_PAIR);
     if (pair != NULL && (!set_int(pair, ZMQ_LINGER, 0) || zmq_connect(pair, name) != 0)) {
         (void)zmq_close(pair);
         pair = NULL;
@@ -103,30 +110,30 @@ static void *monitor_of(const struct gv_links *links, void *socket, const char *
     return pair;
 }
 
-static struct slot *find(const struct gv_links *links, uint32_t link)
+static struct slot *find(const struct gv_net *net, uint32_t link)
 {
-    const struct slot *slot = &links->slot[link % GV_LINK_SLOTS];
+    const struct slot *slot = &net->slot[link % GV_LINK_SLOTS];
     return slot->state != SLOT_FREE && slot->link == link ? (struct slot *)(uintptr_t)slot : NULL;
 }
 
 /* A free slot with a number never given out before (24 bits of counter above the slot's index), or NULL. */
-static struct slot *take_slot(struct gv_links *links)
+static struct slot *take_slot(struct gv_net *net)
 {
     for (uint32_t i = 0; i < GV_LINK_SLOTS; i++) {
-        struct slot *slot = &links->slot[i];
+        struct slot *slot = &net->slot[i];
         if (slot->state == SLOT_FREE) {
             memset(slot, 0, sizeof *slot);
-            links->counter = (links->counter + 1) & 0xffffffu;
-            slot->link = (links->counter == 0 ? ++links->counter : links->counter) * GV_LINK_SLOTS + i;
+            net->counter = (net->counter + 1) & 0xffffffu;
+            slot->link = (net->counter == 0 ? ++net->counter : net->counter) * GV_LINK_SLOTS + i;
             slot->held = -1;
-            slot->since_us = links->now_us;
+            slot->since_us = net->now_us;
             return slot;
         }
     }
     return NULL;
 }
 
-static void free_slot(struct gv_links *links, struct slot *slot, int linger_ms)
+static void free_slot(struct gv_net *net, struct slot *slot, int linger_ms)
 {
     if (slot->dealer != NULL) {
         (void)zmq_socket_monitor(slot->dealer, NULL, 0);
@@ -134,7 +141,7 @@ static void free_slot(struct gv_links *links, struct slot *slot, int linger_ms)
         (void)set_int(slot->dealer, ZMQ_LINGER, linger_ms);
         (void)zmq_close(slot->dealer);
     } else if (slot->route.length > 0) {
-        links->dead[links->dead_next++ % DEAD_ROUTES] = slot->route;
+        net->dead[net->dead_next++ % DEAD_ROUTES] = slot->route;
     }
     if (slot->held >= 0) {
         (void)close(slot->held);
@@ -145,23 +152,24 @@ static void free_slot(struct gv_links *links, struct slot *slot, int linger_ms)
 
 /* ---- dialling -------------------------------------------------------------------------------------------- */
 
-static bool open_dealer(struct gv_links *links, struct slot *slot, const char *endpoint)
+static bool open_dealer(struct gv_net *net, struct slot *slot, const char *endpoint)
 {
     char name[64];
     (void)snprintf(name, sizeof name, "inproc://link-%u", slot->link);
-    slot->dealer = zmq_socket(links->context, ZMQ_DEALER);
+    slot->dealer = zmq_socket(net->context, ZMQ_DEALER);
     if (slot->dealer == NULL) {
         return false;
     }
     /* RECONNECT_IVL -1: libzmq's own reconnects have no jitter and resurrect links we gave up. IMMEDIATE: nothing is
      * queued for a connection that does not exist, so nothing stale is delivered to the next one. */
-    bool ready = set_common(links, slot->dealer) && set_int(slot->dealer, ZMQ_RECONNECT_IVL, -1) &&
-                 set_int(slot->dealer, ZMQ_IMMEDIATE, 1) && set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, 4000) &&
+    bool ready = set_common(net, slot->dealer) && set_family(net, slot->dealer, endpoint) &&
+                 set_int(slot->dealer, ZMQ_RECONNECT_IVL, -1) && set_int(slot->dealer, ZMQ_IMMEDIATE, 1) &&
+                 set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, 4000) &&
                  zmq_setsockopt(slot->dealer, ZMQ_CURVE_SERVERKEY, slot->key.b, GV_KEY_BYTES) == 0;
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
                  ZMQ_EVENT_CLOSED;
-    slot->monitor = ready ? monitor_of(links, slot->dealer, name, events) : NULL;
+    slot->monitor = ready ? monitor_of(net, slot->dealer, name, events) : NULL;
     if (slot->monitor == NULL || zmq_connect(slot->dealer, endpoint) != 0) {
         if (slot->monitor != NULL) {
             (void)zmq_socket_monitor(slot->dealer, NULL, 0);
@@ -175,13 +183,13 @@ static bool open_dealer(struct gv_links *links, struct slot *slot, const char *e
     return true;
 }
 
-void gv_links_dial(struct gv_links *links, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
-                   uint64_t now_us)
+void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
+                 uint64_t now_us)
 {
-    links->now_us = now_us;
-    struct slot *slot = take_slot(links);
+    net->now_us = now_us;
+    struct slot *slot = take_slot(net);
     if (slot == NULL) {
-        links->handler.dial_failed(links->handler.context, dial);
+        net->handler.dial_failed(net->handler.context, dial);
         return;
     }
     slot->dialled = true;
@@ -189,9 +197,9 @@ void gv_links_dial(struct gv_links *links, uint32_t dial, const char *endpoint, 
     slot->key = *server;
     (void)snprintf(slot->address, sizeof slot->address, "%s", endpoint);
     slot->state = SLOT_CONNECTING;
-    if (!open_dealer(links, slot, endpoint)) {
-        free_slot(links, slot, 0);
-        links->handler.dial_failed(links->handler.context, dial);
+    if (!open_dealer(net, slot, endpoint)) {
+        free_slot(net, slot, 0);
+        net->handler.dial_failed(net->handler.context, dial);
     }
 }
 
@@ -216,7 +224,7 @@ static bool monitor_event(void *monitor, uint16_t *event, uint32_t *value)
     return any;
 }
 
-static void dialled_events(struct gv_links *links, struct slot *slot)
+static void dialled_events(struct gv_net *net, struct slot *slot)
 {
     uint16_t event;
     uint32_t value;
@@ -225,7 +233,7 @@ static void dialled_events(struct gv_links *links, struct slot *slot)
             slot->held = slot->held < 0 ? dup((int)value) : slot->held;
         } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             slot->state = slot->state == SLOT_CONNECTING ? SLOT_UP : slot->state;
-            links->handler.up(links->handler.context, slot->dial, slot->link);
+            net->handler.up(net->handler.context, slot->dial, slot->link);
         } else {
             slot->lost = true;
         }
@@ -233,17 +241,17 @@ static void dialled_events(struct gv_links *links, struct slot *slot)
 }
 
 /* Frees a lost or overdue dialled link and says so. Called after its last frames were read. */
-static void settle_dialled(struct gv_links *links, struct slot *slot)
+static void settle_dialled(struct gv_net *net, struct slot *slot)
 {
-    uint64_t age_us = links->now_us - slot->since_us;
+    uint64_t age_us = net->now_us - slot->since_us;
     uint32_t link = slot->link;
     uint32_t dial = slot->dial;
     if (slot->state == SLOT_CONNECTING && (slot->lost || age_us > DIAL_TIMEOUT_US)) {
-        free_slot(links, slot, 0);
-        links->handler.dial_failed(links->handler.context, dial);
+        free_slot(net, slot, 0);
+        net->handler.dial_failed(net->handler.context, dial);
     } else if (slot->state == SLOT_UP && slot->lost) {
-        free_slot(links, slot, 0);
-        links->handler.down(links->handler.context, link, GV_ERR_LINK_LOST);
+        free_slot(net, slot, 0);
+        net->handler.down(net->handler.context, link, GV_ERR_LINK_LOST);
     }
 }
 
@@ -264,17 +272,17 @@ static bool drain_parts(void *socket, zmq_msg_t *frame)
     return any;
 }
 
-static void deliver(struct gv_links *links, uint32_t link, zmq_msg_t *frame, bool multipart)
+static void deliver(struct gv_net *net, uint32_t link, zmq_msg_t *frame, bool multipart)
 {
-    links->bytes_in += zmq_msg_size(frame);
+    net->bytes_in += zmq_msg_size(frame);
     if (multipart) {
-        links->handler.bad(links->handler.context, link, GV_ERR_MULTIPART);
+        net->handler.bad(net->handler.context, link, GV_ERR_MULTIPART);
     } else {
-        links->handler.frame(links->handler.context, link, frame);
+        net->handler.frame(net->handler.context, link, frame);
     }
 }
 
-static void read_dealer(struct gv_links *links, struct slot *slot)
+static void read_dealer(struct gv_net *net, struct slot *slot)
 {
     uint32_t link = slot->link;
     for (int turn = 0; turn < FRAMES_PER_STEP && slot->link == link && slot->state == SLOT_UP; turn++) {
@@ -286,7 +294,7 @@ static void read_dealer(struct gv_links *links, struct slot *slot)
         }
         bool multipart = drain_parts(slot->dealer, &frame);
         slot->delivered_bytes += zmq_msg_size(&frame) + FRAME_OVERHEAD_BYTES;
-        deliver(links, link, &frame, multipart);
+        deliver(net, link, &frame, multipart);
         (void)zmq_msg_close(&frame);
     }
 }
@@ -297,28 +305,28 @@ static bool same_route(const struct route *a, const struct route *b)
 }
 
 /* The link of a ROUTER's route; a new one for a connection that speaks for the first time; NULL for the dead. */
-static struct slot *slot_of_route(struct gv_links *links, const struct route *route, zmq_msg_t *frame, bool *fresh)
+static struct slot *slot_of_route(struct gv_net *net, const struct route *route, zmq_msg_t *frame, bool *fresh)
 {
     *fresh = false;
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        struct slot *slot = &links->slot[i];
+        struct slot *slot = &net->slot[i];
         if (slot->state != SLOT_FREE && !slot->dialled && same_route(&slot->route, route)) {
             return slot;
         }
     }
     for (size_t i = 0; i < DEAD_ROUTES; i++) {
-        if (same_route(&links->dead[i], route)) {
+        if (same_route(&net->dead[i], route)) {
             return NULL;
         }
     }
-    struct gv_connection *connection = gv_inbound_find(&links->inbound, zmq_msg_get(frame, ZMQ_SRCFD));
+    struct gv_connection *connection = gv_inbound_find(&net->inbound, zmq_msg_get(frame, ZMQ_SRCFD));
     struct gv_curve_public key;
     if (connection == NULL || connection->link != 0 || connection->kicked || !gv_zap_key_of(&key, frame)) {
         return NULL; /* an empty User-Id would mean that nobody authenticated this connection */
     }
-    struct slot *slot = take_slot(links);
+    struct slot *slot = take_slot(net);
     if (slot == NULL) {
-        gv_inbound_kick(&links->inbound, connection);
+        gv_inbound_kick(&net->inbound, connection);
         return NULL;
     }
     slot->state = SLOT_UP;
@@ -331,32 +339,32 @@ static struct slot *slot_of_route(struct gv_links *links, const struct route *ro
 }
 
 /* One frame of the ROUTER; false if there is none. */
-static bool read_router(struct gv_links *links)
+static bool read_router(struct gv_net *net)
 {
     zmq_msg_t head;
     zmq_msg_t frame;
     (void)zmq_msg_init(&head);
     (void)zmq_msg_init(&frame);
-    bool any = zmq_msg_recv(&head, links->router, ZMQ_DONTWAIT) >= 0;
-    if (any && zmq_msg_more(&head) && zmq_msg_recv(&frame, links->router, ZMQ_DONTWAIT) >= 0) {
-        bool multipart = drain_parts(links->router, &frame);
+    bool any = zmq_msg_recv(&head, net->router, ZMQ_DONTWAIT) >= 0;
+    if (any && zmq_msg_more(&head) && zmq_msg_recv(&frame, net->router, ZMQ_DONTWAIT) >= 0) {
+        bool multipart = drain_parts(net->router, &frame);
         struct route route = {.length = (uint32_t)zmq_msg_size(&head)};
         bool fresh = false;
         struct slot *slot = NULL;
         if (route.length > 0 && route.length <= ROUTE_BYTES_MAX) {
             memcpy(route.bytes, zmq_msg_data(&head), route.length);
-            slot = slot_of_route(links, &route, &frame, &fresh);
+            slot = slot_of_route(net, &route, &frame, &fresh);
         }
         if (slot != NULL && slot->state == SLOT_UP) {
             uint32_t link = slot->link;
-            struct gv_connection *connection = gv_inbound_of_link(&links->inbound, link);
+            struct gv_connection *connection = gv_inbound_of_link(&net->inbound, link);
             if (connection != NULL) {
                 connection->delivered_bytes += zmq_msg_size(&frame) + FRAME_OVERHEAD_BYTES;
             }
             if (fresh) {
-                links->handler.in(links->handler.context, link);
+                net->handler.in(net->handler.context, link);
             }
-            deliver(links, link, &frame, multipart);
+            deliver(net, link, &frame, multipart);
         }
     }
     (void)zmq_msg_close(&head);
@@ -364,41 +372,41 @@ static bool read_router(struct gv_links *links)
     return any;
 }
 
-static void router_events(struct gv_links *links)
+static void router_events(struct gv_net *net)
 {
     uint16_t event;
     uint32_t value;
-    for (int turn = 0; turn < 4 * FRAMES_PER_STEP && monitor_event(links->router_monitor, &event, &value); turn++) {
+    for (int turn = 0; turn < 4 * FRAMES_PER_STEP && monitor_event(net->router_monitor, &event, &value); turn++) {
         if (event == ZMQ_EVENT_ACCEPTED) {
-            gv_inbound_accepted(&links->inbound, (int)value, links->now_us);
+            gv_inbound_accepted(&net->inbound, (int)value, net->now_us);
         } else if (event == ZMQ_EVENT_DISCONNECTED) {
-            uint32_t link = gv_inbound_disconnected(&links->inbound, (int)value);
-            struct slot *slot = link != 0 ? find(links, link) : NULL;
+            uint32_t link = gv_inbound_disconnected(&net->inbound, (int)value);
+            struct slot *slot = link != 0 ? find(net, link) : NULL;
             if (slot != NULL) {
                 bool report = slot->state == SLOT_UP;
-                free_slot(links, slot, 0);
+                free_slot(net, slot, 0);
                 if (report) {
-                    links->handler.down(links->handler.context, link, GV_ERR_LINK_LOST);
+                    net->handler.down(net->handler.context, link, GV_ERR_LINK_LOST);
                 }
             }
         }
     }
 }
 
-enum gv_err gv_links_send(struct gv_links *links, uint32_t link, zmq_msg_t *message)
+enum gv_err gv_net_send(struct gv_net *net, uint32_t link, zmq_msg_t *message)
 {
-    struct slot *slot = find(links, link);
+    struct slot *slot = find(net, link);
     if (slot == NULL || slot->state != SLOT_UP) {
         (void)zmq_msg_close(message);
         return GV_ERR_LINK_LOST;
     }
     size_t bytes = zmq_msg_size(message);
-    void *socket = slot->dialled ? slot->dealer : links->router;
+    void *socket = slot->dialled ? slot->dealer : net->router;
     bool sent =
         slot->dialled || zmq_send(socket, slot->route.bytes, slot->route.length, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
     sent = sent && zmq_msg_send(message, socket, ZMQ_DONTWAIT) >= 0;
     if (sent) {
-        links->bytes_out += bytes;
+        net->bytes_out += bytes;
         return GV_OK;
     }
     int error = errno;
@@ -406,14 +414,14 @@ enum gv_err gv_links_send(struct gv_links *links, uint32_t link, zmq_msg_t *mess
     return error == EAGAIN ? GV_ERR_BUSY : GV_ERR_LINK_LOST;
 }
 
-void gv_links_close(struct gv_links *links, uint32_t link, uint64_t now_us)
+void gv_net_close(struct gv_net *net, uint32_t link, uint64_t now_us)
 {
-    struct slot *slot = find(links, link);
+    struct slot *slot = find(net, link);
     if (slot == NULL || slot->state == SLOT_CLOSING) {
         return;
     }
     if (slot->dialled) {
-        free_slot(links, slot, (int)(CLOSE_FLUSH_US / 1000));
+        free_slot(net, slot, (int)(CLOSE_FLUSH_US / 1000));
         return;
     }
     slot->state = SLOT_CLOSING;
@@ -421,72 +429,72 @@ void gv_links_close(struct gv_links *links, uint32_t link, uint64_t now_us)
 }
 
 /* Accepted links whose moment to flush is over; dialled links whose peer floods us with parts of one message. */
-static void sweep(struct gv_links *links)
+static void sweep(struct gv_net *net)
 {
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        struct slot *slot = &links->slot[i];
-        if (slot->state == SLOT_CLOSING && links->now_us - slot->since_us > CLOSE_FLUSH_US) {
-            struct gv_connection *connection = gv_inbound_of_link(&links->inbound, slot->link);
+        struct slot *slot = &net->slot[i];
+        if (slot->state == SLOT_CLOSING && net->now_us - slot->since_us > CLOSE_FLUSH_US) {
+            struct gv_connection *connection = gv_inbound_of_link(&net->inbound, slot->link);
             if (connection != NULL) {
-                gv_inbound_kick(&links->inbound, connection);
+                gv_inbound_kick(&net->inbound, connection);
             }
-            free_slot(links, slot, 0);
+            free_slot(net, slot, 0);
         }
     }
-    if (links->now_us - links->swept_us < 1000000u) {
+    if (net->now_us - net->swept_us < 1000000u) {
         return;
     }
-    links->swept_us = links->now_us;
-    gv_inbound_sweep(&links->inbound, links->now_us);
+    net->swept_us = net->now_us;
+    gv_inbound_sweep(&net->inbound, net->now_us);
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        struct slot *slot = &links->slot[i];
+        struct slot *slot = &net->slot[i];
         uint64_t allowed = slot->delivered_bytes + 8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX +
-                           (links->now_us - slot->since_us) / 1000000u * 64u;
+                           (net->now_us - slot->since_us) / 1000000u * 64u;
         if (slot->state == SLOT_UP && slot->held >= 0 && gv_received_bytes(slot->held) > allowed) {
             uint32_t link = slot->link;
-            free_slot(links, slot, 0);
-            links->handler.down(links->handler.context, link, GV_ERR_OVERSIZE);
+            free_slot(net, slot, 0);
+            net->handler.down(net->handler.context, link, GV_ERR_OVERSIZE);
         }
     }
 }
 
-void gv_links_step(struct gv_links *links, uint64_t now_us)
+void gv_net_step(struct gv_net *net, uint64_t now_us)
 {
-    links->now_us = now_us;
-    gv_zap_step(links->zap);
-    if (links->router != NULL) {
+    net->now_us = now_us;
+    gv_zap_step(net->zap);
+    if (net->router != NULL) {
         /* Accepted before frames, so that a frame's connection is known; disconnected after, so that none is lost:
          * both come from one monitor, hence twice. A frame read too late is dropped with its dead route. */
-        router_events(links);
-        for (int turn = 0; turn < FRAMES_PER_STEP && read_router(links); turn++) {
+        router_events(net);
+        for (int turn = 0; turn < FRAMES_PER_STEP && read_router(net); turn++) {
         }
-        router_events(links);
+        router_events(net);
     }
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        struct slot *slot = &links->slot[i];
+        struct slot *slot = &net->slot[i];
         if (slot->state == SLOT_CONNECTING || slot->state == SLOT_UP) {
             if (slot->dialled) {
-                dialled_events(links, slot);
-                read_dealer(links, slot);
-                settle_dialled(links, slot);
+                dialled_events(net, slot);
+                read_dealer(net, slot);
+                settle_dialled(net, slot);
             }
         }
     }
-    sweep(links);
+    sweep(net);
 }
 
-int gv_links_poll(const struct gv_links *links, zmq_pollitem_t *items)
+int gv_net_poll(const struct gv_net *net, zmq_pollitem_t *items)
 {
     int count = 0;
-    items[count++] = (zmq_pollitem_t){.socket = links->zap, .events = ZMQ_POLLIN};
-    if (links->router != NULL) {
-        items[count++] = (zmq_pollitem_t){.socket = links->router, .events = ZMQ_POLLIN};
-        items[count++] = (zmq_pollitem_t){.socket = links->router_monitor, .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.socket = net->zap, .events = ZMQ_POLLIN};
+    if (net->router != NULL) {
+        items[count++] = (zmq_pollitem_t){.socket = net->router, .events = ZMQ_POLLIN};
+        items[count++] = (zmq_pollitem_t){.socket = net->router_monitor, .events = ZMQ_POLLIN};
     }
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        if (links->slot[i].state != SLOT_FREE && links->slot[i].dealer != NULL) {
-            items[count++] = (zmq_pollitem_t){.socket = links->slot[i].dealer, .events = ZMQ_POLLIN};
-            items[count++] = (zmq_pollitem_t){.socket = links->slot[i].monitor, .events = ZMQ_POLLIN};
+        if (net->slot[i].state != SLOT_FREE && net->slot[i].dealer != NULL) {
+            items[count++] = (zmq_pollitem_t){.socket = net->slot[i].dealer, .events = ZMQ_POLLIN};
+            items[count++] = (zmq_pollitem_t){.socket = net->slot[i].monitor, .events = ZMQ_POLLIN};
         }
     }
     return count;
@@ -494,77 +502,77 @@ int gv_links_poll(const struct gv_links *links, zmq_pollitem_t *items)
 
 /* ---- what is known of a link ------------------------------------------------------------------------------ */
 
-const struct gv_curve_public *gv_links_key(const struct gv_links *links, uint32_t link)
+const struct gv_curve_public *gv_net_key(const struct gv_net *net, uint32_t link)
 {
-    const struct slot *slot = find(links, link);
+    const struct slot *slot = find(net, link);
     return slot != NULL ? &slot->key : NULL;
 }
 
-const char *gv_links_address(const struct gv_links *links, uint32_t link)
+const char *gv_net_address(const struct gv_net *net, uint32_t link)
 {
-    const struct slot *slot = find(links, link);
+    const struct slot *slot = find(net, link);
     return slot != NULL ? slot->address : "";
 }
 
-bool gv_links_dialled(const struct gv_links *links, uint32_t link)
+bool gv_net_dialled(const struct gv_net *net, uint32_t link)
 {
-    const struct slot *slot = find(links, link);
+    const struct slot *slot = find(net, link);
     return slot != NULL && slot->dialled;
 }
 
-const char *gv_links_endpoint(const struct gv_links *links)
+const char *gv_net_endpoint(const struct gv_net *net)
 {
-    return links->endpoint;
+    return net->endpoint;
 }
 
-void gv_links_stats(const struct gv_links *links, struct gv_links_stats *stats)
+void gv_net_stats(const struct gv_net *net, struct gv_net_stats *stats)
 {
-    *stats = (struct gv_links_stats){.bytes_in = links->bytes_in,
-                                     .bytes_out = links->bytes_out,
-                                     .accepted = links->inbound.accepted,
-                                     .kicked = links->inbound.kicked,
-                                     .inbound = links->inbound.count};
+    *stats = (struct gv_net_stats){.bytes_in = net->bytes_in,
+                                   .bytes_out = net->bytes_out,
+                                   .accepted = net->inbound.accepted,
+                                   .kicked = net->inbound.kicked,
+                                   .inbound = net->inbound.count};
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
-        stats->outbound += links->slot[i].state == SLOT_UP && links->slot[i].dialled ? 1u : 0u;
+        stats->outbound += net->slot[i].state == SLOT_UP && net->slot[i].dialled ? 1u : 0u;
     }
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------ */
 
-static enum gv_err open_router(struct gv_links *links, const struct gv_links_options *options, struct gv_diag *diag)
+static enum gv_err open_router(struct gv_net *net, const struct gv_net_options *options, struct gv_diag *diag)
 {
-    links->router = zmq_socket(links->context, ZMQ_ROUTER);
-    if (links->router == NULL || !set_common(links, links->router) || !set_int(links->router, ZMQ_CURVE_SERVER, 1) ||
-        !set_int(links->router, ZMQ_ROUTER_MANDATORY, 1) ||
-        zmq_setsockopt(links->router, ZMQ_ZAP_DOMAIN, GV_ZAP_DOMAIN, strlen(GV_ZAP_DOMAIN)) != 0 ||
-        !set_int(links->router, 93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which some headers hide */, 1)) {
+    net->router = zmq_socket(net->context, ZMQ_ROUTER);
+    if (net->router == NULL || !set_common(net, net->router) || !set_family(net, net->router, options->listen) ||
+        !set_int(net->router, ZMQ_CURVE_SERVER, 1) || !set_int(net->router, ZMQ_ROUTER_MANDATORY, 1) ||
+        zmq_setsockopt(net->router, ZMQ_ZAP_DOMAIN, GV_ZAP_DOMAIN, strlen(GV_ZAP_DOMAIN)) != 0 ||
+        !set_int(net->router, 93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which some headers hide */, 1)) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot set up the listening socket: %s", zmq_strerror(errno));
     }
-    links->router_monitor =
-        monitor_of(links, links->router, "inproc://listener", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
-    if (links->router_monitor == NULL) {
+    net->router_monitor =
+        monitor_of(net, net->router, "inproc://listener", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
+    if (net->router_monitor == NULL) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot watch the listening socket: %s", zmq_strerror(errno));
     }
-    if (zmq_bind(links->router, options->listen) != 0) {
+    if (zmq_bind(net->router, options->listen) != 0) {
         return gv_diag_set(diag, errno == EADDRINUSE ? GV_ERR_NET : GV_ERR_CONFIG,
                            "cannot listen on %s: %s; free the port or set another with listen = tcp://HOST:PORT in "
                            "config.ini",
                            options->listen, zmq_strerror(errno));
     }
-    size_t size = sizeof links->endpoint;
-    if (zmq_getsockopt(links->router, ZMQ_LAST_ENDPOINT, links->endpoint, &size) != 0) {
+    size_t size = sizeof net->endpoint;
+    if (zmq_getsockopt(net->router, ZMQ_LAST_ENDPOINT, net->endpoint, &size) != 0) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot read the bound endpoint: %s", zmq_strerror(errno));
     }
-    const char *colon = strrchr(links->endpoint, ':');
+    const char *colon = strrchr(net->endpoint, ':');
     long port = colon != NULL ? strtol(colon + 1, NULL, 10) : 0;
-    gv_inbound_init(&links->inbound, (uint16_t)port, options->inbound_max);
+    gv_inbound_init(&net->inbound, (uint16_t)port, options->inbound_max);
     return GV_OK;
 }
 
-enum gv_err gv_links_new(struct gv_links **links, const struct gv_links_options *options,
-                         const struct gv_links_handler *handler, struct gv_diag *diag)
+enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_options *options, const struct gv_net_handler *handler,
+                       struct gv_diag *diag)
 {
-    struct gv_links *fresh = calloc(1, sizeof *fresh);
+    struct gv_net *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL) {
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
     }
@@ -584,16 +592,16 @@ enum gv_err gv_links_new(struct gv_links **links, const struct gv_links_options 
         err = open_router(fresh, options, diag);
     }
     if (err != GV_OK) {
-        gv_links_free(&fresh, 0);
+        gv_net_free(&fresh, 0);
         return err;
     }
-    *links = fresh;
+    *net = fresh;
     return GV_OK;
 }
 
-void gv_links_free(struct gv_links **links, int linger_ms)
+void gv_net_free(struct gv_net **net, int linger_ms)
 {
-    struct gv_links *old = *links;
+    struct gv_net *old = *net;
     if (old == NULL) {
         return;
     }
@@ -618,5 +626,5 @@ void gv_links_free(struct gv_links **links, int linger_ms)
         (void)zmq_ctx_term(old->context);
     }
     free(old);
-    *links = NULL;
+    *net = NULL;
 }

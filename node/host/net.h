@@ -5,8 +5,8 @@
  * A link is a number that is never reused: an accepted connection (its routing id) or a dialled socket. Nothing here
  * reconnects: a link that is lost is reported and gone, a redial is a new link.
  */
-#ifndef GV_LINKS_H
-#define GV_LINKS_H
+#ifndef GV_NET_H
+#define GV_NET_H
 
 #include <zmq.h>
 
@@ -16,10 +16,10 @@
 #include "identity.h"
 
 #define GV_LINK_SLOTS 256
-#define GV_LINKS_POLL_MAX (3 + 2 * GV_LINK_SLOTS)
+#define GV_NET_POLL_MAX (3 + 2 * GV_LINK_SLOTS)
 
-/* What happens on links. Every call comes from gv_links_step(). */
-struct gv_links_handler {
+/* What happens on links. Every call comes from gv_net_step(). */
+struct gv_net_handler {
     void *context;
     void (*up)(void *context, uint32_t dial, uint32_t link);
     void (*dial_failed)(void *context, uint32_t dial);
@@ -29,52 +29,52 @@ struct gv_links_handler {
     void (*down)(void *context, uint32_t link, enum gv_err why);
 };
 
-struct gv_links_options {
+struct gv_net_options {
     const struct gv_curve_key *key; /* borrowed for the life of the links */
     const char *listen;             /* "" : outbound only */
     enum gv_family family;
     uint32_t inbound_max; /* accepted connections, provisional ones included */
 };
 
-struct gv_links_stats {
+struct gv_net_stats {
     uint64_t bytes_in, bytes_out; /* of frames */
     uint64_t accepted, kicked;    /* inbound connections; those we cut by rate, cap, silence or flood */
     uint32_t inbound, outbound;
 };
 
-struct gv_links;
+struct gv_net;
 
 /** Binds ZAP, then the listener. The diagnosis names the endpoint and why it cannot be bound. Returns owned. */
-GV_NODISCARD enum gv_err gv_links_new(struct gv_links **links, const struct gv_links_options *options,
-                                      const struct gv_links_handler *handler, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_options *options,
+                                    const struct gv_net_handler *handler, struct gv_diag *diag);
 /** Gives frames already sent up to linger_ms to leave. */
-void gv_links_free(struct gv_links **links, int linger_ms);
+void gv_net_free(struct gv_net **net, int linger_ms);
 
 /** Where we listen, as bound ("tcp://0.0.0.0:7400"), "" if outbound only. */
-const char *gv_links_endpoint(const struct gv_links *links);
+const char *gv_net_endpoint(const struct gv_net *net);
 
 /** Starts to dial; exactly one `up` or `dial_failed` with this number follows. */
-void gv_links_dial(struct gv_links *links, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
-                   uint64_t now_us);
+void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
+                 uint64_t now_us);
 
 /** Sends one frame, never waits. Takes the message. GV_ERR_BUSY: the queue is full; GV_ERR_LINK_LOST: no such link. */
-GV_NODISCARD enum gv_err gv_links_send(struct gv_links *links, uint32_t link, zmq_msg_t *message);
+GV_NODISCARD enum gv_err gv_net_send(struct gv_net *net, uint32_t link, zmq_msg_t *message);
 
 /** Ends a link once what was sent has had a moment to leave; no `down` follows. Unknown links are ignored. */
-void gv_links_close(struct gv_links *links, uint32_t link, uint64_t now_us);
+void gv_net_close(struct gv_net *net, uint32_t link, uint64_t now_us);
 
 /** The peer's CURVE key, or NULL. */
-const struct gv_curve_public *gv_links_key(const struct gv_links *links, uint32_t link);
+const struct gv_curve_public *gv_net_key(const struct gv_net *net, uint32_t link);
 /** The peer's address as we see it, "tcp://host:port", or "". */
-const char *gv_links_address(const struct gv_links *links, uint32_t link);
+const char *gv_net_address(const struct gv_net *net, uint32_t link);
 /** True if we dialled it. */
-bool gv_links_dialled(const struct gv_links *links, uint32_t link);
+bool gv_net_dialled(const struct gv_net *net, uint32_t link);
 
-/** Fills what to poll (GV_LINKS_POLL_MAX), returns the count. */
-int gv_links_poll(const struct gv_links *links, zmq_pollitem_t *items);
+/** Fills what to poll (GV_NET_POLL_MAX), returns the count. */
+int gv_net_poll(const struct gv_net *net, zmq_pollitem_t *items);
 /** Takes in whatever there is, bounded per call. At least once a second, or pipes leak while nobody polls. */
-void gv_links_step(struct gv_links *links, uint64_t now_us);
+void gv_net_step(struct gv_net *net, uint64_t now_us);
 
-void gv_links_stats(const struct gv_links *links, struct gv_links_stats *stats);
+void gv_net_stats(const struct gv_net *net, struct gv_net_stats *stats);
 
 #endif

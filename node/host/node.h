@@ -18,8 +18,8 @@
 #include "gv/manifest.h"
 #include "identity.h"
 #include "invite.h"
-#include "links.h"
 #include "mailbox.h"
+#include "net.h"
 #include "shaper.h"
 #include "store.h"
 #include "trainer.h"
@@ -96,7 +96,7 @@ struct gv_node {
     struct gv_core *core;
     struct gv_effects *effects;
     bool started; /* START was given to the core */
-    struct gv_links *links;
+    struct gv_net *net;
     struct gv_mailbox *mail;
     struct gv_trainer trainer;
     struct gv_worker worker;
@@ -150,7 +150,7 @@ uint64_t gv_now_us(void);
 void gv_node_event(struct gv_node *node, struct gv_event *event);
 
 /** The callbacks for the links, with the node as context. */
-struct gv_links_handler gv_node_links_handler(struct gv_node *node);
+struct gv_net_handler gv_node_net_handler(struct gv_node *node);
 /** The worker's answer to a GV_MAIL_VERIFY; takes the job. */
 void gv_node_verified(struct gv_node *node, struct gv_verification *job);
 /** A frame that waits under this handle, or NULL. */

@@ -121,14 +121,14 @@ static void add_learning(const struct gv_node *node, json_t *reply, const struct
 static json_t *status(struct gv_node *node)
 {
     struct gv_core_stats stats;
-    struct gv_links_stats links;
+    struct gv_net_stats net;
     uint64_t now_us = gv_now_us();
     json_t *reply = done();
     memset(&stats, 0, sizeof stats);
     if (node->started) {
         gv_core_stats(node->core, &stats);
     }
-    gv_links_stats(node->links, &links);
+    gv_net_stats(node->net, &net);
     (void)json_object_set_new(reply, "state", json_string(state_text(stats.state)));
     set_id(reply, "node_id", node->id.b);
     set_count(reply, "manifest_version", node->manifest.version);
@@ -142,8 +142,8 @@ static json_t *status(struct gv_node *node)
     set_count(reply, "exchanges_refused", stats.exchanges_refused);
     set_count(reply, "exchanges_in_doubt", stats.exchanges_doubt);
     set_real(reply, "last_exchange_s", (double)(now_us - stats.last_exchange_us) / 1e6, stats.last_exchange_us > 0);
-    set_count(reply, "bytes_sent", links.bytes_out);
-    set_count(reply, "bytes_received", links.bytes_in);
+    set_count(reply, "bytes_sent", net.bytes_out);
+    set_count(reply, "bytes_received", net.bytes_in);
     set_count(reply, "rss_bytes", resident_bytes());
     add_swarm(node, reply, &stats);
     json_t *endpoints = json_array();
@@ -151,9 +151,9 @@ static json_t *status(struct gv_node *node)
         (void)json_array_append_new(endpoints, json_string(node->record.endpoints[i]));
     }
     (void)json_object_set_new(reply, "endpoints", endpoints);
-    (void)json_object_set_new(reply, "listening", json_string(gv_links_endpoint(node->links)));
-    set_count(reply, "connections", links.inbound + links.outbound);
-    set_count(reply, "connections_cut", links.kicked);
+    (void)json_object_set_new(reply, "listening", json_string(gv_net_endpoint(node->net)));
+    set_count(reply, "connections", net.inbound + net.outbound);
+    set_count(reply, "connections_cut", net.kicked);
     (void)json_object_set_new(reply, "refusals", refusals(&stats));
     set_count(reply, "alarms", node->alarms);
     (void)json_object_set_new(reply, "last_alarm", json_string(node->last_alarm));

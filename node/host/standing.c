@@ -49,7 +49,7 @@ bool gv_node_endpoints(struct gv_node *node)
     char port[8];
     if (node->config.advertise[0] != '\0') {
         (void)snprintf(endpoint, sizeof endpoint, "%s", node->config.advertise);
-    } else if (split_endpoint(host, port, gv_links_endpoint(node->links))) {
+    } else if (split_endpoint(host, port, gv_net_endpoint(node->net))) {
         const char *name = is_wildcard(host) ? node->observed : host;
         int length = name[0] != '\0' ? snprintf(endpoint, sizeof endpoint, "tcp://%s:%s", name, port) : 0;
         endpoint[length < (int)sizeof endpoint ? sizeof endpoint - 1 : 0] = '\0';

@@ -25,6 +25,12 @@
 /** dir/name into out (GV_STORE_PATH_MAX). GV_ERR_PATH if too long. */
 GV_NODISCARD enum gv_err gv_store_path(char *out, const char *dir, const char *name, struct gv_diag *diag);
 
+/** Reads and writes any file as gv_store_read() and gv_store_write() do those of a DIR. */
+GV_NODISCARD enum gv_err gv_file_read(const char *path, size_t max, uint8_t **data, size_t *bytes,
+                                      struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_file_write(const char *path, const void *data, size_t bytes, unsigned mode,
+                                       struct gv_diag *diag);
+
 /** Writes a file atomically with this mode (e.g. 0600). */
 GV_NODISCARD enum gv_err gv_store_write(const char *dir, const char *name, const void *data, size_t bytes,
                                         unsigned mode, struct gv_diag *diag);
@@ -34,11 +40,16 @@ GV_NODISCARD enum gv_err gv_store_read(const char *dir, const char *name, size_t
 
 /** Creates an empty state DIR (0700); refuses one that already holds a node. */
 GV_NODISCARD enum gv_err gv_store_create(const char *dir, struct gv_diag *diag);
+/** Undoes a gv_store_create() that succeeded and all that was put into the DIR since; the folder goes too if asked. */
+void gv_store_discard(const char *dir, bool folder);
 /** True if DIR holds a node (a manifest and a key). */
 bool gv_store_exists(const char *dir);
 
 /** Takes the lock of a DIR for this process; GV_ERR_IN_USE names the process that holds it. Returns a descriptor. */
 GV_NODISCARD enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag);
+
+/** Writes this process's number into the lock, for the message of who comes second: after a fork. */
+void gv_store_lock_claim(int fd);
 
 /** Membership chain. */
 GV_NODISCARD enum gv_err gv_store_save_member(const char *dir, const struct gv_chain *chain, struct gv_diag *diag);
@@ -54,7 +65,11 @@ GV_NODISCARD enum gv_err gv_store_load_manifest(const char *dir, struct gv_manif
 GV_NODISCARD enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, struct gv_diag *diag);
 GV_NODISCARD enum gv_err gv_store_save_incarnation(const char *dir, uint64_t incarnation, struct gv_diag *diag);
 
-/** Address book: seeds, and every record of the directory. Damaged or stale lines are skipped and counted. */
+/**
+ * Address book: seeds, and every record of the directory. Damaged lines, records of another swarm, and those that
+ * `trust` (may be NULL) no longer accepts are skipped and counted. `directory` may be NULL: the seeds only. `seeds` has
+ * room for GV_SEEDS_MAX. A DIR without the file has an empty book.
+ */
 GV_NODISCARD enum gv_err gv_store_save_peers(const char *dir, const struct gv_seed *seeds, uint32_t seed_count,
                                              const struct gv_directory *directory, struct gv_diag *diag);
 GV_NODISCARD enum gv_err gv_store_load_peers(const char *dir, struct gv_seed *seeds, uint32_t *seed_count,
@@ -62,7 +77,7 @@ GV_NODISCARD enum gv_err gv_store_load_peers(const char *dir, struct gv_seed *se
                                              const struct gv_sign_public *root, uint32_t *skipped,
                                              struct gv_diag *diag);
 
-/** Revocations and closings, and identities seen through invites. */
+/** Revocations and closings, and identities seen through invites: gv_trust_encode()'s bytes. No file: nothing known. */
 GV_NODISCARD enum gv_err gv_store_save_trust(const char *dir, const struct gv_trust *trust, struct gv_diag *diag);
 GV_NODISCARD enum gv_err gv_store_load_trust(const char *dir, struct gv_trust *trust, struct gv_diag *diag);
 
@@ -77,17 +92,36 @@ struct gv_checkpoint {
     uint64_t age;     /* Q16 steps */
     uint64_t steps;   /* of this node, over all its processes */
     uint64_t exchanges;
-    uint64_t state_count; /* elements in the state block */
+    uint64_t state_count;  /* elements in the state block */
     uint64_t served_count; /* elements of the served model after the state; 0: the state's own parameters are it */
 };
 
-/** Writes the slot that does not hold the newest checkpoint. `state` borrowed. */
+/* Gives elements [offset, offset + count) of state followed by served; an error ends the writing. */
+typedef enum gv_err (*gv_checkpoint_reader)(void *context, float *out, size_t offset, size_t count);
+
+/**
+ * Writes the slot that does not hold the newest intact checkpoint, asking `read` for piece after piece, in order, so
+ * that no second copy of the state is needed; sets checkpoint->counter. GV_ERR_NO_SPACE and other errors leave both
+ * slots as they were.
+ */
+GV_NODISCARD enum gv_err gv_store_stream_checkpoint(const char *dir, struct gv_checkpoint *checkpoint,
+                                                    gv_checkpoint_reader read, void *context, struct gv_diag *diag);
+/** The same from memory. `state` and `served` borrowed; served may be NULL if served_count is 0. */
 GV_NODISCARD enum gv_err gv_store_save_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, const float *state,
                                                   const float *served, struct gv_diag *diag);
 /**
+ * The same for a state that lives elsewhere: read(context, out, offset, count) is asked for the elements of
+ * [state | served] piece by piece, in order, so that no second copy of a large model is needed.
+ */
+GV_NODISCARD enum gv_err gv_store_stream_checkpoint(const char *dir, struct gv_checkpoint *checkpoint,
+                                                    enum gv_err (*read)(void *context, float *out, size_t offset,
+                                                                        size_t count),
+                                                    void *context, struct gv_diag *diag);
+/**
  * Finds the newest intact slot; GV_ERR_NOT_FOUND if there is none at all, GV_ERR_CORRUPT if files exist and none is
  * intact. *damaged says that a slot had to be passed over. `state` (and `served`): NULL to read the header only, else
- * room for state_count (served_count) elements as the header of a first call said.
+ * room for state_count (served_count) elements as the header of a first call said, which must still be in *checkpoint:
+ * slots of another size are passed over. served may be NULL: it is checked but not copied.
  */
 GV_NODISCARD enum gv_err gv_store_load_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, float *state,
                                                   float *served, bool *damaged, struct gv_diag *diag);

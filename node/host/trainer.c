@@ -15,12 +15,14 @@
 #define EVALUATION_ROWS 128u
 #define COPIES_MAX 8
 #define REPORT_US 500000u
+#define SERVE_US 1000000u /* the served model follows at most this often: writing it doubles the cost of a merge */
 
 struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way */
     enum gv_mail_kind kind;
     uint64_t nonce;
     uint64_t value;
     size_t done;
+    bool serve; /* COMMIT: the served model follows */
 };
 
 struct work {
@@ -33,7 +35,7 @@ struct work {
     uint64_t steps, steps_max, reported_steps, age_max;
     uint64_t compute_us, wall_us, mark_us, reported_us;
     double loss; /* running mean */
-    uint64_t pins;
+    uint64_t pins, served_us;
     bool merged_since_refresh;
     bool asked_to_stop;
     uint32_t copy_count;
@@ -63,13 +65,25 @@ static void answer(const struct work *work, enum gv_mail_kind kind, uint64_t non
 
 /* ---- copies ---------------------------------------------------------------------------------------------- */
 
-/* live += stage, and the served model follows unless somebody holds it. */
-static void commit_slice(struct work *work, size_t offset, size_t count)
+static bool may_step(const struct work *work)
 {
+    return work->train && work->trainer->trains && (work->steps_max == 0 || work->steps < work->steps_max) &&
+           (work->age_max == 0 || gv_learner_age(work->learner) < (double)work->age_max);
+}
+
+/* live += stage. The served model follows if it is due, or if no training will blur what the swarm agreed on. */
+static void commit_slice(struct work *work, struct copy *copy, size_t count)
+{
+    size_t offset = copy->done;
+    if (offset == 0) {
+        uint64_t now_us = clock_us();
+        copy->serve = work->pins == 0 && (now_us - work->served_us > SERVE_US || !may_step(work));
+        work->served_us = copy->serve ? now_us : work->served_us;
+    }
     struct gv_trainer *trainer = work->trainer;
     float *live = gv_learner_state(work->learner);
     gv_merge_commit(live + offset, trainer->stage + offset, count);
-    if (work->pins == 0 && offset < trainer->parameters) {
+    if (copy->serve && work->pins == 0 && offset < trainer->parameters) {
         size_t served = offset + count < trainer->parameters ? count : trainer->parameters - offset;
         memcpy(trainer->served + offset, live + offset, served * sizeof *live);
     }
@@ -101,7 +115,7 @@ static void finish_copy(struct work *work, const struct copy *copy)
     case GV_MAIL_COMMIT: {
         double age = gv_learner_age(work->learner) + (double)(int64_t)copy->value / 65536.0;
         gv_learner_set_age(work->learner, age > 0 ? age : 0);
-        work->merged_since_refresh = true;
+        work->merged_since_refresh = work->merged_since_refresh || copy->serve;
         answer(work, GV_MAIL_MERGED, copy->nonce);
         return;
     }
@@ -127,7 +141,7 @@ static void advance_copy(struct work *work)
     if (copy->kind == GV_MAIL_SNAPSHOT) {
         memcpy(trainer->stage + copy->done, live + copy->done, count * sizeof *live);
     } else if (copy->kind == GV_MAIL_COMMIT) {
-        commit_slice(work, copy->done, count);
+        commit_slice(work, copy, count);
     } else if (copy->kind == GV_MAIL_ADOPT) {
         adopt_slice(work, copy->done, count);
     } else if (work->merged_since_refresh || work->pins > 1) {
@@ -195,12 +209,6 @@ static void advance_evaluation(struct work *work)
 }
 
 /* ---- training -------------------------------------------------------------------------------------------- */
-
-static bool may_step(const struct work *work)
-{
-    return work->train && work->trainer->trains && (work->steps_max == 0 || work->steps < work->steps_max) &&
-           (work->age_max == 0 || gv_learner_age(work->learner) < (double)work->age_max);
-}
 
 static void report(struct work *work, uint64_t now_us, bool round)
 {

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "links.h"
+#include "net.h"
 
 struct seen {
     uint32_t up, failed, in, down, bad;
@@ -21,7 +21,7 @@ struct seen {
 };
 
 struct end {
-    struct gv_links *links;
+    struct gv_net *net;
     struct gv_curve_key *key;
     struct seen seen;
 };
@@ -86,8 +86,8 @@ static void open_end(struct end *end, const char *listen)
     memset(end, 0, sizeof *end);
     cr_assert_eq(gv_proto_init(), GV_OK);
     cr_assert_eq(gv_curve_key_new(&end->key), GV_OK);
-    struct gv_links_options options = {.key = end->key, .listen = listen, .inbound_max = 8};
-    struct gv_links_handler handler = {.context = &end->seen,
+    struct gv_net_options options = {.key = end->key, .listen = listen, .inbound_max = 8};
+    struct gv_net_handler handler = {.context = &end->seen,
                                        .up = on_up,
                                        .dial_failed = on_failed,
                                        .in = on_in,
@@ -95,12 +95,12 @@ static void open_end(struct end *end, const char *listen)
                                        .bad = on_bad,
                                        .down = on_down};
     struct gv_diag diag;
-    cr_assert_eq(gv_links_new(&end->links, &options, &handler, &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_net_new(&end->net, &options, &handler, &diag), GV_OK, "%s", diag.text);
 }
 
 static void close_end(struct end *end)
 {
-    gv_links_free(&end->links, 0);
+    gv_net_free(&end->net, 0);
     gv_curve_key_free(&end->key);
 }
 
@@ -109,9 +109,9 @@ static bool until(struct end *a, struct end *b, const uint32_t *counter, uint32_
 {
     uint64_t end_us = now_us() + 2000000;
     while (*counter < value && now_us() < end_us) {
-        gv_links_step(a->links, now_us());
+        gv_net_step(a->net, now_us());
         if (b != NULL) {
-            gv_links_step(b->links, now_us());
+            gv_net_step(b->net, now_us());
         }
         struct timespec pause = {.tv_nsec = 1000000};
         (void)nanosleep(&pause, NULL);
@@ -124,14 +124,14 @@ static enum gv_err say(struct end *end, uint32_t link, const char *text)
     zmq_msg_t message;
     cr_assert_eq(zmq_msg_init_size(&message, strlen(text)), 0);
     memcpy(zmq_msg_data(&message), text, strlen(text));
-    return gv_links_send(end->links, link, &message);
+    return gv_net_send(end->net, link, &message);
 }
 
 static void connect_ends(struct end *dialler, struct end *listener)
 {
     open_end(listener, "tcp://127.0.0.1:*");
     open_end(dialler, "");
-    gv_links_dial(dialler->links, 77, gv_links_endpoint(listener->links), gv_curve_key_public(listener->key), now_us());
+    gv_net_dial(dialler->net, 77, gv_net_endpoint(listener->net), gv_curve_key_public(listener->key), now_us());
     cr_assert(until(dialler, listener, &dialler->seen.up, 1));
     cr_assert_eq(say(dialler, dialler->seen.last_link, "hello"), GV_OK);
     cr_assert(until(dialler, listener, &listener->seen.frames, 1));
@@ -139,15 +139,15 @@ static void connect_ends(struct end *dialler, struct end *listener)
     cr_assert_eq(listener->seen.in, 1);
 }
 
-Test(links, carry_frames_both_ways_and_name_the_peer_by_its_key, .timeout = 20)
+Test(net, carry_frames_both_ways_and_name_the_peer_by_its_key, .timeout = 20)
 {
     struct end dialler;
     struct end listener;
     connect_ends(&dialler, &listener);
-    const struct gv_curve_public *key = gv_links_key(listener.links, listener.seen.last_link);
+    const struct gv_curve_public *key = gv_net_key(listener.net, listener.seen.last_link);
     cr_assert_not_null(key);
     cr_assert_eq(memcmp(key->b, gv_curve_key_public(dialler.key)->b, GV_KEY_BYTES), 0);
-    cr_assert_eq(strncmp(gv_links_address(listener.links, listener.seen.last_link), "tcp://127.0.0.1:", 16), 0);
+    cr_assert_eq(strncmp(gv_net_address(listener.net, listener.seen.last_link), "tcp://127.0.0.1:", 16), 0);
     cr_assert_eq(say(&listener, listener.seen.last_link, "welcome"), GV_OK);
     cr_assert(until(&dialler, &listener, &dialler.seen.frames, 1));
     cr_assert_str_eq(dialler.seen.text, "welcome");
@@ -155,25 +155,25 @@ Test(links, carry_frames_both_ways_and_name_the_peer_by_its_key, .timeout = 20)
     close_end(&listener);
 }
 
-Test(links, report_the_loss_of_either_end, .timeout = 20)
+Test(net, report_the_loss_of_either_end, .timeout = 20)
 {
     struct end dialler;
     struct end listener;
     connect_ends(&dialler, &listener);
-    gv_links_free(&dialler.links, 0);
+    gv_net_free(&dialler.net, 0);
     cr_assert(until(&listener, NULL, &listener.seen.down, 1));
     cr_assert_eq(say(&listener, listener.seen.last_link, "anybody?"), GV_ERR_LINK_LOST);
     gv_curve_key_free(&dialler.key);
     close_end(&listener);
 }
 
-Test(links, end_an_accepted_connection_that_is_closed_after_its_last_frame, .timeout = 20)
+Test(net, end_an_accepted_connection_that_is_closed_after_its_last_frame, .timeout = 20)
 {
     struct end dialler;
     struct end listener;
     connect_ends(&dialler, &listener);
     cr_assert_eq(say(&listener, listener.seen.last_link, "refused"), GV_OK);
-    gv_links_close(listener.links, listener.seen.last_link, now_us());
+    gv_net_close(listener.net, listener.seen.last_link, now_us());
     cr_assert(until(&dialler, &listener, &dialler.seen.down, 1));
     cr_assert_str_eq(dialler.seen.text, "refused");
     cr_assert_eq(listener.seen.down, 0);
@@ -181,13 +181,13 @@ Test(links, end_an_accepted_connection_that_is_closed_after_its_last_frame, .tim
     close_end(&listener);
 }
 
-Test(links, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
+Test(net, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
 {
     struct end dialler;
     struct end listener;
     open_end(&listener, "tcp://127.0.0.1:*");
     open_end(&dialler, "");
-    gv_links_dial(dialler.links, 77, gv_links_endpoint(listener.links), gv_curve_key_public(dialler.key), now_us());
+    gv_net_dial(dialler.net, 77, gv_net_endpoint(listener.net), gv_curve_key_public(dialler.key), now_us());
     uint64_t end_us = now_us() + 8000000;
     while (dialler.seen.failed == 0 && now_us() < end_us) {
         (void)until(&dialler, &listener, &dialler.seen.failed, 1);
@@ -199,11 +199,11 @@ Test(links, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
     close_end(&listener);
 }
 
-Test(links, fail_a_dial_to_a_port_where_nobody_listens, .timeout = 30)
+Test(net, fail_a_dial_to_a_port_where_nobody_listens, .timeout = 30)
 {
     struct end dialler;
     open_end(&dialler, "");
-    gv_links_dial(dialler.links, 77, "tcp://127.0.0.1:9", gv_curve_key_public(dialler.key), now_us());
+    gv_net_dial(dialler.net, 77, "tcp://127.0.0.1:9", gv_curve_key_public(dialler.key), now_us());
     uint64_t end_us = now_us() + 8000000;
     while (dialler.seen.failed == 0 && now_us() < end_us) {
         (void)until(&dialler, NULL, &dialler.seen.failed, 1);
@@ -212,7 +212,7 @@ Test(links, fail_a_dial_to_a_port_where_nobody_listens, .timeout = 30)
     close_end(&dialler);
 }
 
-Test(links, call_a_frame_with_more_parts_bad_and_deliver_none_of_it, .timeout = 20)
+Test(net, call_a_frame_with_more_parts_bad_and_deliver_none_of_it, .timeout = 20)
 {
     struct end listener;
     struct end keys;
@@ -225,7 +225,7 @@ Test(links, call_a_frame_with_more_parts_bad_and_deliver_none_of_it, .timeout = 
     (void)zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, gv_curve_key_public(keys.key)->b, 32);
     (void)zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gv_curve_key_secret(keys.key), 32);
     (void)zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, gv_curve_key_public(listener.key)->b, 32);
-    cr_assert_eq(zmq_connect(socket, gv_links_endpoint(listener.links)), 0);
+    cr_assert_eq(zmq_connect(socket, gv_net_endpoint(listener.net)), 0);
     (void)zmq_send(socket, "one", 3, ZMQ_SNDMORE);
     (void)zmq_send(socket, "two", 3, 0);
     cr_assert(until(&listener, NULL, &listener.seen.bad, 1));
@@ -237,12 +237,12 @@ Test(links, call_a_frame_with_more_parts_bad_and_deliver_none_of_it, .timeout = 
     close_end(&listener);
 }
 
-Test(links, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
+Test(net, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
 {
     struct end dialler;
     struct end listener;
     connect_ends(&dialler, &listener);
-    int port = atoi(strrchr(gv_links_endpoint(listener.links), ':') + 1);
+    int port = atoi(strrchr(gv_net_endpoint(listener.net), ':') + 1);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fds[20];
@@ -250,11 +250,11 @@ Test(links, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);
         cr_assert_eq(connect(fds[i], (struct sockaddr *)&address, sizeof address), 0);
     }
-    struct gv_links_stats stats;
+    struct gv_net_stats stats;
     uint64_t end_us = now_us() + 3000000;
     do {
-        gv_links_step(listener.links, now_us());
-        gv_links_stats(listener.links, &stats);
+        gv_net_step(listener.net, now_us());
+        gv_net_stats(listener.net, &stats);
     } while (stats.kicked < 10 && now_us() < end_us);
     cr_assert_geq(stats.kicked, 10);
     cr_assert_leq(stats.inbound, 8);
@@ -267,18 +267,18 @@ Test(links, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
     close_end(&listener);
 }
 
-Test(links, say_which_endpoint_is_taken, .timeout = 20)
+Test(net, say_which_endpoint_is_taken, .timeout = 20)
 {
     struct end first;
     struct end second;
     open_end(&first, "tcp://127.0.0.1:*");
     memset(&second, 0, sizeof second);
     cr_assert_eq(gv_curve_key_new(&second.key), GV_OK);
-    struct gv_links_options options = {.key = second.key, .listen = gv_links_endpoint(first.links), .inbound_max = 8};
-    struct gv_links_handler handler = {.context = &second.seen};
+    struct gv_net_options options = {.key = second.key, .listen = gv_net_endpoint(first.net), .inbound_max = 8};
+    struct gv_net_handler handler = {.context = &second.seen};
     struct gv_diag diag;
-    cr_assert_neq(gv_links_new(&second.links, &options, &handler, &diag), GV_OK);
-    cr_assert_not_null(strstr(diag.text, gv_links_endpoint(first.links)));
+    cr_assert_neq(gv_net_new(&second.net, &options, &handler, &diag), GV_OK);
+    cr_assert_not_null(strstr(diag.text, gv_net_endpoint(first.net)));
     gv_curve_key_free(&second.key);
     close_end(&first);
 }

@@ -1,0 +1,203 @@
+/*
+ * The log: see log.h. One process has one log, so its state is the only thing here that outlives a call; a lock guards
+ * it, and a line is written with one write(), so that lines of several threads never mix.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2048
+#define SOURCES 64 /* remembered at once; the one silent for longest makes room */
+#define SOURCE_BYTES 80
+#define BURST 8       /* lines of one source in a row */
+#define PER_MINUTE 12 /* and then */
+#define LINE_COST_MS (60000 / PER_MINUTE)
+
+/* A token bucket in milliseconds: full at BURST x LINE_COST_MS, a line takes LINE_COST_MS. */
+struct source {
+    char name[SOURCE_BYTES];
+    uint64_t seen_ms;
+    uint64_t credit_ms;
+    uint64_t suppressed;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    enum gv_log_level level;
+    int fd;
+    struct source sources[SOURCES];
+} gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO, .fd = STDERR_FILENO};
+
+static const char *const LEVELS[] = {"broken", "unusual", "info", "debug"};
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Text of others may have got into the line: nothing that a terminal would obey leaves it. */
+static void disarm(char *line, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)line[i];
+        if (c < 0x20 || c == 0x7f) {
+            line[i] = '?';
+        }
+    }
+}
+
+static void write_all(int fd, const char *data, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t written = write(fd, data, bytes);
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return; /* nobody left to tell */
+        }
+        data += written;
+        bytes -= (size_t)written;
+    }
+}
+
+GV_PRINTF(4, 0)
+static void write_line(enum gv_log_level level, uint64_t suppressed, const char *event, const char *format,
+                       va_list args)
+{
+    char line[LINE_MAX_BYTES];
+    time_t now = time(NULL);
+    struct tm utc;
+    (void)gmtime_r(&now, &utc);
+    size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    int more = snprintf(line + used, sizeof line - used, " %s event=\"%s\"", LEVELS[level], event);
+    used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+    if (format[0] != '\0' && used + 2 < sizeof line) {
+        line[used++] = ' ';
+        more = vsnprintf(line + used, sizeof line - used, format, args);
+        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+    }
+    if (suppressed > 0) {
+        more = snprintf(line + used, sizeof line - used, " suppressed=%llu", (unsigned long long)suppressed);
+        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+    }
+    disarm(line, used);
+    line[used] = '\n';
+    write_all(gv_the_log.fd, line, used + 1);
+}
+
+static struct source *find_source(const char *name, uint64_t now)
+{
+    struct source *oldest = &gv_the_log.sources[0];
+    for (size_t i = 0; i < SOURCES; i++) {
+        struct source *s = &gv_the_log.sources[i];
+        if (s->name[0] != '\0' && strncmp(s->name, name, sizeof s->name - 1) == 0) {
+            return s;
+        }
+        if (s->seen_ms < oldest->seen_ms) {
+            oldest = s;
+        }
+    }
+    memset(oldest, 0, sizeof *oldest);
+    (void)snprintf(oldest->name, sizeof oldest->name, "%s", name[0] != '\0' ? name : "-");
+    oldest->seen_ms = now;
+    oldest->credit_ms = (uint64_t)BURST * LINE_COST_MS;
+    return oldest;
+}
+
+/* True if this source may write a line now; *suppressed is then what it could not write before. */
+static bool admit(const char *name, uint64_t *suppressed)
+{
+    uint64_t now = now_ms();
+    struct source *s = find_source(name, now);
+    s->credit_ms += now - s->seen_ms;
+    if (s->credit_ms > (uint64_t)BURST * LINE_COST_MS) {
+        s->credit_ms = (uint64_t)BURST * LINE_COST_MS;
+    }
+    s->seen_ms = now;
+    if (s->credit_ms < LINE_COST_MS) {
+        s->suppressed++;
+        return false;
+    }
+    s->credit_ms -= LINE_COST_MS;
+    *suppressed = s->suppressed;
+    s->suppressed = 0;
+    return true;
+}
+
+void gv_log_set_level(enum gv_log_level level)
+{
+    (void)pthread_mutex_lock(&gv_the_log.lock);
+    gv_the_log.level = level;
+    (void)pthread_mutex_unlock(&gv_the_log.lock);
+}
+
+enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name)
+{
+    for (int i = 0; i < (int)(sizeof LEVELS / sizeof LEVELS[0]); i++) {
+        if (strcmp(name, LEVELS[i]) == 0) {
+            *level = (enum gv_log_level)i;
+            return GV_OK;
+        }
+    }
+    return GV_ERR_CONFIG;
+}
+
+const char *gv_log_level_name(enum gv_log_level level)
+{
+    return LEVELS[level];
+}
+
+enum gv_err gv_log_open(const char *path, struct gv_diag *diag)
+{
+    int fd = STDERR_FILENO;
+    if (path != NULL) {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0) {
+            return gv_diag_set(diag, GV_ERR_IO, "log %s: cannot be opened for writing: %s", path, strerror(errno));
+        }
+    }
+    (void)pthread_mutex_lock(&gv_the_log.lock);
+    int old = gv_the_log.fd;
+    gv_the_log.fd = fd;
+    (void)pthread_mutex_unlock(&gv_the_log.lock);
+    if (old != STDERR_FILENO) {
+        (void)close(old);
+    }
+    return GV_OK;
+}
+
+void gv_log(enum gv_log_level level, const char *event, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)pthread_mutex_lock(&gv_the_log.lock);
+    if (level <= gv_the_log.level) {
+        write_line(level, 0, event, format, args);
+    }
+    (void)pthread_mutex_unlock(&gv_the_log.lock);
+    va_end(args);
+}
+
+void gv_log_limited(enum gv_log_level level, const char *source, const char *event, const char *format, ...)
+{
+    va_list args;
+    uint64_t suppressed = 0;
+    va_start(args, format);
+    (void)pthread_mutex_lock(&gv_the_log.lock);
+    if (level <= gv_the_log.level && admit(source, &suppressed)) {
+        write_line(level, suppressed, event, format, args);
+    }
+    (void)pthread_mutex_unlock(&gv_the_log.lock);
+    va_end(args);
+}
