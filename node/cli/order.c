@@ -1,0 +1,100 @@
+/*
+ * pause, resume, stop and leave: one order each to the running daemon.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "daemon.h"
+#include "store.h"
+
+#define END_WAIT_MS 60000 /* a last checkpoint on a slow disk */
+#define END_POLL_MS 20
+
+static enum gv_err order(const struct gv_args *args, const char *cmd, struct gv_diag *diag)
+{
+    return gv_cli_call(args->positional[0], json_pack("{s:s}", "cmd", cmd), NULL, diag);
+}
+
+static int simple_order(const struct gv_args *args, const char *note)
+{
+    struct gv_diag diag = {.code = GV_OK};
+    if (order(args, args->command, &diag) != GV_OK) {
+        return gv_cli_fail(args, &diag);
+    }
+    gv_cli_note(args, "%s", note);
+    return GV_EXIT_OK;
+}
+
+/* The daemon lets go of the lock when it ends; scripts may then start it again at once. */
+static enum gv_err wait_for_end(const char *dir, struct gv_diag *diag)
+{
+    for (int waited = 0; waited < END_WAIT_MS; waited += END_POLL_MS) {
+        int lock;
+        enum gv_err err = gv_store_lock(&lock, dir, diag);
+        if (err == GV_OK) {
+            (void)close(lock);
+            return GV_OK;
+        }
+        if (err != GV_ERR_IN_USE) {
+            return err;
+        }
+        struct timespec pause = {.tv_nsec = END_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return gv_diag_set(diag, GV_ERR_TIMEOUT, "the daemon on %s was told to end and has not within %d s", dir,
+                       END_WAIT_MS / 1000);
+}
+
+int gv_cmd_pause(const struct gv_args *args)
+{
+    return simple_order(args, "training is paused; the node goes on serving others");
+}
+
+int gv_cmd_resume(const struct gv_args *args)
+{
+    return simple_order(args, "training goes on");
+}
+
+int gv_cmd_stop(const struct gv_args *args)
+{
+    struct gv_diag diag = {.code = GV_OK};
+    enum gv_err err = order(args, "stop", &diag);
+    if (err == GV_OK) {
+        err = wait_for_end(args->positional[0], &diag);
+    }
+    if (err != GV_OK) {
+        return gv_cli_fail(args, &diag);
+    }
+    gv_cli_note(args, "stopped; `grapevine run %s` brings it back as the same node", args->positional[0]);
+    return GV_EXIT_OK;
+}
+
+int gv_cmd_leave(const struct gv_args *args)
+{
+    struct gv_diag diag = {.code = GV_OK};
+    const char *dir = args->positional[0];
+    if (!gv_arg_given(args, "yes")) {
+        return gv_cli_usage(args, "this takes the node out of its swarm for good: its identity ends, and %s cannot be run "
+                                  "again (`grapevine stop` only ends the daemon). Say --yes if you mean it", dir);
+    }
+    enum gv_err err = order(args, "leave", &diag);
+    if (err == GV_ERR_NOT_FOUND) {
+        (void)gv_diag_set(&diag, err, "no daemon runs on %s, so nobody could be told; start it with `grapevine run %s` and "
+                                      "leave then", dir, dir);
+    } else if (err == GV_OK) {
+        err = wait_for_end(dir, &diag);
+    }
+    if (err == GV_OK) {
+        err = gv_store_write(dir, "left", "left\n", 5, 0600, &diag);
+    }
+    if (err != GV_OK) {
+        return gv_cli_fail(args, &diag);
+    }
+    gv_cli_note(args, "the node has left its swarm; %s holds its model still (`grapevine export`), and cannot be run again",
+                dir);
+    return GV_EXIT_OK;
+}

@@ -1,0 +1,152 @@
+/*
+ * The model of a state DIR: see served.h.
+ */
+#include "served.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store.h"
+
+#define CHECKPOINT_WAIT_MS 30000
+#define CHECKPOINT_POLL_MS 20
+
+const char *gv_served_name(const struct gv_served *served)
+{
+    return served->raw ? "raw" : "served";
+}
+
+static struct gv_hash layout_hash(const struct gv_model *model)
+{
+    struct gv_hash hash = {{0}};
+    size_t length = gv_model_describe(model, NULL, 0);
+    char *text = malloc(length + 1);
+    if (text != NULL) {
+        (void)gv_model_describe(model, text, length + 1);
+        hash = gv_hash_of(text, length);
+        free(text);
+    }
+    return hash;
+}
+
+static json_int_t checkpoints_of(const json_t *reply)
+{
+    return json_integer_value(json_object_get(reply, "checkpoints"));
+}
+
+/* Asks a running daemon for a checkpoint and waits until it is on disk. No daemon is no error. */
+static enum gv_err refresh(const char *dir, struct gv_diag *diag)
+{
+    json_t *reply = NULL;
+    enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "checkpoint"), &reply, diag);
+    if (err == GV_ERR_NOT_FOUND || err == GV_ERR_BUSY) {
+        return GV_OK; /* no daemon, or it has no model yet: then the disk says so */
+    }
+    if (err != GV_OK) {
+        return err;
+    }
+    json_int_t before = checkpoints_of(reply);
+    json_decref(reply);
+    for (int waited = 0; waited < CHECKPOINT_WAIT_MS; waited += CHECKPOINT_POLL_MS) {
+        err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &reply, diag);
+        if (err != GV_OK) {
+            return err == GV_ERR_NOT_FOUND ? GV_OK : err; /* it ended meanwhile, with a checkpoint */
+        }
+        json_int_t now = checkpoints_of(reply);
+        json_decref(reply);
+        if (now > before) {
+            return GV_OK;
+        }
+        struct timespec pause = {.tv_nsec = CHECKPOINT_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return gv_diag_set(diag, GV_ERR_TIMEOUT, "the daemon on %s was asked for a checkpoint and has not written one within "
+                                             "%d s; its log says why", dir, CHECKPOINT_WAIT_MS / 1000);
+}
+
+static enum gv_err check_fit(const struct gv_served *served, const struct gv_checkpoint *checkpoint,
+                             struct gv_diag *diag)
+{
+    size_t parameters = gv_model_layout(served->model)->parameters;
+    struct gv_hash layout = layout_hash(served->model);
+    if (checkpoint->epoch != served->node.manifest.epoch || !gv_hash_equal(&checkpoint->layout, &layout) ||
+        checkpoint->state_count < parameters ||
+        (checkpoint->served_count != 0 && checkpoint->served_count != parameters)) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "%s: the checkpoint is of epoch %u and the manifest of epoch %u (%s): the "
+                                                "model was changed; run the node to take up the new one", served->node.dir,
+                           checkpoint->epoch, served->node.manifest.epoch, served->node.manifest.training.model);
+    }
+    return GV_OK;
+}
+
+static enum gv_err load_parameters(struct gv_served *served, struct gv_diag *diag)
+{
+    struct gv_checkpoint checkpoint;
+    bool damaged = false;
+    const char *dir = served->node.dir;
+    enum gv_err err = gv_store_load_checkpoint(dir, &checkpoint, NULL, NULL, &damaged, diag);
+    if (err == GV_ERR_NOT_FOUND) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "%s: no model yet: the node has not written a checkpoint; run it first",
+                           dir);
+    }
+    if (err == GV_OK) {
+        err = check_fit(served, &checkpoint, diag);
+    }
+    if (err != GV_OK) {
+        return err;
+    }
+    size_t count = (size_t)(checkpoint.state_count + checkpoint.served_count);
+    served->memory = malloc(count * sizeof *served->memory);
+    if (served->memory == NULL) {
+        return gv_diag_set(diag, GV_ERR_NOMEM, "%s: no memory for a model of %zu values", dir, count);
+    }
+    float *second = served->memory + checkpoint.state_count;
+    err = gv_store_load_checkpoint(dir, &checkpoint, served->memory, checkpoint.served_count > 0 ? second : NULL, &damaged,
+                                   diag);
+    served->parameters = served->raw || checkpoint.served_count == 0 ? served->memory : second;
+    served->steps = checkpoint.steps;
+    served->age = (double)checkpoint.age / 65536.0;
+    return err;
+}
+
+enum gv_err gv_served_open(struct gv_served *served, const char *dir, bool raw, struct gv_diag *diag)
+{
+    memset(served, 0, sizeof *served);
+    served->raw = raw;
+    enum gv_err err = gv_node_dir_open(&served->node, dir, diag);
+    if (err == GV_OK) {
+        err = refresh(dir, diag);
+    }
+    if (err == GV_OK) {
+        err = gv_model_new(&served->model, served->node.manifest.training.model, diag);
+    }
+    return err == GV_OK ? load_parameters(served, diag) : err;
+}
+
+void gv_served_close(struct gv_served *served)
+{
+    free(served->memory);
+    served->memory = NULL;
+    gv_model_free(&served->model);
+    gv_node_dir_close(&served->node);
+}
+
+enum gv_err gv_served_data(const struct gv_served *served, struct gv_data *data, const struct gv_samples **samples,
+                           const char *spec, struct gv_diag *diag)
+{
+    enum gv_err err = gv_data_load(data, spec, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    err = gv_data_fit(data, &served->node.manifest.schema, diag);
+    *samples = data->test.count > 0 ? &data->test : &data->train;
+    if (err == GV_OK && (*samples)->count == 0) {
+        err = gv_diag_set(diag, GV_ERR_DATA, "it holds no samples");
+    }
+    if (err != GV_OK) {
+        (void)gv_diag_wrap(diag, "data %s", spec);
+        gv_data_deinit(data);
+    }
+    return err;
+}
