@@ -336,6 +336,7 @@ enum gv_err gv_store_load_checkpoint(const char *dir, struct gv_checkpoint *chec
         return err;
     }
     bool any = slot[0].exists || slot[1].exists;
+    bool senseless = (slot[0].exists && !slot[0].sensible) || (slot[1].exists && !slot[1].sensible);
     err = GV_ERR_CORRUPT;
     for (unsigned i = 0; i < 2 && err == GV_ERR_CORRUPT; i++) {
         bool fits = state == NULL || (slot[i].header.state_count == checkpoint->state_count &&
@@ -350,7 +351,7 @@ enum gv_err gv_store_load_checkpoint(const char *dir, struct gv_checkpoint *chec
     }
     slot_close(&slot[0]);
     slot_close(&slot[1]);
-    *damaged = passed_over;
+    *damaged = passed_over || senseless;
     if (!any) {
         return gv_diag_set(diag, GV_ERR_NOT_FOUND, "%s: no checkpoint", dir);
     }

@@ -201,18 +201,13 @@ static enum gv_err start_trainer(struct gv_node *node, struct gv_diag *diag)
     }
     node->layout = layout_hash(model);
     gv_model_free(&model);
-    uint64_t stop = node->manifest.stop_age;
-    if (node->options->until_age > 0 && (stop == 0 || node->options->until_age < stop)) {
-        stop = node->options->until_age;
-    }
     struct gv_trainer_options options = {.dir = node->dir,
                                          .config = &node->config,
                                          .manifest = &node->manifest,
                                          .layout = node->layout,
                                          .creator = node->creator,
                                          .order_seed = node->boot,
-                                         .steps_max = node->options->steps,
-                                         .age_max = stop};
+                                         .steps_max = node->options->steps};
     return gv_trainer_start(&node->trainer, &options, node->mail, diag);
 }
 

@@ -2,6 +2,7 @@
  * The event loop: sockets, letters, signals, timers. One thread, no locks.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -473,25 +474,30 @@ static void take_signals(struct gv_node *node, int signals)
     }
 }
 
-/* What to poll: links, letters, signals, control. Returns the count. */
-static int poll_items(const struct gv_node *node, int signals, zmq_pollitem_t *items)
+/* What to poll: the network's `net_count` first, then letters, signals, control. Returns the count. */
+static int poll_fds(const struct gv_node *node, int signals, struct pollfd *fds, int *net_count)
 {
-    int count = gv_net_poll(node->net, items);
-    items[count++] = (zmq_pollitem_t){.fd = gv_mailbox_fd(node->mail), .events = ZMQ_POLLIN};
-    items[count++] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
-    struct gv_control_poll fds[GV_CONTROL_CLIENTS_MAX + 1];
-    uint32_t fd_count = gv_control_fds(node->control, fds);
-    for (uint32_t i = 0; i < fd_count; i++) {
-        short events = (short)(fds[i].write ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
-        items[count++] = (zmq_pollitem_t){.fd = fds[i].fd, .events = events};
+    int count = gv_net_poll(node->net, fds);
+    *net_count = count;
+    fds[count++] = (struct pollfd){.fd = gv_mailbox_fd(node->mail), .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
+    struct gv_control_poll clients[GV_CONTROL_CLIENTS_MAX + 1];
+    uint32_t client_count = gv_control_fds(node->control, clients);
+    for (uint32_t i = 0; i < client_count; i++) {
+        short events = (short)(clients[i].write ? POLLIN | POLLOUT : POLLIN);
+        fds[count++] = (struct pollfd){.fd = clients[i].fd, .events = events};
     }
     return count;
 }
 
-static void turn(struct gv_node *node, int signals, zmq_pollitem_t *items)
+static void turn(struct gv_node *node, int signals, struct pollfd *fds)
 {
-    int count = poll_items(node, signals, items);
-    (void)zmq_poll(items, count, timeout_ms(node, gv_now_us()));
+    int net_count = 0;
+    int count = poll_fds(node, signals, fds, &net_count);
+    int timeout = gv_net_pending(node->net) ? 0 : (int)timeout_ms(node, gv_now_us());
+    if (poll(fds, (nfds_t)count, timeout) > 0) {
+        gv_net_polled(node->net, fds, net_count);
+    }
     uint64_t now_us = gv_now_us();
     take_signals(node, signals);
     struct gv_mail mail;
@@ -518,17 +524,17 @@ void gv_node_loop(struct gv_node *node)
         (void)sigaddset(&mask, caught[i]);
     }
     int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    zmq_pollitem_t *items = calloc(GV_NET_POLL_MAX + GV_CONTROL_CLIENTS_MAX + 3, sizeof *items);
-    if (signals < 0 || items == NULL) {
+    struct pollfd *fds = calloc(GV_NET_POLL_MAX + GV_CONTROL_CLIENTS_MAX + 3, sizeof *fds);
+    if (signals < 0 || fds == NULL) {
         (void)gv_diag_set(&node->diag, GV_ERR_NOMEM, "cannot set up the event loop: %s", strerror(errno));
         node->exit_code = GV_EXIT_FAILED;
     } else {
         node->in_hours = within_hours(&node->config);
         while (node->ending != GV_ENDED) {
-            turn(node, signals, items);
+            turn(node, signals, fds);
         }
     }
-    free(items);
+    free(fds);
     if (signals >= 0) {
         (void)close(signals);
     }

@@ -8,6 +8,9 @@
 #ifndef GV_NET_H
 #define GV_NET_H
 
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <zmq.h>
 
 #include "config.h"
@@ -71,8 +74,12 @@ const char *gv_net_address(const struct gv_net *net, uint32_t link);
 bool gv_net_dialled(const struct gv_net *net, uint32_t link);
 
 /** Fills what to poll (GV_NET_POLL_MAX), returns the count. */
-int gv_net_poll(const struct gv_net *net, zmq_pollitem_t *items);
-/** Takes in whatever there is, bounded per call. At least once a second, or pipes leak while nobody polls. */
+int gv_net_poll(struct gv_net *net, struct pollfd *fds);
+/** Tells what poll() said of these very descriptors. */
+void gv_net_polled(struct gv_net *net, const struct pollfd *fds, int count);
+/** True if there may be frames that no descriptor will announce any more: do not sleep. */
+bool gv_net_pending(const struct gv_net *net);
+/** Takes in whatever there is, bounded per call. At least once a second, or pipes leak while nobody looks. */
 void gv_net_step(struct gv_net *net, uint64_t now_us);
 
 void gv_net_stats(const struct gv_net *net, struct gv_net_stats *stats);

@@ -141,11 +141,7 @@ static void configure_trainer(struct gv_node *node)
         return;
     }
     *training = node->manifest.training;
-    struct gv_core_manifest core = gv_node_core_manifest(node);
-    struct gv_mail mail = {.kind = GV_MAIL_CONFIGURE,
-                           .index = node->manifest.local_steps,
-                           .value = core.stop_age == GV_NEVER ? 0 : core.stop_age / GV_Q16_ONE,
-                           .data = training};
+    struct gv_mail mail = {.kind = GV_MAIL_CONFIGURE, .index = node->manifest.local_steps, .data = training};
     if (!gv_mailbox_try_put(node->trainer.in, &mail)) {
         free(training);
     }

@@ -32,7 +32,7 @@ struct work {
     bool train;
     uint32_t cpu_percent;
     uint32_t local_steps, batch;
-    uint64_t steps, steps_max, reported_steps, age_max;
+    uint64_t steps, steps_max, reported_steps;
     uint64_t compute_us, wall_us, mark_us, reported_us;
     double loss; /* running mean */
     uint64_t pins, served_us;
@@ -67,8 +67,7 @@ static void answer(const struct work *work, enum gv_mail_kind kind, uint64_t non
 
 static bool may_step(const struct work *work)
 {
-    return work->train && work->trainer->trains && (work->steps_max == 0 || work->steps < work->steps_max) &&
-           (work->age_max == 0 || gv_learner_age(work->learner) < (double)work->age_max);
+    return work->train && work->trainer->trains && (work->steps_max == 0 || work->steps < work->steps_max);
 }
 
 /* live += stage. The served model follows if it is due, or if no training will blur what the swarm agreed on. */
@@ -279,7 +278,6 @@ static void obey(struct work *work, const struct gv_mail *mail)
         gv_learner_configure(work->learner, mail->data);
         work->batch = ((const struct gv_training *)mail->data)->batch;
         work->local_steps = mail->index;
-        work->age_max = mail->value;
         free(mail->data);
         return;
     case GV_MAIL_CPU:
@@ -423,7 +421,6 @@ static enum gv_err set_up(struct work *work, struct gv_diag *diag)
     work->local_steps = manifest->local_steps;
     work->batch = manifest->training.batch;
     work->steps_max = trainer->options.steps_max;
-    work->age_max = trainer->options.age_max;
     work->cpu_percent = trainer->options.config->cpu_percent;
     return load_checkpoint(work, diag);
 }

@@ -29,8 +29,7 @@ struct gv_trainer_options {
     struct gv_hash layout;
     bool creator; /* this node made the swarm: the initial parameters are the model */
     uint64_t order_seed;
-    uint64_t steps_max; /* 0: no limit */
-    uint64_t age_max;   /* steps, 0: no limit */
+    uint64_t steps_max; /* 0: no limit. The swarm's clock is the core's to watch: it says TRAIN off */
 };
 
 struct gv_trainer {

@@ -297,6 +297,7 @@ static void *worker_main(void *argument)
 {
     struct gv_worker *worker = argument;
     struct gv_mail mail;
+    gv_learner_thread_init(); /* deltas round as the trainer rounds */
     while (gv_mailbox_take(worker->in, &mail, -1) && mail.kind != GV_MAIL_STOP) {
         obey(worker, &mail);
     }
