@@ -63,13 +63,13 @@ static bool queue_reply(struct client *client, json_t *reply)
     char *text = reply == NULL ? NULL : json_dumps(reply, JSON_COMPACT);
     json_decref(reply);
     const char *line = text != NULL ? text : lost;
-    size_t length = strlen(line);
-    char *grown = realloc(client->out, client->out_used + length + 1);
+    size_t length = strlen(line) + 1; /* with the terminator, which the line break then replaces */
+    char *grown = realloc(client->out, client->out_used + length);
     if (grown != NULL) {
         memcpy(grown + client->out_used, line, length);
-        grown[client->out_used + length] = '\n';
         client->out = grown;
-        client->out_used += length + 1;
+        client->out_used += length;
+        client->out[client->out_used - 1] = '\n';
     }
     free(text);
     return grown != NULL;

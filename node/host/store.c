@@ -29,10 +29,11 @@ static enum gv_err read_headed(const char *dir, const char *name, const char *he
     }
     if (strlen((const char *)data) != bytes || strncmp((const char *)data, head, strlen(head)) != 0) {
         free(data);
-        return gv_diag_set(diag, GV_ERR_CORRUPT,
-                           "%s/%s: expected a first line \"%.*s\"; the file is damaged or of a "
-                           "newer version: restore it from a backup",
-                           dir, name, (int)strlen(head) - 1, head);
+        (void)gv_diag_set(diag, GV_ERR_CORRUPT,
+                          "%s/%s: expected a first line \"%.*s\"; the file is damaged or of a "
+                          "newer version: restore it from a backup",
+                          dir, name, (int)strlen(head) - 1, head);
+        return GV_ERR_CORRUPT;
     }
     *owned = (char *)data;
     *text = *owned + strlen(head);

@@ -110,14 +110,6 @@ GV_NODISCARD enum gv_err gv_store_stream_checkpoint(const char *dir, struct gv_c
 GV_NODISCARD enum gv_err gv_store_save_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, const float *state,
                                                   const float *served, struct gv_diag *diag);
 /**
- * The same for a state that lives elsewhere: read(context, out, offset, count) is asked for the elements of
- * [state | served] piece by piece, in order, so that no second copy of a large model is needed.
- */
-GV_NODISCARD enum gv_err gv_store_stream_checkpoint(const char *dir, struct gv_checkpoint *checkpoint,
-                                                    enum gv_err (*read)(void *context, float *out, size_t offset,
-                                                                        size_t count),
-                                                    void *context, struct gv_diag *diag);
-/**
  * Finds the newest intact slot; GV_ERR_NOT_FOUND if there is none at all, GV_ERR_CORRUPT if files exist and none is
  * intact. *damaged says that a slot had to be passed over. `state` (and `served`): NULL to read the header only, else
  * room for state_count (served_count) elements as the header of a first call said, which must still be in *checkpoint:

@@ -18,7 +18,7 @@ struct gv_replacement {
 };
 
 /** The error that fits errno: full disks, missing files and long names have their own. */
-enum gv_err gv_errno_err(int number);
+GV_NODISCARD enum gv_err gv_errno_err(int number);
 
 /** Opens the temporary file. On GV_OK one of commit and abort must follow. */
 GV_NODISCARD enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsigned mode,

@@ -319,11 +319,13 @@ static void run(struct work *work)
         bool stepping = may_step(work);
         bool busy = work->copy_count > 0 || work->evaluating;
         int timeout = busy ? 0 : (stepping ? wait_ms : -1);
+        uint64_t rest_us = timeout > 0 ? clock_us() : 0;
         wait_ms = 0;
         while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout)) {
             obey(work, &mail);
             timeout = 0;
         }
+        work->mark_us += rest_us > 0 ? clock_us() - rest_us : 0; /* a rest that the person asked for is no lost time */
         if (work->copy_count > 0) {
             advance_copy(work);
         } else if (work->evaluating) {
