@@ -89,18 +89,21 @@ INTEGRATION := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/integration/test_
 INTEGRATION_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out tests/integration/test_%,$(wildcard tests/integration/*.c)))
 UNIT_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 SYSTEM := $(filter-out tests/system/lib.sh,$(sort $(wildcard tests/system/*.sh)))
+# Programs that the system tests use: a peer that misbehaves, a service manager.
+TOOLS := $(patsubst %.c,$(OBJ)/%,$(filter-out tests/system/lib_%,$(sort $(wildcard tests/system/*.c))))
+TOOL_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/system/lib_*.c))
 BENCH := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/bench/*.c)))
-TSAN := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/tsan/*.c)))
 FUZZ := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all demo test tests run-tests check-asan check-tsan check-style check-purity fuzz fuzzers bench install uninstall \
-    clean help deps-demo deps-test programs
+.PHONY: all demo test tests tools run-tests check-asan check-tsan check-style check-purity fuzz fuzzers bench install uninstall \
+    clean help deps-demo deps-test programs fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: programs $(LIBRARY)
 programs: $(PROGRAMS)
-tests: $(UNIT) $(INTEGRATION)
+tests: $(UNIT) $(INTEGRATION) $(TOOLS)
+tools: $(TOOLS)
 
 # ---- building ------------------------------------------------------------------------------------------------------
 
@@ -146,7 +149,10 @@ $(UNIT): $(OBJ)/%: $(OBJ)/%.o $(UNIT_HELPERS) $(ARCHIVES)
 $(INTEGRATION): $(OBJ)/%: $(OBJ)/%.o $(INTEGRATION_HELPERS) $(ARCHIVES)
 	$(Q)$(link) -lcriterion $(LIBS)
 
-$(BENCH) $(TSAN): $(OBJ)/%: $(OBJ)/%.o $(ARCHIVES)
+$(TOOLS): $(OBJ)/%: $(OBJ)/%.o $(TOOL_HELPERS) $(ARCHIVES)
+	$(Q)$(link) $(LIBS)
+
+$(BENCH): $(OBJ)/%: $(OBJ)/%.o $(ARCHIVES)
 	$(Q)$(link) $(LIBS)
 
 $(FUZZ): $(OBJ)/%: $(OBJ)/%.o $(ARCHIVES)
@@ -179,18 +185,16 @@ test: deps-test
 	@$(MAKE) run-tests
 
 run-tests:
-	@GRAPEVINE='$(CURDIR)/$(OUT)/grapevine' MODE='$(MODE)' bash tests/run.sh '$(OBJ)/reports' \
+	@GRAPEVINE='$(CURDIR)/$(OUT)/grapevine' TOOLS='$(CURDIR)/$(OBJ)/tests/system' MODE='$(MODE)' bash tests/run.sh '$(OBJ)/reports' \
 	    $(UNIT) $(INTEGRATION) $(SYSTEM)
 
 check-asan:
 	@$(MAKE) MODE=asan test
 
-# Criterion aborts under ThreadSanitizer, so this runs a plain program and the daemon itself over loopback.
+# Criterion aborts under ThreadSanitizer, so this runs swarms of the daemon itself.
 check-tsan:
-	@$(MAKE) MODE=tsan all tsan-programs
-	@GRAPEVINE='$(CURDIR)/build/tsan/grapevine' bash tests/tsan/run.sh build/tsan/tests/tsan
-.PHONY: tsan-programs
-tsan-programs: $(TSAN)
+	@$(MAKE) MODE=tsan all tools
+	@bash tests/tsan.sh
 
 check-style:
 	+@bash tests/style.sh

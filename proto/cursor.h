@@ -2,8 +2,8 @@
  * A reader of msgpack that trusts nothing: every length and count is held against the bytes that are left before it is
  * believed, nothing is allocated, nothing recurses.
  *
- * It is sticky: the first read that fails nulls the cursor and keeps the reason; later reads do nothing and return zero.
- * So a parser reads all its fields in a row and asks once, at the end, whether that went well:
+ * It is sticky: the first read that fails nulls the cursor and keeps the reason; later reads do nothing and return
+ * zero. So a parser reads all its fields in a row and asks once, at the end, whether that went well:
  *
  *     struct gv_cursor c;
  *     gv_cursor_init(&c, data, bytes);

@@ -199,10 +199,10 @@ enum gv_err gv_directory_new(struct gv_directory **directory, uint32_t capacity)
     while (d->mask < capacity) {
         d->mask = d->mask << 1 | 1;
     }
-    d->dense = calloc(capacity, sizeof *d->dense);
-    d->by_id = calloc((size_t)d->mask + 1, sizeof *d->by_id);
-    d->by_curve = calloc((size_t)d->mask + 1, sizeof *d->by_curve);
-    d->by_hash = calloc((size_t)d->mask + 1, sizeof *d->by_hash);
+    d->dense = calloc(capacity, sizeof(struct node *));
+    d->by_id = calloc((size_t)d->mask + 1, sizeof(struct node *));
+    d->by_curve = calloc((size_t)d->mask + 1, sizeof(struct node *));
+    d->by_hash = calloc((size_t)d->mask + 1, sizeof(struct hash_slot *));
     crypto_shorthash_keygen(d->key);
     *directory = d;
     if (d->dense == NULL || d->by_id == NULL || d->by_curve == NULL || d->by_hash == NULL) {
@@ -218,8 +218,8 @@ void gv_directory_free(struct gv_directory **directory)
     if (d == NULL) {
         return;
     }
-    while (d->count > 0) {
-        node_remove(d, d->dense[d->count - 1]);
+    while (d->newest != NULL) {
+        node_remove(d, d->newest);
     }
     free(d->dense);
     free(d->by_id);

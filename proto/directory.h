@@ -14,7 +14,8 @@ struct gv_directory;
 GV_NODISCARD enum gv_err gv_directory_new(struct gv_directory **directory, uint32_t capacity);
 void gv_directory_free(struct gv_directory **directory);
 
-/** True if these very bytes are stored, or a newer record of the same verified bytes' hash was seen: nothing to verify. */
+/** True if a record with this hash is stored, or was until a newer one of its owner came: nothing to verify.
+ *  *ref (may be NULL) is that of the stored one. */
 bool gv_directory_knows(const struct gv_directory *directory, const struct gv_hash *hash, struct gv_ref *ref);
 
 /**

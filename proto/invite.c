@@ -96,7 +96,7 @@ static enum gv_err verify(const struct gv_invite *invite)
     return fits ? GV_OK : GV_ERR_CHAIN;
 }
 
-/* Was the payload cut off, rather than altered? Then its outer array or the checksum wants more bytes than there are. */
+/* Was the payload cut off, rather than altered? Then its array or the checksum wants more bytes than there are. */
 static bool looks_cut(const uint8_t *payload, size_t bytes)
 {
     struct gv_cursor c;
@@ -153,7 +153,7 @@ enum gv_err gv_invite_encode(char *out, const struct gv_invite *invite)
     if (err == GV_OK) {
         struct gv_hash hash = gv_hash_of(payload, bytes);
         memcpy(payload + bytes, hash.b, CHECKSUM_BYTES);
-        memcpy(out, PREFIX, strlen(PREFIX));
+        (void)snprintf(out, sizeof PREFIX, "%s", PREFIX);
         (void)sodium_bin2base64(out + strlen(PREFIX), cap, payload, bytes + CHECKSUM_BYTES, VARIANT);
     }
     gv_wipe(payload, sizeof payload);
@@ -187,7 +187,8 @@ enum gv_err gv_invite_decode(struct gv_invite *invite, const char *token, struct
     uint8_t payload[PAYLOAD_BYTES_MAX];
     size_t bytes = 0;
     size_t prefix = strlen(PREFIX);
-    int failed = sodium_base642bin(payload, sizeof payload, token + prefix, chars - prefix, NULL, &bytes, NULL, VARIANT);
+    int failed =
+        sodium_base642bin(payload, sizeof payload, token + prefix, chars - prefix, NULL, &bytes, NULL, VARIANT);
     enum gv_err err = failed != 0 ? gv_diag_set(diag, GV_ERR_TOKEN, "the token is cut short or mistyped at its end")
                                   : decode_payload(invite, payload, bytes, diag);
     gv_wipe(payload, sizeof payload);

@@ -1,6 +1,6 @@
 /*
- * Invite tokens: "gv1" and Base64url of {root public key, swarm name, seeds, the invite's secret seed, its chain} with a
- * four-byte checksum, so that a mistyped token is told apart from a forged one.
+ * Invite tokens: "gv1" and Base64url of {root public key, swarm name, seeds, the invite's secret seed, its chain} with
+ * a four-byte checksum, so that a mistyped token is told apart from a forged one.
  */
 #ifndef GV_INVITE_H
 #define GV_INVITE_H

@@ -5,8 +5,8 @@
  *     identity = <Base64 of the Ed25519 seed>       a node's file has identity and curve,
  *     curve = <Base64 of the X25519 secret>         a root's file has only root
  *
- * Written once: created exclusively with mode 0600, fsynced together with its folder, so that a key exists in full or not
- * at all. Every buffer that has held a secret is wiped.
+ * Written once: created exclusively with mode 0600, fsynced together with its folder, so that a key exists in full or
+ * not at all. Every buffer that has held a secret is wiped.
  */
 #include "identity.h"
 

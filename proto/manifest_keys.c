@@ -1,6 +1,6 @@
 /*
- * Values of a manifest: text -> field and field -> text, by the table below. What is written reads back to the very same
- * bits.
+ * Values of a manifest: text -> field and field -> text, by the table below. What is written reads back to the very
+ * same bits.
  */
 #include "manifest_keys.h"
 

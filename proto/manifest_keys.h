@@ -1,6 +1,6 @@
 /*
- * The keys of a manifest as data: name, type, range, place in struct gv_manifest. Writing, parsing and `--set` all go by
- * this table. For manifest_text.c.
+ * The keys of a manifest as data: name, type, range, place in struct gv_manifest. Writing, parsing and `--set` all go
+ * by this table. For manifest_text.c.
  */
 #ifndef GV_MANIFEST_KEYS_H
 #define GV_MANIFEST_KEYS_H

@@ -1,7 +1,7 @@
 /*
- * The manifest's text form: UTF-8 lines "key = value" in a fixed order, the last one "signature = <hex>", which the root
- * key made over all bytes before it. Readable with any editor, forgeable with none. Keys an older program does not know
- * stay in the signed bytes and are ignored.
+ * The manifest's text form: UTF-8 lines "key = value" in a fixed order, the last one "signature = <hex>", which the
+ * root key made over all bytes before it. Readable with any editor, forgeable with none. Keys an older program does not
+ * know stay in the signed bytes and are ignored.
  */
 #ifndef GV_MANIFEST_TEXT_H
 #define GV_MANIFEST_TEXT_H

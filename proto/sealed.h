@@ -1,7 +1,7 @@
 /*
  * Signed objects: one canonical msgpack array whose last element is an Ed25519 signature, as a bin of 64 bytes. The
- * signature covers every byte before it, the array's head included: all of the object but its last 66 bytes. So what was
- * received is verified as it came, and nothing is encoded again to check it.
+ * signature covers every byte before it, the array's head included: all of the object but its last 66 bytes. So what
+ * was received is verified as it came, and nothing is encoded again to check it.
  */
 #ifndef GV_SEALED_H
 #define GV_SEALED_H

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "gv/chunks.h"
+
 #define BLOCK 512 /* elements: 2 KiB of float32, well inside the first-level cache */
 
 #define F32_EXPONENT 0x7f800000u
@@ -181,18 +183,14 @@ static enum gv_err decode_f16(float *x, const uint8_t *data, size_t count)
 
 static size_t element_bytes(enum gv_codec codec)
 {
-    GV_ASSERT((unsigned)codec < GV_CODEC_COUNT);
-    return codec == GV_CODEC_F16 ? 2 : 4;
+    size_t bytes = gv_codec_element_bytes((uint32_t)codec);
+    GV_ASSERT(bytes != 0);
+    return bytes;
 }
 
 size_t gv_tensor_bytes(enum gv_codec codec, size_t count)
 {
     return count * element_bytes(codec);
-}
-
-size_t gv_tensor_chunk_elements(enum gv_codec codec, uint32_t chunk_bytes)
-{
-    return chunk_bytes / element_bytes(codec);
 }
 
 void gv_tensor_encode(uint8_t *out, enum gv_codec codec, const float *x, size_t count)

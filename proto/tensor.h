@@ -13,9 +13,6 @@
 /** Bytes of `count` elements in `codec`; count in [0, 2^30]. */
 size_t gv_tensor_bytes(enum gv_codec codec, size_t count);
 
-/** Elements in a full chunk whose encoding has at most chunk_bytes. */
-size_t gv_tensor_chunk_elements(enum gv_codec codec, uint32_t chunk_bytes);
-
 /** Encodes x (count) to out (gv_tensor_bytes). Values too large for f16 become the largest finite one of their sign. */
 void gv_tensor_encode(uint8_t *out, enum gv_codec codec, const float *x, size_t count);
 

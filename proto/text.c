@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Length of the well-formed sequence at s, 0 if there is none. Table 3-7 of the Unicode standard: only the second byte's
- * range depends on the first (no overlong forms, no surrogates, nothing above U+10FFFF).
+ * Length of the well-formed sequence at s, 0 if there is none. Table 3-7 of the Unicode standard: only the second
+ * byte's range depends on the first (no overlong forms, no surrogates, nothing above U+10FFFF).
  */
 static size_t utf8_sequence(const uint8_t *s, size_t left)
 {

@@ -129,8 +129,8 @@ static void forget_entry(struct gv_trust *trust, uint32_t index)
 }
 
 /*
- * Holds one bucket to its limit before `fresh` joins it. Its latest entry gives way; if that is `fresh` itself, it is not
- * let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it.
+ * Holds one bucket to its limit before `fresh` joins it. Its latest entry gives way; if that is `fresh` itself, it is
+ * not let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it.
  */
 static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, uint32_t limit,
                              bool (*inside)(const struct held *e, const struct gv_id *id), const struct gv_id *id)

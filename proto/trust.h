@@ -82,14 +82,15 @@ GV_NODISCARD enum gv_err gv_trust_check(const struct gv_trust *trust, const stru
  */
 GV_NODISCARD enum gv_err gv_trust_admit(const struct gv_trust *trust, const struct gv_chain *chain, uint64_t now_s);
 
-/** Remembers that this chain's member uses its invite (from HELLOs and from records alike). Bounded; oldest forgotten. */
+/** Remembers that this chain's member uses its invite, from HELLOs and from records alike. Bounded; the oldest are
+ *  forgotten. */
 void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
 
 /** Ids seen to have used this invite, at most cap; returns how many are known. */
 uint32_t gv_trust_users(const struct gv_trust *trust, const struct gv_id *invite, struct gv_id *ids, uint32_t cap);
 
-/** The whole object as bytes, and back. Encoding returns owned memory (free()). Decoding is for a new object; every entry is
- *  verified again. GV_ERR_CORRUPT. */
+/** The whole object as bytes, and back. Encoding returns owned memory (free()). Decoding is for a new object; every
+ *  entry is verified again. GV_ERR_CORRUPT. */
 GV_NODISCARD enum gv_err gv_trust_encode(const struct gv_trust *trust, uint8_t **data, size_t *bytes);
 GV_NODISCARD enum gv_err gv_trust_decode(struct gv_trust *trust, const uint8_t *data, size_t bytes);
 

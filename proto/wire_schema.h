@@ -1,6 +1,6 @@
 /*
- * The layout of every message as data. The encoder, the decoder and the size bound all walk these tables, so they cannot
- * disagree about what a message looks like.
+ * The layout of every message as data. The encoder, the decoder and the size bound all walk these tables, so they
+ * cannot disagree about what a message looks like.
  */
 #ifndef GV_WIRE_SCHEMA_H
 #define GV_WIRE_SCHEMA_H

@@ -33,7 +33,7 @@ static inline uint32_t gv_codec_element_bytes(uint32_t codec)
     }
 }
 
-/** Elements of a full chunk; 0 for an unknown codec. Equals gv_tensor_chunk_elements(). */
+/** Elements of a full chunk; 0 for an unknown codec. */
 static inline uint64_t gv_chunk_elements(uint32_t codec, uint32_t chunk_bytes)
 {
     uint32_t element_bytes = gv_codec_element_bytes(codec);

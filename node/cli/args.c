@@ -83,7 +83,8 @@ enum gv_err gv_args_parse(struct gv_args *args, const struct gv_option *options,
     }
     uint32_t count = (uint32_t)(argc - optind);
     if (count > positional_max || count > GV_ARGS_POSITIONALS_MAX) {
-        return gv_diag_set(diag, GV_ERR_USAGE, "unexpected argument \"%.200s\"", argv[(uint32_t)optind + positional_max]);
+        return gv_diag_set(diag, GV_ERR_USAGE, "unexpected argument \"%.200s\"",
+                           argv[(uint32_t)optind + positional_max]);
     }
     if (count < positional_min) {
         return gv_diag_set(diag, GV_ERR_USAGE, "%u argument%s given, %u expected", count, count == 1 ? "" : "s",

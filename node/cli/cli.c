@@ -117,8 +117,8 @@ enum gv_err gv_node_dir_open(struct gv_node_dir *node, const char *dir, struct g
     memset(node, 0, sizeof *node);
     node->dir = dir;
     if (!gv_store_exists(dir)) {
-        return gv_diag_set(diag, GV_ERR_CONFIG, "%s holds no node; make one with `grapevine create` or `grapevine join`",
-                           dir);
+        return gv_diag_set(diag, GV_ERR_CONFIG,
+                           "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
     }
     enum gv_err err = gv_store_load_manifest(dir, &node->manifest, NULL, diag);
     node->has_manifest = err == GV_OK;
@@ -188,8 +188,10 @@ enum gv_err gv_cli_root_key(struct gv_sign_key **root, const struct gv_node_dir 
         path = standard;
         if (access(path, F_OK) != 0) {
             return !required ? GV_OK
-                             : gv_diag_set(diag, GV_ERR_KEY_FILE, "this needs the swarm's root key, and there is no %s; "
-                                                                  "say where it is with --root-key FILE", path);
+                             : gv_diag_set(diag, GV_ERR_KEY_FILE,
+                                           "this needs the swarm's root key, and there is no %s; "
+                                           "say where it is with --root-key FILE",
+                                           path);
         }
     }
     enum gv_err err = gv_root_key_load(path, root, diag);
@@ -211,6 +213,9 @@ enum gv_err gv_cli_call(const char *dir, json_t *request, json_t **reply, struct
     }
     enum gv_err err = gv_control_call(dir, request, &answer, GV_CALL_MS, diag);
     json_decref(request);
+    if (err == GV_ERR_NOT_FOUND && !gv_store_exists(dir)) {
+        return gv_diag_set(diag, err, "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
+    }
     if (err != GV_OK) {
         return err;
     }
@@ -240,8 +245,10 @@ enum gv_err gv_cli_find_node(struct gv_id *id, const char *text, const struct gv
         return GV_OK;
     }
     if (length < 4 || length > 2 * GV_ID_BYTES || strspn(text, "0123456789abcdef") != length) {
-        return gv_diag_set(diag, GV_ERR_USAGE, "\"%.80s\" is not a node's id: expected 4 to 64 hexadecimal digits, as "
-                                               "`grapevine peers` lists them", text);
+        return gv_diag_set(diag, GV_ERR_USAGE,
+                           "\"%.80s\" is not a node's id: expected 4 to 64 hexadecimal digits, as "
+                           "`grapevine peers` lists them",
+                           text);
     }
     for (uint32_t i = 0; i < gv_directory_count(directory); i++) {
         struct gv_span bytes;

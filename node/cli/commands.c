@@ -11,24 +11,24 @@ static const char MODEL[] = "a model";
 static const char HERE[] = "everything on one machine";
 static const char PROGRAM[] = "the program";
 
-#define END         \
-    {               \
+#define END              \
+    {                    \
         NULL, NULL, NULL \
     }
 
-#define NODE_OPTIONS                                                                                         \
+#define NODE_OPTIONS                                                                                                 \
     {"data", "SPEC", "data to train on: idx:DIR, csv:FILE[,label=last|COLUMN][,header][,test=0.2], builtin:glyphs"}, \
-        {"listen", "EP", "where others reach this node, as tcp://0.0.0.0:7400"},                             \
-        {"advertise", "EP", "the address to tell others, as tcp://example.org:7400"},                        \
-        {"family", "any|ipv4|ipv6", "which addresses to use"},                                               \
-        {"shard", "I/N", "for trials: train on part I of N of the data"},                                    \
-    {                                                                                                        \
-        "partition", "HOW", "for trials: how shards are cut: iid, dirichlet:ALPHA or classes:K"              \
+        {"listen", "EP", "where others reach this node, as tcp://0.0.0.0:7400"},                                     \
+        {"advertise", "EP", "the address to tell others, as tcp://example.org:7400"},                                \
+        {"family", "any|ipv4|ipv6", "which addresses to use"},                                                       \
+        {"shard", "I/N", "for trials: train on part I of N of the data"},                                            \
+    {                                                                                                                \
+        "partition", "HOW", "for trials: how shards are cut: iid, dirichlet:ALPHA or classes:K"                      \
     }
 
-#define ROOT_KEY                                                                     \
-    {                                                                                \
-        "root-key", "FILE", "the swarm's root key, if it is not DIR/root.key"        \
+#define ROOT_KEY                                                              \
+    {                                                                         \
+        "root-key", "FILE", "the swarm's root key, if it is not DIR/root.key" \
     }
 
 static const struct gv_option CREATE[] = {
@@ -125,8 +125,8 @@ static const struct gv_command COMMANDS[] = {
     {"inspect", SWARM, "TOKEN", "say what a token holds; touches nothing", "TOKEN - reads standard input.", 1, 1, JSON,
      gv_cmd_inspect, NULL, false},
     {"update", SWARM, "DIR --set K=V ...", "sign a newer manifest; running nodes take it up",
-     "A change of model starts a new epoch: every node begins again with fresh parameters.", 1, 1, UPDATE, gv_cmd_update,
-     NULL, false},
+     "A change of model starts a new epoch: every node begins again with fresh parameters.", 1, 1, UPDATE,
+     gv_cmd_update, NULL, false},
     {"revoke", SWARM, "DIR NODE [--keep ID ...]", "expel a node and whoever joined through it",
      "NODE and ID are node ids or their unambiguous beginnings. The root key revokes anyone; without it a node\n"
      "revokes only those who joined through it.",
@@ -141,8 +141,8 @@ static const struct gv_command COMMANDS[] = {
      "After --steps or --until-age the node settles (a few exchanges without training) and exits 0, or 6 if it never\n"
      "found anybody.",
      1, 1, RUN, gv_cmd_run, NULL, true},
-    {"status", NODE, "DIR [--json] [--check]", "how the node and its swarm are doing", NULL, 1, 1, STATUS, gv_cmd_status,
-     NULL, false},
+    {"status", NODE, "DIR [--json] [--check]", "how the node and its swarm are doing", NULL, 1, 1, STATUS,
+     gv_cmd_status, NULL, false},
     {"peers", NODE, "DIR [--json]", "whom the node knows", NULL, 1, 1, JSON, gv_cmd_peers, NULL, false},
     {"config", NODE, "DIR", "the node's settings, and where each comes from",
      "Edit DIR/config.ini and send the node SIGHUP to change them.", 1, 1, NULL, gv_cmd_config, NULL, false},
@@ -150,22 +150,24 @@ static const struct gv_command COMMANDS[] = {
     {"resume", NODE, "DIR", "train again", NULL, 1, 1, NULL, gv_cmd_resume, NULL, false},
     {"stop", NODE, "DIR", "end the daemon; the node comes back as the same with `run`", NULL, 1, 1, NULL, gv_cmd_stop,
      NULL, false},
-    {"leave", NODE, "DIR --yes", "leave the swarm for good", "The node signs its farewell; DIR cannot be run again.", 1, 1,
-     LEAVE, gv_cmd_leave, NULL, false},
+    {"leave", NODE, "DIR --yes", "leave the swarm for good", "The node signs its farewell; DIR cannot be run again.", 1,
+     1, LEAVE, gv_cmd_leave, NULL, false},
     {"eval", MODEL, "DIR --data SPEC [--json] [--raw]", "accuracy and loss of the model on data", NULL, 1, 1, EVAL,
      gv_cmd_eval, NULL, true},
-    {"predict", MODEL, "DIR --data SPEC [--raw]", "the class of every row, as CSV on standard output", NULL, 1, 1, PREDICT,
-     gv_cmd_predict, NULL, true},
-    {"export", MODEL, "DIR FILE [--raw]", "write the model as safetensors", NULL, 2, 2, EXPORT, gv_cmd_export, NULL, false},
-    {"demo", HERE, "[--nodes 8] [--data SPEC] [--seconds 30] [--json]", "a real local swarm, with churn, on loopback", NULL,
-     0, 0, DEMO, NULL, gv_cmd_demo, true},
+    {"predict", MODEL, "DIR --data SPEC [--raw]", "the class of every row, as CSV on standard output", NULL, 1, 1,
+     PREDICT, gv_cmd_predict, NULL, true},
+    {"export", MODEL, "DIR FILE [--raw]", "write the model as safetensors", NULL, 2, 2, EXPORT, gv_cmd_export, NULL,
+     false},
+    {"demo", HERE, "[--nodes 8] [--data SPEC] [--seconds 30] [--json]", "a real local swarm, with churn, on loopback",
+     NULL, 0, 0, DEMO, NULL, gv_cmd_demo, true},
     {"sim", HERE, "SCENARIO.ini [--set section.key=value ...] [--out DIR] [--seed N] [--threads N] [--json]",
      "simulate ten to a hundred thousand nodes", NULL, 0, 0, NULL, NULL, gv_cmd_sim, false},
     {"bench", HERE, "[exchange|merge|codec|train|core] [--json]", "measure this machine", NULL, 0, 0, JSON, NULL,
      gv_cmd_bench, true},
-    {"help", PROGRAM, "[COMMAND] [--man] [--markdown]", "this text, or that of one command", NULL, 0, 1, HELP, gv_cmd_help,
-     NULL, false},
-    {"version", PROGRAM, "", "versions of the program and its libraries", NULL, 0, 0, NULL, gv_cmd_version, NULL, false},
+    {"help", PROGRAM, "[COMMAND] [--man] [--markdown]", "this text, or that of one command", NULL, 0, 1, HELP,
+     gv_cmd_help, NULL, false},
+    {"version", PROGRAM, "", "versions of the program and its libraries", NULL, 0, 0, NULL, gv_cmd_version, NULL,
+     false},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, false},
 };
 

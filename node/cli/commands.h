@@ -16,10 +16,10 @@ struct gv_command {
     const char *help;      /* one line */
     const char *details;   /* what else `help CMD` says; lines separated by \n; may be NULL */
     uint32_t positional_min, positional_max;
-    const struct gv_option *options;         /* may be NULL */
-    int (*run)(const struct gv_args *args);  /* returns an exit code; reads by the options above */
-    int (*main)(int argc, char **argv);      /* instead of run: reads its arguments itself */
-    bool computes;                           /* worth starting again for a better BLAS kernel */
+    const struct gv_option *options;        /* may be NULL */
+    int (*run)(const struct gv_args *args); /* returns an exit code; reads by the options above */
+    int (*main)(int argc, char **argv);     /* instead of run: reads its arguments itself */
+    bool computes;                          /* worth starting again for a better BLAS kernel */
 };
 
 const struct gv_command *gv_commands(void);

@@ -42,7 +42,8 @@ static enum gv_err configure(struct creation *c, const struct gv_args *args, str
         char spec[GV_DATA_SPEC_BYTES_MAX];
         int used = snprintf(spec, sizeof spec, "%s,test=%s", c->config.data, share);
         if (strncmp(c->config.data, "csv:", 4) != 0 || used < 0 || (size_t)used >= sizeof spec) {
-            return gv_diag_set(diag, GV_ERR_USAGE, "--test is for --data csv:FILE; the other kinds bring their own test part");
+            return gv_diag_set(diag, GV_ERR_USAGE,
+                               "--test is for --data csv:FILE; the other kinds bring their own test part");
         }
         err = gv_config_set(&c->config, "data", spec, diag);
     }
@@ -112,7 +113,8 @@ static enum gv_err make_manifest(struct creation *c, const struct gv_args *args,
     if (err == GV_OK && c->config.data[0] != '\0') {
         err = schema_of_data(&c->manifest.schema, args, c->config.data, diag);
     } else if (err == GV_OK) {
-        gv_cli_note(args, "no --data: this node will not train, classes are named 0, 1, ... and features are not scaled");
+        gv_cli_note(args,
+                    "no --data: this node will not train, classes are named 0, 1, ... and features are not scaled");
         err = schema_of_model(&c->manifest.schema, c->manifest.training.model, diag);
     }
     for (uint32_t i = 0; err == GV_OK && (set = gv_arg_each(args, "set", i)) != NULL; i++) {
@@ -146,20 +148,22 @@ static enum gv_err make_keys(struct creation *c, struct gv_diag *diag)
 static enum gv_err write_all(struct creation *c, const struct gv_args *args, struct gv_diag *diag)
 {
     const char *root_file = gv_arg(args, "root-key");
-    struct gv_state_files files = {.sign = c->sign,
-                                   .curve = c->curve,
-                                   .chain = &c->chain,
-                                   .manifest = &c->manifest,
-                                   .config = &c->config};
+    struct gv_state_files files = {
+        .sign = c->sign, .curve = c->curve, .chain = &c->chain, .manifest = &c->manifest, .config = &c->config};
     enum gv_err err = root_file == NULL ? gv_store_path(c->root_path, c->draft.dir, "root.key", diag) : GV_OK;
     if (root_file != NULL) {
         int used = snprintf(c->root_path, sizeof c->root_path, "%s", root_file);
-        err = used > 0 && (size_t)used < sizeof c->root_path ? GV_OK
-                                                             : gv_diag_set(diag, GV_ERR_PATH, "--root-key: unusable path");
+        err = used > 0 && (size_t)used < sizeof c->root_path
+                  ? GV_OK
+                  : gv_diag_set(diag, GV_ERR_PATH, "--root-key: unusable path");
     }
     if (err == GV_OK) {
         err = gv_root_key_save(c->root_path, c->root, diag);
         c->root_saved = err == GV_OK;
+        if (err == GV_ERR_IN_USE) { /* a file that is there already; no process is in the way */
+            diag->code = GV_ERR_PATH;
+            err = GV_ERR_PATH;
+        }
     }
     if (err == GV_OK) {
         err = gv_manifest_sign(&c->manifest, c->root, diag);
@@ -192,9 +196,11 @@ static void tell(const struct creation *c, const struct gv_args *args)
     if (c->config.listen[0] == '\0') {
         gv_cli_note(args, "a node that does not listen can be joined by nobody: set listen in config.ini");
     }
-    gv_cli_note(args, "the root key is %s. It signs updates and revocations, and no node ever opens it. Move it to a safe "
-                      "place off this machine and keep a copy: without it the swarm goes on, but nobody can change its "
-                      "manifest", c->root_path);
+    gv_cli_note(args,
+                "the root key is %s. It signs updates and revocations, and no node ever opens it. Move it to a safe "
+                "place off this machine and keep a copy: without it the swarm goes on, but nobody can change its "
+                "manifest",
+                c->root_path);
     gv_cli_note(args, "next: grapevine run %s; then grapevine invite %s", args->positional[0], args->positional[0]);
 }
 

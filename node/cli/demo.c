@@ -32,7 +32,7 @@
 #define POLL_S 0.25
 /* Training by everybody together, as a share of --seconds of one processor: what the models to compare with cost again,
  * twice, side by side. */
-#define WORK_SHARE 0.45
+#define WORK_SHARE 0.3
 /* A node may use this much more of a processor than its share of the work needs: eight of them disturb each other. */
 #define CPU_RESERVE 1.35
 /* When, in parts of the whole. */
@@ -44,7 +44,7 @@
 /* The seed is fixed because the models to compare with must cut the same shards. */
 static const char *const SETTINGS[] = {
     "seed=1",       "schedule=linear", "warmup=0.05",        "rate=0.05",
-    "momentum=0.9", "local_steps=16",  "settle_exchanges=3", NULL,
+    "momentum=0.9", "local_steps=16",  "settle=3", NULL,
 };
 
 double gv_demo_now(void)

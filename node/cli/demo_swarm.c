@@ -26,6 +26,7 @@
 
 #define ARGUMENTS_MAX 40
 #define TOKEN_CAP 8192
+#define LINE_CAP 512
 #define STATUS_TIMEOUT_MS 400
 #define START_TIMEOUT_S 20.0
 #define JOIN_TIMEOUT_S 40.0
@@ -82,14 +83,14 @@ static enum gv_err spawn(const struct gv_demo *demo, const struct command *comma
 }
 
 /* The last line of a log, to say why something did not work. */
-static void last_line(char *out, size_t cap, const char *log)
+static void last_line(char out[LINE_CAP], const char *log)
 {
     out[0] = '\0';
     FILE *file = fopen(log, "re");
-    char line[512];
+    char line[LINE_CAP];
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        (void)snprintf(out, cap, "%s", line);
+        memcpy(out, line, sizeof line);
     }
     if (file != NULL) {
         (void)fclose(file);
@@ -147,21 +148,23 @@ static void endpoint_for(uint32_t index, char *out, size_t cap)
 /* What a volunteer would write into config.ini: how much of a core it may use, how often to save and to evaluate. */
 static enum gv_err configure(const struct gv_demo *demo, const char *dir, struct gv_diag *diag)
 {
-    char path[300];
+    char path[300], cpu[16], checkpoint[32], evaluate[32];
     (void)snprintf(path, sizeof path, "%s/config.ini", dir);
+    (void)snprintf(cpu, sizeof cpu, "%u%%", demo->cpu_percent);
+    (void)snprintf(checkpoint, sizeof checkpoint, "%llus", (unsigned long long)demo->checkpoint_s);
+    (void)snprintf(evaluate, sizeof evaluate, "%llus", (unsigned long long)demo->evaluate_s);
+    const char *const pairs[][2] = {
+        {"cpu", cpu}, {"checkpoint", checkpoint}, {"evaluate", evaluate}, {"log_level", demo->log_level}};
     struct gv_config *config = calloc(1, sizeof *config);
     if (config == NULL) {
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
     }
     gv_config_defaults(config);
     enum gv_err err = gv_config_load(config, path, diag);
-    if (err == GV_OK) {
-        config->cpu_percent = demo->cpu_percent;
-        config->checkpoint_s = demo->checkpoint_s;
-        config->evaluate_s = demo->evaluate_s;
-    }
-    if (err == GV_OK && demo->log_level != NULL) {
-        err = gv_log_parse_level(&config->log_level, demo->log_level);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && err == GV_OK; i++) {
+        if (pairs[i][1] != NULL) {
+            err = gv_config_set(config, pairs[i][0], pairs[i][1], diag);
+        }
     }
     if (err == GV_OK) {
         err = gv_config_save(config, path, diag);
@@ -320,9 +323,9 @@ static enum gv_err wait_until_up(struct gv_demo *demo, uint32_t index, struct gv
             break;
         }
     }
-    char log[300], line[400];
+    char log[300], line[LINE_CAP];
     log_path(demo, index, log, sizeof log);
-    last_line(line, sizeof line, log);
+    last_line(line, log);
     return gv_diag_set(diag, GV_ERR_NET, "node %u does not come up: %s", index + 1, line);
 }
 
@@ -368,8 +371,8 @@ static enum gv_err create(struct gv_demo *demo, struct gv_diag *diag)
     pid_t pid;
     enum gv_err err = spawn(demo, &command, log, -1, &pid, diag);
     if (err == GV_OK && wait_for(demo, pid, gv_demo_now() + JOIN_TIMEOUT_S) != 0) {
-        char line[400];
-        last_line(line, sizeof line, log);
+        char line[LINE_CAP];
+        last_line(line, log);
         err = gv_diag_set(diag, GV_ERR_CONFIG, "create: %s", line);
     }
     return err;
@@ -425,8 +428,8 @@ static enum gv_err invite(struct gv_demo *demo, uint32_t inviter, uint32_t uses,
         read_pipe(ends[0], token, TOKEN_CAP);
         token[strcspn(token, "\r\n")] = '\0';
         if (wait_for(demo, pid, gv_demo_now() + START_TIMEOUT_S) != 0 || strncmp(token, "gv1", 3) != 0) {
-            char line[400];
-            last_line(line, sizeof line, log);
+            char line[LINE_CAP];
+            last_line(line, log);
             err = gv_diag_set(diag, GV_ERR_TOKEN, "invite: %s", line);
         }
     }
@@ -454,9 +457,9 @@ static enum gv_err start_join(struct gv_demo *demo, uint32_t index, const char *
 static enum gv_err finish_join(struct gv_demo *demo, uint32_t index, pid_t pid, struct gv_diag *diag)
 {
     if (wait_for(demo, pid, gv_demo_now() + JOIN_TIMEOUT_S) != 0) {
-        char log[300], line[400];
+        char log[300], line[LINE_CAP];
         log_path(demo, index, log, sizeof log);
-        last_line(line, sizeof line, log);
+        last_line(line, log);
         return gv_diag_set(diag, GV_ERR_NET, "node %u: join: %s", index + 1, line);
     }
     enum gv_err err = configure(demo, demo->nodes[index].dir, diag);

@@ -12,8 +12,8 @@ static int report(const struct gv_args *args, const struct gv_served *served, co
                   bool test_part)
 {
     if (!gv_arg_given(args, "json")) {
-        (void)printf("accuracy %.4f  loss %.4f  (%s model, %zu samples of the %s part)\n", result->accuracy, result->loss,
-                     gv_served_name(served), result->samples, test_part ? "test" : "training");
+        (void)printf("accuracy %.4f  loss %.4f  (%s model, %zu samples of the %s part)\n", result->accuracy,
+                     result->loss, gv_served_name(served), result->samples, test_part ? "test" : "training");
         return gv_cli_finish(args);
     }
     json_t *object = json_pack("{s:s,s:f,s:f,s:I,s:s,s:I,s:f}", "model", gv_served_name(served), "accuracy",

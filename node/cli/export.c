@@ -66,7 +66,8 @@ static json_t *metadata(const struct gv_served *served)
     set_text(object, "steps", "%" PRIu64, served->steps);
     set_text(object, "model", "%s", manifest->training.model);
     set_array(object, "classes", classes);
-    set_text(object, "scaling", "%s", scalings[manifest->schema.scaling <= GV_SCALING_STANDARD ? manifest->schema.scaling : 0]);
+    set_text(object, "scaling", "%s",
+             scalings[manifest->schema.scaling <= GV_SCALING_STANDARD ? manifest->schema.scaling : 0]);
     set_array(object, "mean", reals(manifest->schema.mean, manifest->schema.scale_count));
     set_array(object, "deviation", reals(manifest->schema.deviation, manifest->schema.scale_count));
     return object;
@@ -82,17 +83,16 @@ static json_t *make_header(const struct gv_served *served)
 {
     const struct gv_layout *layout = gv_model_layout(served->model);
     json_t *header = json_object();
-    size_t at = 0;
+    json_int_t at = 0;
     (void)json_object_set_new(header, "__metadata__", metadata(served));
     for (uint32_t i = 0; i < layout->view_count; i++) {
         const struct gv_view *view = &layout->view[i];
-        size_t bytes = view_elements(view) * sizeof(float);
+        json_int_t bytes = (json_int_t)view_elements(view) * (json_int_t)sizeof(float);
         json_t *shape = json_array();
         for (uint32_t d = 0; d < view->rank; d++) {
             (void)json_array_append_new(shape, json_integer(view->shape[d]));
         }
-        json_t *tensor = json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)at,
-                                   (json_int_t)(at + bytes));
+        json_t *tensor = json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", at, at + bytes);
         (void)json_object_set_new(header, view->name, tensor);
         at += bytes;
     }

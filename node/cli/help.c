@@ -47,8 +47,9 @@ static void print_overview(void)
         }
         (void)printf("  %-*s %s\n", NAME_COLUMN, c->name, c->help);
     }
-    (void)printf("\n`grapevine help COMMAND` says more. Results go to standard output, everything else to standard error."
-                 "\n\nexit codes\n");
+    (void)printf(
+        "\n`grapevine help COMMAND` says more. Results go to standard output, everything else to standard error."
+        "\n\nexit codes\n");
     for (size_t i = 0; i < EXIT_COUNT; i++) {
         (void)printf("  %2d %s\n", EXITS[i].code, EXITS[i].meaning);
     }
@@ -188,7 +189,8 @@ int gv_cmd_version(const struct gv_args *args)
     int minor;
     int patch;
     zmq_version(&major, &minor, &patch);
-    (void)printf("grapevine %s (protocol %d; libzmq %d.%d.%d, libsodium %s, jansson %s, OpenBLAS kernel %s)\n", GV_VERSION,
-                 GV_PROTOCOL_VERSION, major, minor, patch, sodium_version_string(), JANSSON_VERSION, gv_blas_kernel());
+    (void)printf("grapevine %s (protocol %d; libzmq %d.%d.%d, libsodium %s, jansson %s, OpenBLAS kernel %s)\n",
+                 GV_VERSION, GV_PROTOCOL_VERSION, major, minor, patch, sodium_version_string(), JANSSON_VERSION,
+                 gv_blas_kernel());
     return gv_cli_finish(args);
 }

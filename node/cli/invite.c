@@ -86,7 +86,8 @@ static enum gv_err add_others(struct inviting *v, struct gv_diag *diag)
         for (uint32_t i = 0; i < gv_directory_count(directory); i++) {
             struct gv_span bytes;
             const struct gv_record *record = gv_directory_at(directory, i, &bytes);
-            if (record->endpoint_count > 0 && record->issued_s < below && gv_trust_check(trust, &record->chain) == GV_OK &&
+            if (record->endpoint_count > 0 && record->issued_s < below &&
+                gv_trust_check(trust, &record->chain) == GV_OK &&
                 (newest == NULL || record->issued_s > newest->issued_s)) {
                 newest = record;
             }
@@ -122,8 +123,10 @@ static enum gv_err sign_invite(struct inviting *v, struct gv_diag *diag)
     err = gv_chain_append(&v->invite.chain, &cert, v->root != NULL ? v->root : v->node.sign);
     /* The newcomer's own certificate must still fit behind it. */
     if (err == GV_ERR_FULL || v->invite.chain.count >= GV_CHAIN_LINKS_MAX) {
-        return gv_diag_set(diag, GV_ERR_FULL, "this node joined through %d generations of inviters, the most there may be; "
-                                              "let an older member or the root invite", (GV_CHAIN_LINKS_MAX - 1) / 2);
+        return gv_diag_set(diag, GV_ERR_FULL,
+                           "this node joined through %d generations of inviters, the most there may be; "
+                           "let an older member or the root invite",
+                           (GV_CHAIN_LINKS_MAX - 1) / 2);
     }
     if (err != GV_OK) {
         return gv_diag_set(diag, err, "cannot sign the invite: %s", gv_err_text((int)err));
@@ -159,12 +162,15 @@ static enum gv_err remember(const struct inviting *v, struct gv_diag *diag)
 static enum gv_err no_seed(const struct inviting *v, struct gv_diag *diag)
 {
     if (v->node.config.listen[0] == '\0') {
-        return gv_diag_set(diag, GV_ERR_CONFIG, "this node does not listen and knows nobody who does, so the token would "
-                                                "lead nowhere; set listen in %s/config.ini", v->node.dir);
+        return gv_diag_set(diag, GV_ERR_CONFIG,
+                           "this node does not listen and knows nobody who does, so the token would "
+                           "lead nowhere; set listen in %s/config.ini",
+                           v->node.dir);
     }
-    return gv_diag_set(diag, GV_ERR_CONFIG, "this node listens on %s and does not know under which address others reach it; "
-                                            "set advertise = tcp://HOST:PORT in %s/config.ini", v->node.config.listen,
-                       v->node.dir);
+    return gv_diag_set(diag, GV_ERR_CONFIG,
+                       "this node listens on %s and does not know under which address others reach it; "
+                       "set advertise = tcp://HOST:PORT in %s/config.ini",
+                       v->node.config.listen, v->node.dir);
 }
 
 static enum gv_err invite(struct inviting *v, const struct gv_args *args, struct gv_diag *diag)
@@ -182,10 +188,11 @@ static enum gv_err invite(struct inviting *v, const struct gv_args *args, struct
     }
     if (err == GV_OK) {
         add_own(v);
-        if (v->invite.seed_count == 0) {
+        bool own = v->invite.seed_count > 0;
+        err = add_others(v, diag);
+        if (!own && v->invite.seed_count > 0) {
             gv_cli_note(args, "this node's own address is not known; the token leads to other members only");
         }
-        err = add_others(v, diag);
     }
     if (err == GV_OK && v->invite.seed_count == 0) {
         err = no_seed(v, diag);

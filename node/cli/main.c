@@ -16,7 +16,8 @@ static int unknown_command(const char *name)
 {
     const char *names[64] = {NULL};
     size_t count = 0;
-    for (const struct gv_command *c = gv_commands(); c->name != NULL && count + 1 < sizeof names / sizeof names[0]; c++) {
+    for (const struct gv_command *c = gv_commands(); c->name != NULL && count + 1 < sizeof names / sizeof names[0];
+         c++) {
         names[count++] = c->name;
     }
     const char *nearest = gv_word_nearest(name, names);

@@ -78,13 +78,17 @@ int gv_cmd_leave(const struct gv_args *args)
     struct gv_diag diag = {.code = GV_OK};
     const char *dir = args->positional[0];
     if (!gv_arg_given(args, "yes")) {
-        return gv_cli_usage(args, "this takes the node out of its swarm for good: its identity ends, and %s cannot be run "
-                                  "again (`grapevine stop` only ends the daemon). Say --yes if you mean it", dir);
+        return gv_cli_usage(args,
+                            "this takes the node out of its swarm for good: its identity ends, and %s cannot be run "
+                            "again (`grapevine stop` only ends the daemon). Say --yes if you mean it",
+                            dir);
     }
     enum gv_err err = order(args, "leave", &diag);
     if (err == GV_ERR_NOT_FOUND) {
-        (void)gv_diag_set(&diag, err, "no daemon runs on %s, so nobody could be told; start it with `grapevine run %s` and "
-                                      "leave then", dir, dir);
+        (void)gv_diag_set(&diag, err,
+                          "no daemon runs on %s, so nobody could be told; start it with `grapevine run %s` and "
+                          "leave then",
+                          dir, dir);
     } else if (err == GV_OK) {
         err = wait_for_end(dir, &diag);
     }
@@ -94,7 +98,8 @@ int gv_cmd_leave(const struct gv_args *args)
     if (err != GV_OK) {
         return gv_cli_fail(args, &diag);
     }
-    gv_cli_note(args, "the node has left its swarm; %s holds its model still (`grapevine export`), and cannot be run again",
+    gv_cli_note(args,
+                "the node has left its swarm; %s holds its model still (`grapevine export`), and cannot be run again",
                 dir);
     return GV_EXIT_OK;
 }

@@ -83,8 +83,8 @@ int gv_cmd_predict(const struct gv_args *args)
         (void)printf("row,class,probability\n");
         err = predict(&served, &data, samples);
         if (err == GV_OK) {
-            gv_cli_note(args, "%s model, %zu rows of the %s part, counted from 0", gv_served_name(&served), samples->count,
-                        samples == &data.test ? "test" : "training");
+            gv_cli_note(args, "%s model, %zu rows of the %s part, counted from 0", gv_served_name(&served),
+                        samples->count, samples == &data.test ? "test" : "training");
         } else {
             (void)gv_diag_set(&diag, err, "cannot predict: %s", gv_err_text((int)err));
         }

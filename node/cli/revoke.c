@@ -65,9 +65,10 @@ static enum gv_err find_invite(struct gv_id *id, const char *dir, const char *te
         return GV_OK;
     }
     return gv_diag_set(diag, GV_ERR_USAGE,
-                       found == 0 ? "no invite made here has an id that begins with \"%.80s\"; `grapevine inspect TOKEN` "
-                                    "prints an invite's whole id"
-                                  : "more than one invite's id begins with \"%.80s\"; give more digits",
+                       found == 0
+                           ? "no invite made here has an id that begins with \"%.80s\"; `grapevine inspect TOKEN` "
+                             "prints an invite's whole id"
+                           : "more than one invite's id begins with \"%.80s\"; give more digits",
                        text);
 }
 
@@ -144,8 +145,9 @@ static enum gv_err check_reach(const struct revoking *r, struct gv_diag *diag)
             return GV_OK;
         }
     }
-    return gv_diag_set(diag, GV_ERR_KEY_FILE, "that node did not join through this one, so only the root key can revoke it; "
-                                              "say where it is with --root-key FILE");
+    return gv_diag_set(diag, GV_ERR_KEY_FILE,
+                       "that node did not join through this one, so only the root key can revoke it; "
+                       "say where it is with --root-key FILE");
 }
 
 static enum gv_err publish(struct revoking *r, struct gv_diag *diag)
@@ -206,9 +208,11 @@ int gv_cmd_revoke(const struct gv_args *args)
     enum gv_err err = make_and_publish(r, args, &diag);
     if (err == GV_OK) {
         gv_id_hex(hex, &r->entry.target, 8);
-        gv_cli_note(args, "%s %s, signed by %s, %u kept; %s", r->entry.kind == GV_ENTRY_CLOSE ? "invite closed:" : "revoked:",
-                    hex, r->entry.by_root ? "the root" : "this node (it holds only for those who joined through it)",
-                    r->entry.kept_count, r->live ? "the running node passes it on" : "it is passed on once this node runs");
+        gv_cli_note(args, "%s %s, signed by %s, %u kept; %s",
+                    r->entry.kind == GV_ENTRY_CLOSE ? "invite closed:" : "revoked:", hex,
+                    r->entry.by_root ? "the root" : "this node (it holds only for those who joined through it)",
+                    r->entry.kept_count,
+                    r->live ? "the running node passes it on" : "it is passed on once this node runs");
     }
     gv_sign_key_free(&r->root);
     gv_directory_free(&r->directory);

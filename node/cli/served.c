@@ -61,8 +61,10 @@ static enum gv_err refresh(const char *dir, struct gv_diag *diag)
         struct timespec pause = {.tv_nsec = CHECKPOINT_POLL_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
     }
-    return gv_diag_set(diag, GV_ERR_TIMEOUT, "the daemon on %s was asked for a checkpoint and has not written one within "
-                                             "%d s; its log says why", dir, CHECKPOINT_WAIT_MS / 1000);
+    return gv_diag_set(diag, GV_ERR_TIMEOUT,
+                       "the daemon on %s was asked for a checkpoint and has not written one within "
+                       "%d s; its log says why",
+                       dir, CHECKPOINT_WAIT_MS / 1000);
 }
 
 static enum gv_err check_fit(const struct gv_served *served, const struct gv_checkpoint *checkpoint,
@@ -73,9 +75,11 @@ static enum gv_err check_fit(const struct gv_served *served, const struct gv_che
     if (checkpoint->epoch != served->node.manifest.epoch || !gv_hash_equal(&checkpoint->layout, &layout) ||
         checkpoint->state_count < parameters ||
         (checkpoint->served_count != 0 && checkpoint->served_count != parameters)) {
-        return gv_diag_set(diag, GV_ERR_CONFIG, "%s: the checkpoint is of epoch %u and the manifest of epoch %u (%s): the "
-                                                "model was changed; run the node to take up the new one", served->node.dir,
-                           checkpoint->epoch, served->node.manifest.epoch, served->node.manifest.training.model);
+        return gv_diag_set(diag, GV_ERR_CONFIG,
+                           "%s: the checkpoint is of epoch %u and the manifest of epoch %u (%s): the "
+                           "model was changed; run the node to take up the new one",
+                           served->node.dir, checkpoint->epoch, served->node.manifest.epoch,
+                           served->node.manifest.training.model);
     }
     return GV_OK;
 }
@@ -102,8 +106,8 @@ static enum gv_err load_parameters(struct gv_served *served, struct gv_diag *dia
         return gv_diag_set(diag, GV_ERR_NOMEM, "%s: no memory for a model of %zu values", dir, count);
     }
     float *second = served->memory + checkpoint.state_count;
-    err = gv_store_load_checkpoint(dir, &checkpoint, served->memory, checkpoint.served_count > 0 ? second : NULL, &damaged,
-                                   diag);
+    err = gv_store_load_checkpoint(dir, &checkpoint, served->memory, checkpoint.served_count > 0 ? second : NULL,
+                                   &damaged, diag);
     served->parameters = served->raw || checkpoint.served_count == 0 ? served->memory : second;
     served->steps = checkpoint.steps;
     served->age = (double)checkpoint.age / 65536.0;

@@ -19,12 +19,12 @@ struct gv_served {
     double age;
 };
 
-/** "the served model (...)" or "this node's own model (...)": every command says which. */
+/** "served" or "raw": every command says which. */
 const char *gv_served_name(const struct gv_served *served);
 
 /**
- * Loads the model from the newest checkpoint; a running daemon is asked for a fresh one first. gv_served_close() follows
- * in any case.
+ * Loads the model from the newest checkpoint; a running daemon is asked for a fresh one first. gv_served_close()
+ * follows in any case.
  */
 GV_NODISCARD enum gv_err gv_served_open(struct gv_served *served, const char *dir, bool raw, struct gv_diag *diag);
 void gv_served_close(struct gv_served *served);

@@ -57,7 +57,8 @@ static void print_bytes(double bytes)
 
 static void print_quality(const json_t *object)
 {
-    (void)(known(object, "accuracy") ? printf("accuracy %.4f", number(object, "accuracy")) : printf("accuracy unknown"));
+    (void)(known(object, "accuracy") ? printf("accuracy %.4f", number(object, "accuracy"))
+                                     : printf("accuracy unknown"));
     if (known(object, "loss")) {
         (void)printf(", loss %.4f", number(object, "loss"));
     }
@@ -194,8 +195,8 @@ static void print_disk(const struct gv_args *args, const char *dir)
     struct gv_id id = gv_id_of(gv_sign_key_public(node.sign));
     gv_id_hex(hex, &id, 2 * GV_ID_BYTES);
     label("on disk");
-    (void)printf("node %s of swarm %s, manifest %" PRIu64 ", model %s\n", hex, node.manifest.name, node.manifest.version,
-                 node.manifest.training.model);
+    (void)printf("node %s of swarm %s, manifest %" PRIu64 ", model %s\n", hex, node.manifest.name,
+                 node.manifest.version, node.manifest.training.model);
     label("checkpoint");
     err = gv_store_load_checkpoint(dir, &checkpoint, NULL, NULL, &damaged, &diag);
     if (err == GV_OK) {

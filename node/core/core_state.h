@@ -26,18 +26,18 @@
 #define GV_SECOND ((uint64_t)1000 * 1000)
 #define GV_MS ((uint64_t)1000)
 
-#define GV_DIALS_MAX 16    /* dials under way; a dial is over when its link is verified */
+#define GV_DIALS_MAX 16 /* dials under way; a dial is over when its link is verified */
 #define GV_DIAL_US (15 * GV_SECOND)
 #define GV_VISIT_US (10 * GV_SECOND)
-#define GV_WALKS_MAX 32    /* shuffles that passed through us and may come back */
-#define GV_RELAYS_MAX 8    /* probes made for others */
-#define GV_GRAVES_MAX 64   /* left and dead nodes remembered */
+#define GV_WALKS_MAX 32  /* shuffles that passed through us and may come back */
+#define GV_RELAYS_MAX 8  /* probes made for others */
+#define GV_GRAVES_MAX 64 /* left and dead nodes remembered */
 #define GV_GRAVE_US (3600 * GV_SECOND)
-#define GV_PINS_MAX 2      /* takers served at once */
+#define GV_PINS_MAX 2 /* takers served at once */
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
 #define GV_OFFSETS_MAX 15
-#define GV_TICK_ROOM 24    /* effects that must be free before a periodic task starts */
+#define GV_TICK_ROOM 24 /* effects that must be free before a periodic task starts */
 
 /* A token bucket; tokens are Q10 so that slow rates fill evenly. */
 struct gv_bucket {
@@ -49,28 +49,28 @@ enum gv_role { GV_ROLE_NONE = 0, GV_ROLE_PASSIVE, GV_ROLE_ACTIVE };
 
 struct gv_peer {
     struct gv_ref ref;
-    uint64_t fresh_us;           /* when this version of the record first came */
-    uint64_t score_us;           /* score was last brought up to date */
-    uint64_t dial_after_us;      /* back-offs: not before */
+    uint64_t fresh_us;      /* when this version of the record first came */
+    uint64_t score_us;      /* score was last brought up to date */
+    uint64_t dial_after_us; /* back-offs: not before */
     uint64_t exchange_after_us;
     uint64_t neighbour_after_us;
     uint32_t score;
     uint16_t last_error;
-    uint16_t link;               /* verified link, or GV_NOBODY */
-    uint16_t neighbour;          /* row of the active view, or GV_NOBODY */
-    uint16_t age;                /* shuffles since it came (Cyclon) */
+    uint16_t link;      /* verified link, or GV_NOBODY */
+    uint16_t neighbour; /* row of the active view, or GV_NOBODY */
+    uint16_t age;       /* shuffles since it came (Cyclon) */
     uint8_t role;
     uint8_t dial_failures;
     bool used;
-    bool lent;                   /* sent in the shuffle under way: first to be replaced */
-    bool asked;                  /* a NEIGHBOUR of ours awaits its reply */
+    bool lent;  /* sent in the shuffle under way: first to be replaced */
+    bool asked; /* a NEIGHBOUR of ours awaits its reply */
 };
 
 enum gv_link_state {
     GV_LINK_FREE = 0,
-    GV_LINK_INBOUND,  /* came in, awaits HELLO */
-    GV_LINK_GREETED,  /* dialled, HELLO sent, awaits WELCOME */
-    GV_LINK_VISITED,  /* someone who only wants the manifest */
+    GV_LINK_INBOUND, /* came in, awaits HELLO */
+    GV_LINK_GREETED, /* dialled, HELLO sent, awaits WELCOME */
+    GV_LINK_VISITED, /* someone who only wants the manifest */
     GV_LINK_VERIFIED,
 };
 
@@ -88,7 +88,7 @@ struct gv_link {
     uint8_t state;
     bool dialled;
     uint16_t peer;
-    uint16_t dial;        /* GREETED: row of the dial */
+    uint16_t dial; /* GREETED: row of the dial */
     uint64_t since_us, heard_us, used_us;
     uint64_t trust_us;    /* TRUST_HAVE last sent */
     uint64_t manifest_us; /* MANIFEST_WANT last sent */
@@ -112,7 +112,7 @@ enum gv_probe_phase { GV_PROBE_IDLE = 0, GV_PROBE_PINGED, GV_PROBE_INDIRECT, GV_
 struct gv_neighbour {
     bool used;
     uint8_t phase;
-    uint8_t asked, nacks; /* helpers of the indirect probe */
+    uint8_t asked, nacks;  /* helpers of the indirect probe */
     uint8_t confirmations; /* of the suspicion */
     uint8_t omitted;       /* PONGs in a row that do not name us */
     uint8_t far_count;     /* its neighbours, first 8 bytes of their ids */
@@ -142,7 +142,7 @@ struct gv_grave {
     struct gv_id id;
     uint64_t incarnation;
     uint32_t sequence;
-    bool left; /* for good; else only this version of the record is dead */
+    bool left;         /* for good; else only this version of the record is dead */
     uint64_t until_us; /* 0: free */
 };
 
@@ -165,9 +165,9 @@ struct gv_exchange {
     struct gv_id peer;
     uint64_t nonce;
     uint32_t codec, chunk_bytes, chunk_count;
-    uint32_t sent, credit;             /* ours: next index to send; they allow indices below credit */
+    uint32_t sent, credit;                /* ours: next index to send; they allow indices below credit */
     uint32_t received, applying, applied; /* theirs: arrived, handed to the host, staged */
-    uint32_t held[GV_CREDIT_CHUNKS_MAX]; /* handles of chunks applying..received-1, at index % 4 */
+    uint32_t held[GV_CREDIT_CHUNKS_MAX];  /* handles of chunks applying..received-1, at index % 4 */
     uint64_t started_us, progress_us, deadline_us, asked_us;
     uint64_t age_ours, age_theirs; /* as offered */
     uint32_t stats_epoch;          /* of the figures we sent */
@@ -182,11 +182,11 @@ struct gv_outcome_memory {
 
 struct gv_rounds {
     bool due;
-    bool waiting;          /* for a link to `peer` */
+    bool waiting; /* for a link to `peer` */
     struct gv_id peer;
     uint64_t wait_until_us;
     uint64_t next_us;
-    uint32_t attempts;     /* failed in a row */
+    uint32_t attempts; /* failed in a row */
 };
 
 enum gv_fetch_phase { GV_FETCH_IDLE = 0, GV_FETCH_ASKING, GV_FETCH_REQUESTED, GV_FETCH_TAKING, GV_FETCH_ADOPTING };
@@ -224,13 +224,13 @@ struct gv_core {
     struct gv_rng rng;
     struct gv_effects *fx; /* of the step under way */
     uint64_t now_us, wall_s;
-    bool started, stopped, again;
+    bool started, stopped;
 
     struct gv_swarm_id swarm;
     struct gv_ref self;
     uint32_t self_version; /* counts changes of our record */
     uint64_t trust_digest;
-    bool persisting;       /* no HELLO leaves before PERSISTED */
+    bool persisting; /* no HELLO leaves before PERSISTED */
     uint64_t persist_to;
     uint64_t signed_us, refuted_us, alarm_us, manifest_alarm_us;
 
@@ -267,13 +267,14 @@ struct gv_core {
     /* lifecycle */
     enum gv_state state, shown;
     bool has_model, trains, paused, training, oriented, ever_met, settle_asked, settled;
+    bool lone_model; /* a joiner that found nobody started from the initial model: it takes the swarm's when it can */
     uint32_t warmup_left, settle_left;
     uint64_t alone_us, phase_until_us;
     uint64_t age, steps;
 
     /* swarm statistics */
     struct gv_swarm_stats figures;
-    uint64_t figures_us; /* when their epoch began */
+    uint64_t figures_us;                    /* when their epoch began */
     uint64_t loss, accuracy, samples_per_s; /* own, Q16 */
     bool has_loss, has_accuracy;
     uint64_t swarm_nodes, swarm_loss, swarm_accuracy, swarm_samples_per_s;

@@ -40,7 +40,8 @@ static void unpin(struct gv_core *core, uint32_t row)
     core->pins[row].used = false;
 }
 
-static void reply(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked, enum gv_err reason, uint64_t age)
+static void reply(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked, enum gv_err reason,
+                  uint64_t age)
 {
     struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_FETCH_REPLY);
     msg->u.fetch = *asked;
@@ -153,10 +154,8 @@ void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict)
         return;
     }
     struct gv_pin *pin = &core->pins[row];
-    struct gv_msg_fetch asked = {.nonce = nonce,
-                                 .chunk_bytes = pin->chunk_bytes,
-                                 .codec = pin->codec,
-                                 .first_index = pin->first};
+    struct gv_msg_fetch asked = {
+        .nonce = nonce, .chunk_bytes = pin->chunk_bytes, .codec = pin->codec, .first_index = pin->first};
     pin->progress_us = core->now_us;
     pin->ready = verdict == GV_OK;
     reply(core, pin->link, &asked, verdict == GV_OK ? GV_OK : GV_ERR_BUSY, pin->age);

@@ -312,28 +312,38 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
     }
 }
 
+/* Whether an ACCEPT fits our OFFER; *codec is the one it names. */
+static enum gv_err judge_accept(const struct gv_core *core, const struct gv_msg_offer *accept, uint32_t handle,
+                                uint32_t *codec)
+{
+    const struct gv_exchange *x = &core->exchange;
+    *codec = GV_CODEC_COUNT;
+    for (uint32_t c = 0; c < GV_CODEC_COUNT; c++) {
+        *codec = accept->codecs == 1u << c ? c : *codec;
+    }
+    bool in_turn = x->phase == GV_EXCHANGE_OFFERED && accept->inline_state == x->inline_state;
+    if (!in_turn || (handle != 0) != x->inline_state) {
+        return GV_ERR_PROTOCOL;
+    }
+    if (accept->epoch != core->manifest.epoch) {
+        return GV_ERR_EPOCH;
+    }
+    if (!gv_hash_equal(&accept->layout, &core->manifest.layout)) {
+        return GV_ERR_LAYOUT;
+    }
+    bool offered = *codec != GV_CODEC_COUNT && (codec_bits(core) >> *codec & 1u) != 0;
+    if (!offered || (x->inline_state && *codec != x->codec)) {
+        return GV_ERR_CODEC;
+    }
+    bool fits = accept->chunk_bytes >= GV_CHUNK_BYTES_MIN && accept->chunk_bytes <= x->chunk_bytes;
+    return x->inline_state || fits ? GV_OK : GV_ERR_OVERSIZE;
+}
+
 static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, uint32_t handle)
 {
     struct gv_exchange *x = &core->exchange;
     uint32_t codec = GV_CODEC_COUNT;
-    for (uint32_t c = 0; c < GV_CODEC_COUNT; c++) {
-        codec = accept->codecs == 1u << c ? c : codec;
-    }
-    enum gv_err err = GV_OK;
-    if (x->phase != GV_EXCHANGE_OFFERED) {
-        err = GV_ERR_PROTOCOL;
-    } else if (accept->epoch != core->manifest.epoch) {
-        err = GV_ERR_EPOCH;
-    } else if (!gv_hash_equal(&accept->layout, &core->manifest.layout)) {
-        err = GV_ERR_LAYOUT;
-    } else if (codec == GV_CODEC_COUNT || (codec_bits(core) >> codec & 1u) == 0 || (x->inline_state && codec != x->codec)) {
-        err = GV_ERR_CODEC;
-    } else if (accept->inline_state != x->inline_state || (handle != 0) != x->inline_state) {
-        err = GV_ERR_PROTOCOL;
-    } else if (!x->inline_state &&
-               (accept->chunk_bytes < GV_CHUNK_BYTES_MIN || accept->chunk_bytes > x->chunk_bytes)) {
-        err = GV_ERR_OVERSIZE;
-    }
+    enum gv_err err = judge_accept(core, accept, handle, &codec);
     if (err != GV_OK) {
         gv_fx_drop(core, handle);
         gv_exchange_fail(core, err, true);
@@ -439,21 +449,24 @@ static void on_running(struct gv_core *core, uint32_t link, const struct gv_even
     enum gv_err err = GV_OK;
     switch (msg->kind) {
     case GV_KIND_CHUNK:
-        err = x->phase == GV_EXCHANGE_STREAMING
-                  ? gv_transfer_chunk(core, msg->u.chunk.index, event->u.msg.handle)
-                  : GV_ERR_CHUNK;
+        err = GV_ERR_CHUNK;
+        if (x->phase == GV_EXCHANGE_STREAMING) {
+            err = gv_transfer_chunk(core, msg->u.chunk.index, event->u.msg.handle);
+        }
         if (err != GV_OK) {
             gv_fx_drop(core, event->u.msg.handle);
         }
         break;
     case GV_KIND_CREDIT:
-        err = x->phase != GV_EXCHANGE_STREAMING || gv_transfer_credit(core, msg->u.exchange.credit) ? GV_OK
-                                                                                                    : GV_ERR_PROTOCOL;
+        if (x->phase == GV_EXCHANGE_STREAMING && !gv_transfer_credit(core, msg->u.exchange.credit)) {
+            err = GV_ERR_PROTOCOL;
+        }
         break;
     case GV_KIND_DONE:
         /* DONE says that all of ours is staged there: it cannot come before all of ours is sent. */
-        err = x->phase == GV_EXCHANGE_STREAMING && x->sent == x->chunk_count && !x->done_received ? GV_OK
-                                                                                                 : GV_ERR_PROTOCOL;
+        if (x->phase != GV_EXCHANGE_STREAMING || x->sent != x->chunk_count || x->done_received) {
+            err = GV_ERR_PROTOCOL;
+        }
         x->done_received = true;
         break;
     case GV_KIND_COMMIT:
@@ -490,7 +503,6 @@ void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_ev
         on_offer(core, link, &msg->u.offer, event->u.msg.handle);
         return;
     }
-    /* OFFER, ACCEPT, CHUNK, outcomes and the rest all begin with their nonce, but not at the same place in the union. */
     uint64_t nonce = msg->kind == GV_KIND_ACCEPT          ? msg->u.offer.nonce
                      : msg->kind == GV_KIND_CHUNK         ? msg->u.chunk.nonce
                      : msg->kind == GV_KIND_OUTCOME_REPLY ? msg->u.outcome.nonce

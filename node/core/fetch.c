@@ -167,9 +167,9 @@ static void conclude(struct gv_core *core)
     uint64_t far = gv_fixed_ratio(FAR_ROUNDS, (uint64_t)core->manifest.local_steps << 16, 1);
     far = far < core->age / 4 ? core->age / 4 : far;
     bool stale = core->has_model && f->age > core->age && f->age - core->age > far;
-    if (core->has_model && !stale) {
-        finish(core, false);
-    } else if (!core->has_model && aged == 0 && core->now_us - f->begun_us >= NO_MODEL_US) {
+    bool nowhere = aged == 0 && core->now_us - f->begun_us >= NO_MODEL_US;
+    bool swarms = core->has_model && !core->lone_model; /* ours is, or once was, the swarm's */
+    if (swarms ? !stale : nowhere) {
         finish(core, false);
     } else {
         start_taking(core);

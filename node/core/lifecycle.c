@@ -4,6 +4,7 @@
  *     JOINING --oriented (fetch.c)--> TRAINING | SERVING (no data)
  *     JOINING --model missing or out of date--> FETCHING --adopted, two exchanges--> TRAINING | SERVING
  *     JOINING, TRAINING --no neighbour for isolated_us--> ISOLATED --oriented--> TRAINING
+ *     JOINING without a model --nobody for 30 s--> ISOLATED with the initial one, given up for the swarm's when it can
  *     TRAINING, ISOLATED --stop age reached, SETTLE--> SETTLING --settle_exchanges done--> SERVING, FX_SETTLED
  *     any --new epoch in the manifest--> the model restarts at age 0; exchanges and fetches are dropped
  *     any --STOP, LEAVE--> farewells, FX_STOPPED, silence      any --own id revoked or left--> FX_GONE, silence
@@ -22,6 +23,8 @@
 #define SETTLE_PACE_US (50 * GV_MS)
 #define SETTLE_EACH_US (5 * GV_SECOND)
 #define SETTLE_US (10 * GV_SECOND)
+#define SETTLE_ALONE_US GV_SECOND     /* everyone else is finished and gone */
+#define NOBODY_US (30 * GV_SECOND) /* a joiner whom nobody answers begins with the initial model */
 #define LEAVE_TTL 3
 #define PERIOD_MIN_US (10 * GV_MS)
 
@@ -41,9 +44,10 @@ void gv_lifecycle_clamp(struct gv_core_config *c)
     c->provisional_max = clamp32(c->provisional_max, 1, c->links_max);
     c->cached_links_max = clamp32(c->cached_links_max, 0, c->links_max);
     c->donors = clamp32(c->donors, 1, GV_DONORS_MAX);
-    uint64_t *periods[] = {&c->probe_us,          &c->probe_timeout_min_us, &c->shuffle_us,     &c->shuffle_early_us,
-                           &c->promote_us,        &c->swap_us,              &c->book_dial_us,   &c->seed_dial_us,
-                           &c->record_refresh_us, &c->record_life_us,       &c->exchange_timeout_us};
+    uint64_t *periods[] = {&c->probe_us,         &c->probe_timeout_min_us, &c->shuffle_us,
+                           &c->shuffle_early_us, &c->promote_us,           &c->swap_us,
+                           &c->book_dial_us,     &c->seed_dial_us,         &c->record_refresh_us,
+                           &c->record_life_us,   &c->exchange_timeout_us};
     for (size_t i = 0; i < sizeof periods / sizeof periods[0]; i++) {
         *periods[i] = *periods[i] < PERIOD_MIN_US ? PERIOD_MIN_US : *periods[i];
     }
@@ -122,12 +126,14 @@ void gv_lifecycle_oriented(struct gv_core *core, bool has_model, bool fetched)
 {
     core->oriented = true;
     core->has_model = has_model;
+    core->lone_model = false;
     if (fetched) {
         core->warmup_left = WARMUP_EXCHANGES;
         core->phase_until_us = core->now_us + WARMUP_US;
         enter(core, GV_STATE_FETCHING);
         gv_rounds_due(core);
-    } else if (core->state == GV_STATE_JOINING || core->state == GV_STATE_ISOLATED || core->state == GV_STATE_FETCHING) {
+    } else if (core->state == GV_STATE_JOINING || core->state == GV_STATE_ISOLATED ||
+               core->state == GV_STATE_FETCHING) {
         go(core);
     }
 }
@@ -264,8 +270,7 @@ void gv_lifecycle_command(struct gv_core *core, enum gv_command command)
 
 void gv_lifecycle_manifest(struct gv_core *core, const struct gv_core_manifest *manifest)
 {
-    bool restart =
-        manifest->epoch != core->manifest.epoch || !gv_hash_equal(&manifest->layout, &core->manifest.layout);
+    bool restart = manifest->epoch != core->manifest.epoch || !gv_hash_equal(&manifest->layout, &core->manifest.layout);
     if (restart) { /* before the manifest changes: what is dropped was counted by the old one */
         gv_exchange_fail(core, GV_ERR_EPOCH, true);
         gv_fetch_cancel(core);
@@ -355,6 +360,23 @@ void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct g
     core->peers[peer].dial_after_us = core->now_us + 2 * GV_SECOND;
 }
 
+/* When a node without neighbours goes its own way, GV_NEVER if not. */
+static uint64_t isolation_us(const struct gv_core *core)
+{
+    bool by_state = core->state == GV_STATE_TRAINING || core->state == GV_STATE_JOINING;
+    if (!by_state || core->alone_us == GV_NEVER || gv_fetch_uses_stage(core) || !gv_exchange_idle(core)) {
+        return GV_NEVER;
+    }
+    return core->has_model ? core->alone_us : core->alone_us - core->config.isolated_us + NOBODY_US;
+}
+
+/* When settling has nobody left to exchange with. */
+static uint64_t settled_alone_us(const struct gv_core *core)
+{
+    bool alone = core->state == GV_STATE_SETTLING && core->alone_us != GV_NEVER && gv_exchange_idle(core);
+    return alone ? core->alone_us - core->config.isolated_us + SETTLE_ALONE_US : GV_NEVER;
+}
+
 void gv_lifecycle_tick(struct gv_core *core)
 {
     if (!gv_fx_room(core)) {
@@ -365,9 +387,10 @@ void gv_lifecycle_tick(struct gv_core *core)
     } else if (core->alone_us == GV_NEVER) {
         core->alone_us = core->now_us + core->config.isolated_us;
     }
-    bool isolates = core->state == GV_STATE_TRAINING || (core->state == GV_STATE_JOINING && core->has_model);
-    if (core->alone_us <= core->now_us && isolates && !gv_fetch_uses_stage(core) && gv_exchange_idle(core)) {
+    if (isolation_us(core) <= core->now_us) {
         core->oriented = false;
+        core->lone_model = core->lone_model || !core->has_model;
+        core->has_model = true;
         gv_fx_log(core, GV_LOG_ISOLATED, NULL, GV_OK, 0);
         enter(core, GV_STATE_ISOLATED);
     }
@@ -378,7 +401,7 @@ void gv_lifecycle_tick(struct gv_core *core)
     if (core->state == GV_STATE_FETCHING && core->warmup_left > 0 && over) {
         core->warmup_left = 0;
         go(core);
-    } else if (core->state == GV_STATE_SETTLING && over) {
+    } else if (core->state == GV_STATE_SETTLING && (over || settled_alone_us(core) <= core->now_us)) {
         settled(core);
     }
     bool busy = core->state == GV_STATE_SETTLING || core->state == GV_STATE_FETCHING;
@@ -390,12 +413,10 @@ void gv_lifecycle_tick(struct gv_core *core)
 
 uint64_t gv_lifecycle_deadline(const struct gv_core *core)
 {
-    uint64_t at = GV_NEVER;
-    if (core->state == GV_STATE_TRAINING || (core->state == GV_STATE_JOINING && core->has_model)) {
-        at = core->alone_us;
-    }
+    uint64_t at = isolation_us(core);
     if (core->state == GV_STATE_SETTLING || (core->state == GV_STATE_FETCHING && core->warmup_left > 0)) {
         at = gv_exchange_idle(core) ? core->phase_until_us : at;
     }
-    return at;
+    uint64_t alone_at = settled_alone_us(core);
+    return alone_at < at ? alone_at : at;
 }

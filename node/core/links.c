@@ -12,7 +12,8 @@
  *
  * Of two verified links of one pair the one dialled by the lower id stays, on both ends. That rule settles dials that
  * crossed; a peer that dials while our link to it is no longer new has lost its end of it, and then the new link
- * wins, unless the old one is in the middle of a transfer.
+ * wins, unless the old one was heard of within a second (five in the middle of a transfer): then it is alive, and the
+ * peer dialled a seed or an address without knowing whose it is.
  *
  * Links beyond the active view are a cache for exchanges: the least recently used go first.
  */
@@ -21,6 +22,8 @@
 #include <string.h>
 
 #define CROSSING_US (10 * GV_SECOND) /* dials cross within the time of a slow handshake */
+#define BUSY_SILENCE_US (5 * GV_SECOND)
+#define ALIVE_SILENCE_US GV_SECOND
 #define IDLE_GRACE_US (2 * GV_SECOND)
 #define DIAL_BACKOFF_US (2 * GV_SECOND)
 #define DIAL_BACKOFF_MAX 7 /* doublings: 256 s */
@@ -120,11 +123,12 @@ bool gv_links_busy(const struct gv_core *core, uint32_t row)
 static bool old_wins(const struct gv_core *core, const struct gv_link *old, const struct gv_link *new_link,
                      uint32_t old_row, uint32_t peer)
 {
-    if (gv_links_busy(core, old_row) && core->now_us - old->heard_us < 5 * GV_SECOND) {
+    uint64_t silent_us = core->now_us - old->heard_us;
+    if (gv_links_busy(core, old_row) && silent_us < BUSY_SILENCE_US) {
         return true;
     }
     if (old->dialled == new_link->dialled || core->now_us - old->since_us > CROSSING_US) {
-        return false;
+        return silent_us < ALIVE_SILENCE_US; /* a seed or an address dialled blindly was this very peer */
     }
     bool we_are_lower = gv_id_compare(&core->self.id, &core->peers[peer].ref.id) < 0;
     return old->dialled == we_are_lower;

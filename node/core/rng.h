@@ -10,7 +10,7 @@
 
 struct gv_rng {
     uint32_t key[8];
-    uint64_t counter;  /* of the next block */
+    uint64_t counter; /* of the next block */
     uint32_t block[16];
     uint32_t used; /* words of the block already given out */
 };

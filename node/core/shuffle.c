@@ -76,9 +76,8 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
         clear_lent(core);
         return;
     }
-    core->walks[core->walk_next] = (struct gv_walk){.nonce = msg->u.walk.nonce,
-                                                    .from = core->links[link].handle,
-                                                    .until_us = core->now_us + WALK_US};
+    core->walks[core->walk_next] = (struct gv_walk){
+        .nonce = msg->u.walk.nonce, .from = core->links[link].handle, .until_us = core->now_us + WALK_US};
     core->walk_next = (core->walk_next + 1) % GV_WALKS_MAX;
     struct gv_msg *forward = gv_fx_send(core, core->peers[next].link, GV_KIND_SHUFFLE);
     forward->u.walk.ttl = ttl - 1;

@@ -21,8 +21,8 @@
 
 #define ACTIVE_WALK 6
 #define PASSIVE_WALK 3
-#define ASK_US (5 * GV_SECOND)        /* a NEIGHBOUR without reply may be repeated after this */
-#define HURRY_US (500 * GV_MS)        /* between promotions while below active_min */
+#define ASK_US (5 * GV_SECOND) /* a NEIGHBOUR without reply may be repeated after this */
+#define HURRY_US (500 * GV_MS) /* between promotions while below active_min */
 #define PROMOTIONS_MAX 3
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 16
@@ -308,7 +308,8 @@ static bool may_promote(const struct gv_core *core, uint32_t peer)
 {
     const struct gv_peer *p = &core->peers[peer];
     bool reachable = p->link != GV_NOBODY || (gv_peer_dialable(p) && p->dial_after_us <= core->now_us);
-    return p->role == GV_ROLE_PASSIVE && reachable && p->neighbour_after_us <= core->now_us && !gv_score_bad(core, peer);
+    return p->role == GV_ROLE_PASSIVE && reachable && p->neighbour_after_us <= core->now_us &&
+           !gv_score_bad(core, peer);
 }
 
 /* Too few neighbours and nobody left to ask: a neighbour knows more. */
@@ -326,7 +327,8 @@ static void promote(struct gv_core *core)
 {
     bool hurry = core->active_count < core->config.active_min;
     core->promote_us = core->now_us + (hurry ? HURRY_US : core->config.promote_us);
-    uint32_t missing = core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
+    uint32_t missing =
+        core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
         uint32_t peer = gv_peers_pick(core, may_promote);
         if (peer == GV_NOBODY) {

@@ -129,12 +129,29 @@ static void send_failed(struct gv_node *node, uint32_t link)
     queue_event(node, &event);
 }
 
+/* Only errors of the protocol travel: what is wrong on our machine is nobody else's business. */
+static void mask_reason(struct gv_msg *msg)
+{
+    uint32_t *reason = NULL;
+    if (msg->kind == GV_KIND_REFUSE) {
+        reason = &msg->u.refuse.reason;
+    } else if (msg->kind == GV_KIND_BUSY || msg->kind == GV_KIND_ABORT) {
+        reason = &msg->u.exchange.reason;
+    } else if (msg->kind == GV_KIND_FETCH_REPLY) {
+        reason = &msg->u.fetch.reason;
+    }
+    if (reason != NULL && *reason != GV_OK && (*reason < 100 || *reason > 199)) {
+        *reason = GV_ERR_BUSY;
+    }
+}
+
 static void send_frame(struct gv_node *node, uint32_t link, struct gv_msg *msg)
 {
     uint8_t encoded[GV_INLINE_BYTES_MAX];
     struct gv_bulk bulk = {0};
     zmq_msg_t frame;
     size_t bytes = 0;
+    mask_reason(msg);
     fill_bulk(node, &bulk, msg, encoded, link);
     if (gv_wire_encode(node->scratch, GV_FRAME_BYTES_MAX, &bytes, msg, &bulk) != GV_OK) {
         gv_log(GV_LEVEL_BROKEN, "cannot encode a message", "kind=%s", gv_kind_name((uint32_t)msg->kind));

@@ -20,13 +20,13 @@ struct vnet;
 
 struct vnet_options {
     uint64_t seed;
-    uint32_t units;          /* values of the model, 64 KiB each on the wire; 1: rides inline in OFFER and ACCEPT */
-    uint64_t latency_us;     /* mean, one way; uniform from half to one and a half */
-    uint64_t round_us;       /* time of H local steps; 0: nobody trains */
-    uint64_t work_us;        /* a snapshot, a chunk staged, a merge: each up to this long */
+    uint32_t units;           /* values of the model, 64 KiB each on the wire; 1: rides inline in OFFER and ACCEPT */
+    uint64_t latency_us;      /* mean, one way; uniform from half to one and a half */
+    uint64_t round_us;        /* time of H local steps; 0: nobody trains */
+    uint64_t work_us;         /* a snapshot, a chunk staged, a merge: each up to this long */
     uint32_t reset_per_10000; /* messages that break their link instead of arriving */
-    uint32_t merge;          /* enum gv_merge */
-    uint64_t stop_age;       /* Q16 */
+    uint32_t merge;           /* enum gv_merge */
+    uint64_t stop_age;        /* Q16 */
     uint32_t settle_exchanges;
 };
 
@@ -36,7 +36,7 @@ struct vnet_node_options {
     bool serves_only;
     uint64_t age; /* Q16 */
     int64_t value;
-    uint32_t seed_count; /* nodes 0 .. seed_count - 1 are its seeds */
+    uint32_t seed_count;                 /* nodes 0 .. seed_count - 1 are its seeds */
     const struct gv_core_config *config; /* NULL: defaults */
 };
 
@@ -56,14 +56,15 @@ bool vnet_run_until(struct vnet *net, bool (*done)(struct vnet *net, void *conte
 uint64_t vnet_now(const struct vnet *net);
 
 void vnet_kill(struct vnet *net, uint32_t node, bool silent); /* silent: links stay up and swallow everything */
-void vnet_restart(struct vnet *net, uint32_t node, uint64_t incarnation_step); /* 1: as it should; 0: a restored backup */
+void vnet_restart(struct vnet *net, uint32_t node,
+                  uint64_t incarnation_step); /* 1: as it should; 0: a restored backup */
 void vnet_set_incarnation(struct vnet *net, uint32_t node, uint64_t incarnation); /* for the next restart */
 uint32_t vnet_clone(struct vnet *net, uint32_t node); /* a copied key, same incarnation, other boot */
 void vnet_command(struct vnet *net, uint32_t node, enum gv_command command);
 void vnet_revoke(struct vnet *net, uint32_t node); /* the first live node learns of it; the rest by digest */
 void vnet_update_manifest(struct vnet *net, uint32_t node, uint64_t version, uint32_t epoch);
 void vnet_set_filter(struct vnet *net, vnet_filter filter, void *context);
-void vnet_poison(struct vnet *net, uint32_t node); /* its chunks are not finite from now on */
+void vnet_poison(struct vnet *net, uint32_t node);         /* its chunks are not finite from now on */
 void vnet_cut(struct vnet *net, uint32_t a, uint32_t b);   /* resets the links between two nodes */
 void vnet_unplug(struct vnet *net, uint32_t a, bool away); /* nobody can dial it, nor it anybody */
 /** Gives node `to` a message as if verified node `from` had sent it over their link; false if they have none. */
@@ -76,12 +77,12 @@ struct gv_core_stats vnet_stats(const struct vnet *net, uint32_t node);
 const struct gv_id *vnet_id(const struct vnet *net, uint32_t node);
 int64_t vnet_value(const struct vnet *net, uint32_t node, uint32_t unit);
 int64_t vnet_sum(const struct vnet *net, uint32_t unit); /* over live nodes */
-int64_t vnet_spread(const struct vnet *net);              /* largest minus smallest, unit 0, live nodes */
+int64_t vnet_spread(const struct vnet *net);             /* largest minus smallest, unit 0, live nodes */
 bool vnet_has_peer(const struct vnet *net, uint32_t node, uint32_t other, bool active_only);
 bool vnet_connected(const struct vnet *net); /* active views of live nodes form one component */
 uint32_t vnet_commits(const struct vnet *net, uint32_t node);
 bool vnet_saw(const struct vnet *net, uint32_t node, enum gv_effect_kind kind);
-enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t node);
+GV_NODISCARD enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t node);
 uint64_t vnet_manifest_version(const struct vnet *net, uint32_t node);
 uint64_t vnet_trace(const struct vnet *net); /* hash of all effects so far */
 uint64_t vnet_handles_open(const struct vnet *net, uint32_t node);

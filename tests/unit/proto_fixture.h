@@ -1,6 +1,6 @@
 /*
- * A swarm of fixed keys, and one fixed example of every signed object and message: those of PROTOCOL.md. For the tests of
- * proto.
+ * A swarm of fixed keys, and one fixed example of every signed object and message: those of PROTOCOL.md. For the tests
+ * of proto.
  */
 #ifndef PROTO_FIXTURE_H
 #define PROTO_FIXTURE_H

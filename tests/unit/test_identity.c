@@ -2,9 +2,10 @@
  * Keys, signatures, ids and key files.
  */
 #include <criterion/criterion.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -252,9 +253,26 @@ Test(identity, what_is_not_a_file_is_refused_without_waiting)
     (void)snprintf(deeper, sizeof deeper, "%s/none/node.key", folder);
     cr_assert_eq(gv_root_key_save(deeper, key, &diag), GV_ERR_IO);
     cr_assert_not_null(strstr(diag.text, deeper));
-    if (access("/dev/full", W_OK) == 0) {
-        cr_assert_neq(gv_root_key_save("/dev/full", key, NULL), GV_OK);
-    }
+    gv_sign_key_free(&key);
+    leave_folder(folder, path);
+}
+
+Test(identity, a_key_file_that_cannot_be_written_whole_is_not_left_behind)
+{
+    char folder[200], path[256];
+    struct gv_diag diag = {0};
+    struct gv_sign_key *key = fixture_key(1);
+    struct rlimit limit;
+    enter_folder(folder, path);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit small = {.rlim_cur = 10, .rlim_max = limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum gv_err err = gv_root_key_save(path, key, &diag);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(err, GV_ERR_IO);
+    cr_assert_not_null(strstr(diag.text, path), "%s", diag.text);
+    cr_assert_neq(access(path, F_OK), 0);
     gv_sign_key_free(&key);
     leave_folder(folder, path);
 }

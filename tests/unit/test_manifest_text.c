@@ -44,12 +44,15 @@ static void same(const struct gv_manifest *a, const struct gv_manifest *b)
     for (uint32_t i = 0; i < a->schema.classes; i++) {
         cr_assert_str_eq(a->schema.class_names[i], b->schema.class_names[i]);
     }
-    size_t floats = a->schema.scale_count * sizeof(float);
-    cr_assert_eq(memcmp(a->schema.mean, b->schema.mean, floats), 0);
-    cr_assert_eq(memcmp(a->schema.deviation, b->schema.deviation, floats), 0);
     cr_assert(gv_hash_equal(&a->hash, &b->hash));
     cr_assert_eq(a->text_bytes, b->text_bytes);
     cr_assert_str_eq(a->text, b->text);
+    size_t floats = a->schema.scale_count * sizeof(float);
+    if (floats == 0) {
+        return;
+    }
+    cr_assert_eq(memcmp(a->schema.mean, b->schema.mean, floats), 0);
+    cr_assert_eq(memcmp(a->schema.deviation, b->schema.deviation, floats), 0);
 }
 
 /* Signs `body` as the root would and parses it. */
@@ -217,7 +220,7 @@ Test(manifest_text, what_is_wrong_with_a_signed_text_is_said)
         {"classes = setosa,", "classes = a%0ab,", "classes: class 1", GV_ERR_MANIFEST},
         {"classes = setosa,", "classes = a%2,", "classes: class 1", GV_ERR_MANIFEST},
         {"name = example\n", "name = \n", "name", GV_ERR_MANIFEST},
-        {"name = example\n", "name = ex\x1b[2Jample\n", "line 2", GV_ERR_MANIFEST},
+        {"name = example\n", "name = ex\x1b[2Jample\n", "that can be read", GV_ERR_MANIFEST},
         {"total_age = 2000\n", "total_age = 0\n", "total_age", GV_ERR_MANIFEST},
         {"grapevine_manifest = 1\n", "grapevine_manifest = 2\n", "version", GV_ERR_VERSION},
         {"grapevine_manifest = 1\n", "", "not a manifest", GV_ERR_MANIFEST},

@@ -199,6 +199,4 @@ Test(tensor, a_wrong_length_is_refused)
     cr_assert_eq(gv_tensor_decode(x, 3, GV_CODEC_F32, wire, 16), GV_ERR_CHUNK);
     cr_assert_eq(gv_tensor_decode(x, 4, GV_CODEC_F16, wire, 16), GV_ERR_CHUNK);
     cr_assert_eq(gv_tensor_decode(x, 4, GV_CODEC_F32, wire, 16), GV_OK);
-    cr_assert_eq(gv_tensor_chunk_elements(GV_CODEC_F32, 65536), 16384);
-    cr_assert_eq(gv_tensor_chunk_elements(GV_CODEC_F16, 65537), 32768);
 }

@@ -1,0 +1,34 @@
+# A full disk costs checkpoints and nothing else; once there is room again they are written again.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || skip 'needs root, for a small file system'
+mkdir "$T/small"
+mount -t tmpfs -o size=4m tmpfs "$T/small" 2>/dev/null || skip 'cannot mount a small file system here'
+MOUNTED=$T/small
+swarm a
+start a
+invite=$(token a)
+good join "$invite" small/b --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
+tame small/b
+start small/b
+eventually 15 holds small/b exchanges_done -ge 2
+eventually 15 holds small/b checkpoints -ge 1
+sum=$(md5sum <small/b/node.key)
+dd if=/dev/zero of=small/filler bs=64k status=none 2>/dev/null
+eventually 20 grep -qiE 'space' "$T/b.log"
+alive small/b || fail 'the node died'
+exchanges_on small/b 15
+good status small/b
+rm small/filler
+before=$(field small/b checkpoints)
+eventually 20 holds small/b checkpoints -gt "$before"
+[ "$(md5sum <small/b/node.key)" = "$sum" ] || fail 'the key changed'
+stop small/b
+start small/b
+exchanges_on small/b 20
+# `create` on a full disk says so and leaves nothing half done.
+dd if=/dev/zero of=small/filler bs=4k status=none 2>/dev/null
+gv create small/c --name full --model "$MODEL" --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
+[ "$code" != 0 ] || fail 'created without room'
+says 'space'
+stop small/b
+stop a

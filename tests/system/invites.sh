@@ -1,0 +1,50 @@
+# Invites that are no good: each is refused with its reason, and no membership is written.
+. "$(dirname "$0")/lib.sh"
+swarm a
+start a
+refuse() { # CODE PATTERN TOKEN
+    bad "$1" join "$3" x --data "$GLYPHS"
+    says "$2"
+    [ ! -e x/member ] || fail 'a membership was written'
+    rm -rf x
+}
+invite=$(token a)
+refuse 3 'token' nonsense
+refuse 3 'token|short|cut' "${invite:0:60}"
+last=${invite: -1}
+other=A
+[ "$last" = A ] && other=B
+refuse 3 'token|mistyped|checksum|copied' "${invite%?}$other"
+middle=${invite:50:1}
+other=A
+[ "$middle" = A ] && other=B
+refuse 3 'token|mistyped|checksum|copied' "${invite:0:50}$other${invite:51}"
+
+once=$("$GRAPEVINE" invite a --uses 1 2>/dev/null)
+good join "$once" b --data "$GLYPHS"
+start b
+eventually 15 holds b exchanges_done -ge 1
+refuse 4 'used up' "$once"
+
+brief=$("$GRAPEVINE" invite a --expires 1s 2>/dev/null)
+sleep 3
+refuse 4 'expired' "$brief"
+
+invite=$("$GRAPEVINE" invite a --uses 5 2>/dev/null)
+good inspect "$invite"
+id=$(sed -nE 's/^invite +([0-9a-f]{64}).*/\1/p' "$T/out")
+good join "$invite" c --data "$GLYPHS"
+start c
+eventually 15 holds c exchanges_done -ge 1
+good revoke a "$id" --invite
+refuse 4 'closed' "$invite"
+exchanges_on c
+alive c || fail 'who had used the closed invite is gone'
+
+# Nobody answers: try later.
+invite=$(token a)
+stop a
+refuse 75 'answer|reach' "$invite"
+# From standard input.
+start a
+echo "$invite" | "$GRAPEVINE" join - d --data "$GLYPHS" 2>"$T/err" || fail 'join from standard input'

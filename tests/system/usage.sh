@@ -1,0 +1,23 @@
+# Wrong usage ends with 2 and says what would be right; help and the manual page come from the command table.
+. "$(dirname "$0")/lib.sh"
+bad 2 nonsense
+bad 2
+bad 2 create
+bad 2 create a --nonsense
+bad 2 join onlyone
+bad 2 run
+bad 2 run a --steps
+bad 2 demo --nodes 1
+bad 2 bench nonsense
+good --help
+for command in create invite inspect update revoke join run status peers config pause resume stop leave eval predict export \
+    demo bench; do
+    grep -qE "^ +$command " "$T/out" || fail "help lacks $command"
+done
+good help join
+says 'TOKEN'
+good help --man
+says '^\.TH'
+good version
+bad 3 run nowhere
+bad any status nowhere

@@ -1,0 +1,229 @@
+/*
+ * Small parts of the core by themselves: suspicion, scores, buckets, outcomes, patience, the table of peers, figures.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_state.h"
+
+static struct gv_core *core;
+static struct gv_effects *effects;
+
+static void setup(void)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    effects = calloc(1, sizeof *effects);
+    core->fx = effects;
+    core->now_us = 1000 * GV_SECOND;
+    memset(core->self.id.b, 0xff, sizeof core->self.id.b);
+}
+
+static void teardown(void)
+{
+    free(core);
+    free(effects);
+}
+
+static struct gv_ref ref(uint8_t name, uint64_t incarnation, uint32_t sequence)
+{
+    struct gv_ref r = {.incarnation = incarnation, .boot = incarnation, .sequence = sequence, .flags = GV_REF_DIALABLE};
+    r.id.b[0] = name;
+    return r;
+}
+
+TestSuite(core_pieces, .init = setup, .fini = teardown);
+
+Test(core_pieces, memory_of_a_core_with_defaults_is_below_forty_kilobytes)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    cr_assert_leq(gv_core_bytes(&config), 40 * 1024, "%zu bytes", gv_core_bytes(&config));
+}
+
+Test(core_pieces, wild_configurations_are_clamped)
+{
+    struct gv_core_config config;
+    memset(&config, 0xff, sizeof config);
+    config.outbound_only = false;
+    size_t most = gv_core_bytes(&config);
+    cr_assert_leq(most, 64 * 1024);
+    memset(&config, 0, sizeof config);
+    cr_assert_gt(gv_core_bytes(&config), 0);
+    struct gv_core *small = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    cr_assert_eq(gv_core_next_deadline(small), GV_NEVER);
+    free(small);
+}
+
+Test(core_pieces, suspicion_lasts_four_to_twenty_six_seconds)
+{
+    for (uint32_t n = 1; n <= GV_ACTIVE_MAX; n++) {
+        cr_assert_leq(gv_probe_suspicion_us(n, 0), 26 * GV_SECOND);
+        cr_assert_geq(gv_probe_suspicion_us(n, 2), 4 * GV_SECOND);
+        cr_assert_gt(gv_probe_suspicion_us(n, 0), gv_probe_suspicion_us(n, 1));
+        cr_assert_gt(gv_probe_suspicion_us(n, 1), gv_probe_suspicion_us(n, 2));
+    }
+    cr_assert_eq(gv_probe_suspicion_us(8, 0), 24 * GV_SECOND);
+    /* max - (max - min) ln 2 / ln 3 = 24 - 20 * 0.63093 s */
+    cr_assert_eq(gv_probe_suspicion_us(8, 1) / GV_MS, 11381);
+}
+
+Test(core_pieces, scores_halve_every_minute)
+{
+    struct gv_ref r = ref(1, 1, 0);
+    uint32_t peer = gv_peers_intern(core, &r);
+    gv_score_add(core, peer, GV_ERR_CHUNK, 40000);
+    cr_assert(gv_score_bad(core, peer));
+    core->now_us += 60 * GV_SECOND;
+    cr_assert_eq(gv_score_now(core, peer), 20000);
+    cr_assert(!gv_score_bad(core, peer));
+    core->now_us += 60 * 20 * GV_SECOND;
+    cr_assert_eq(gv_score_now(core, peer), 0);
+    for (int i = 0; i < 100; i++) {
+        gv_score_add(core, peer, GV_ERR_CHUNK, 40000);
+    }
+    cr_assert_eq(gv_score_now(core, peer), 65535, "bounded");
+    cr_assert_eq(core->refusals[GV_ERR_CHUNK - 100], 101);
+}
+
+Test(core_pieces, a_bucket_gives_its_burst_and_then_its_rate)
+{
+    struct gv_bucket bucket;
+    uint64_t now = 5 * GV_SECOND;
+    uint32_t given = 0;
+    gv_bucket_fill(&bucket, now, 10);
+    for (int i = 0; i < 100; i++) {
+        given += gv_bucket_take(&bucket, now, 3, 10) ? 1 : 0;
+    }
+    cr_assert_eq(given, 10);
+    for (int i = 0; i < 10000; i++) { /* asked every millisecond for ten seconds */
+        now += GV_MS;
+        given += gv_bucket_take(&bucket, now, 3, 10) ? 1 : 0;
+    }
+    cr_assert(given >= 39 && given <= 40, "%u", given);
+}
+
+Test(core_pieces, outcomes_are_remembered_per_peer_and_forgotten_in_order)
+{
+    struct gv_ref a = ref(1, 1, 0);
+    struct gv_ref b = ref(2, 1, 0);
+    for (uint64_t nonce = 0; nonce < GV_OUTCOMES_KEPT + 1; nonce++) {
+        gv_outcome_remember(core, nonce, &a.id, GV_OUTCOME_COMMITTED);
+    }
+    cr_assert_eq(gv_outcome_recall(core, 0, &a.id), GV_OUTCOME_UNKNOWN);
+    cr_assert_eq(gv_outcome_recall(core, 1, &a.id), GV_OUTCOME_COMMITTED);
+    cr_assert_eq(gv_outcome_recall(core, 1, &b.id), GV_OUTCOME_UNKNOWN, "nobody asks about another's exchange");
+}
+
+Test(core_pieces, patience_is_the_median_and_eight_deviations)
+{
+    cr_assert_eq(gv_outcome_patience(core), core->config.exchange_timeout_us, "the first guess");
+    for (uint64_t s = 0; s < 9; s++) {
+        gv_outcome_duration(core, (10 + s) * GV_SECOND);
+    }
+    cr_assert_eq(gv_outcome_patience(core), (14 + 8 * 2) * GV_SECOND);
+    for (int i = 0; i < 32; i++) {
+        gv_outcome_duration(core, 5 * GV_MS);
+    }
+    cr_assert_eq(gv_outcome_patience(core), 2 * GV_SECOND, "never below two seconds");
+}
+
+Test(core_pieces, a_record_only_becomes_newer)
+{
+    struct gv_ref old = ref(1, 5, 3);
+    uint32_t peer = gv_peers_intern(core, &old);
+    struct gv_ref stale = ref(1, 4, 9);
+    cr_assert_eq(gv_peers_update(core, peer, &stale), GV_ERR_STALE);
+    struct gv_ref copy = old;
+    copy.boot++;
+    cr_assert_eq(gv_peers_update(core, peer, &copy), GV_ERR_COPIED_KEY);
+    struct gv_ref newer = ref(1, 5, 4);
+    cr_assert_eq(gv_peers_update(core, peer, &newer), GV_OK);
+    cr_assert_eq(core->peers[peer].ref.sequence, 4);
+    cr_assert_eq(gv_peers_update(core, peer, &old), GV_OK);
+    cr_assert_eq(core->peers[peer].ref.sequence, 4);
+}
+
+Test(core_pieces, the_passive_view_is_bounded_and_replaces_the_lent_and_the_old)
+{
+    for (uint32_t i = 0; i < 250; i++) {
+        struct gv_ref r = ref((uint8_t)i, 1, 0);
+        r.id.b[1] = 1;
+        uint32_t peer = gv_peers_intern(core, &r);
+        cr_assert(gv_peers_passive_add(core, peer));
+        cr_assert_leq(core->passive_count, core->config.passive_max);
+        core->peers[peer].age = (uint16_t)(1000 - i);
+    }
+    cr_assert_eq(core->passive_count, core->config.passive_max);
+    cr_assert_eq(gv_peers_intern(core, &core->self), GV_NOBODY, "never ourselves");
+}
+
+Test(core_pieces, who_left_stays_buried_and_who_died_returns_with_a_newer_record)
+{
+    struct gv_ref dead = ref(1, 5, 3);
+    gv_peers_bury(core, &dead, false);
+    cr_assert_eq(gv_peers_intern(core, &dead), GV_NOBODY);
+    struct gv_ref refreshed = ref(1, 5, 4);
+    cr_assert_neq(gv_peers_intern(core, &refreshed), GV_NOBODY);
+    struct gv_ref left = ref(2, 5, 3);
+    gv_peers_bury(core, &left, true);
+    struct gv_ref later = ref(2, 9, 0);
+    cr_assert_eq(gv_peers_intern(core, &later), GV_NOBODY);
+    for (uint32_t i = 0; i < 200; i++) { /* deaths do not push out farewells */
+        struct gv_ref other = ref((uint8_t)i, 1, 0);
+        other.id.b[1] = 7;
+        gv_peers_bury(core, &other, false);
+    }
+    cr_assert(gv_peers_left(core, &left.id));
+    core->now_us += GV_GRAVE_US + 1;
+    cr_assert(!gv_peers_left(core, &left.id), "bounded in time");
+}
+
+Test(core_pieces, figures_are_averaged_and_minima_taken)
+{
+    static const uint8_t seed[32] = {3};
+    gv_rng_seed(&core->rng, seed);
+    core->has_loss = core->has_accuracy = core->ever_met = true;
+    core->loss = GV_Q16_ONE;
+    core->accuracy = GV_Q16_ONE / 2;
+    gv_swarm_stats_start(core);
+    struct gv_swarm_stats theirs = core->figures;
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        theirs.minima[i] /= 2;
+    }
+    theirs.loss *= 3;
+    gv_swarm_stats_merge(core, core->figures.epoch, &theirs);
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        cr_assert_eq(core->figures.minima[i], theirs.minima[i]);
+    }
+    core->now_us += 60 * GV_SECOND;
+    gv_swarm_stats_tick(core);
+    cr_assert(core->swarm_figures);
+    cr_assert_eq(core->swarm_loss, 2 * GV_Q16_ONE);
+    cr_assert_eq(core->swarm_accuracy, GV_Q16_ONE / 2);
+    cr_assert(core->swarm_nodes >= 1 && core->swarm_nodes <= 3);
+    gv_swarm_stats_seen(core, UINT32_MAX);
+    cr_assert_lt(core->figures.epoch, 10, "an impossible epoch is not believed");
+    gv_swarm_stats_seen(core, 50);
+    cr_assert_eq(core->figures.epoch, 50);
+}
+
+Test(core_pieces, credit_never_lets_more_than_four_chunks_wait)
+{
+    struct gv_exchange *x = &core->exchange;
+    x->phase = GV_EXCHANGE_STREAMING;
+    x->chunk_count = 10;
+    gv_transfer_begin(core);
+    for (uint32_t i = 0; i < 4; i++) {
+        cr_assert_eq(gv_transfer_chunk(core, i, i + 1), GV_OK);
+    }
+    cr_assert_eq(gv_transfer_chunk(core, 4, 5), GV_ERR_CHUNK, "the fifth unasked");
+    cr_assert_eq(gv_transfer_chunk(core, 2, 5), GV_ERR_CHUNK, "twice");
+    cr_assert(!gv_transfer_credit(core, 5), "more than can be");
+    cr_assert(gv_transfer_credit(core, 3), "less than before changes nothing");
+    cr_assert_eq(x->credit, 4);
+    (void)gv_transfer_pump(core);
+    cr_assert_eq(effects->count, 0, "theirs waits until ours is copied and sent");
+}

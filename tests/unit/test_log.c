@@ -1,0 +1,139 @@
+/*
+ * The log: its form, its levels, its limits per source, its threads.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host_help.h"
+#include "log.h"
+
+static void setup(void)
+{
+    (void)host_make_dir();
+    cr_assert_eq(gv_log_open(host_path("log"), NULL), GV_OK);
+}
+
+static void teardown(void)
+{
+    cr_assert_eq(gv_log_open(NULL, NULL), GV_OK);
+    host_remove_dir();
+}
+
+TestSuite(log, .init = setup, .fini = teardown);
+
+static unsigned lines_with(const char *part)
+{
+    size_t bytes;
+    char *text = host_read("log", &bytes);
+    char *rest = NULL;
+    unsigned count = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        count += strstr(line, part) != NULL ? 1 : 0;
+    }
+    free(text);
+    return count;
+}
+
+Test(log, a_line_is_time_level_event_and_pairs)
+{
+    size_t bytes;
+    int year;
+    char rest[128] = "";
+    gv_log(GV_LEVEL_UNUSUAL, "peer refused", "peer=%s n=%d", "ab12", 7);
+    char *text = host_read("log", &bytes);
+    cr_assert_eq(sscanf(text, "%d-%*d-%*dT%*d:%*d:%*dZ %127[^\n]", &year, rest), 2, "%s", text);
+    cr_expect_geq(year, 2024);
+    cr_expect_str_eq(rest, "unusual event=\"peer refused\" peer=ab12 n=7");
+    free(text);
+}
+
+Test(log, levels_above_the_chosen_one_are_silent)
+{
+    gv_log_set_level(GV_LEVEL_UNUSUAL);
+    gv_log(GV_LEVEL_INFO, "quiet", "%s", "");
+    gv_log(GV_LEVEL_BROKEN, "loud", "%s", "");
+    cr_expect_eq(lines_with("quiet"), 0);
+    cr_expect_eq(lines_with("loud"), 1);
+}
+
+Test(log, level_names_are_read_back)
+{
+    for (int level = GV_LEVEL_BROKEN; level <= GV_LEVEL_DEBUG; level++) {
+        enum gv_log_level parsed = GV_LEVEL_INFO;
+        cr_expect_eq(gv_log_parse_level(&parsed, gv_log_level_name((enum gv_log_level)level)), GV_OK);
+        cr_expect_eq((int)parsed, level);
+    }
+    enum gv_log_level parsed = GV_LEVEL_INFO;
+    cr_expect_eq(gv_log_parse_level(&parsed, "loud"), GV_ERR_CONFIG);
+}
+
+Test(log, one_source_cannot_flood_it)
+{
+    for (int i = 0; i < 1000; i++) {
+        gv_log_limited(GV_LEVEL_INFO, "noisy", "flood", "i=%d", i);
+    }
+    gv_log_limited(GV_LEVEL_INFO, "other", "still heard", "%s", "");
+    cr_expect_leq(lines_with("flood"), 9);
+    cr_expect_geq(lines_with("flood"), 8);
+    cr_expect_eq(lines_with("still heard"), 1);
+}
+
+Test(log, more_sources_than_it_remembers_are_still_logged)
+{
+    char name[32];
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(name, sizeof name, "peer-%d", i);
+        gv_log_limited(GV_LEVEL_INFO, name, "hello", "i=%d", i);
+    }
+    cr_expect_eq(lines_with("hello"), 500);
+}
+
+Test(log, a_line_stays_one_line_whatever_is_in_it)
+{
+    gv_log(GV_LEVEL_INFO, "evil", "name=\"a\nb\033[2Jc\"");
+    cr_expect_eq(lines_with(""), 1);
+    cr_expect_eq(lines_with("a?b?[2Jc"), 1);
+}
+
+Test(log, a_line_that_is_too_long_is_cut)
+{
+    char big[8000];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    gv_log(GV_LEVEL_INFO, "big", "x=%s", big);
+    gv_log(GV_LEVEL_INFO, "next", "%s", "");
+    cr_expect_eq(lines_with("next"), 1);
+    cr_expect_eq(lines_with(""), 2);
+}
+
+static void *chatter(void *name)
+{
+    for (int i = 0; i < 200; i++) {
+        gv_log(GV_LEVEL_INFO, name, "i=%d end", i);
+    }
+    return NULL;
+}
+
+Test(log, lines_of_threads_do_not_mix)
+{
+    pthread_t threads[4];
+    char names[4][8] = {"t0", "t1", "t2", "t3"};
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, chatter, names[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    cr_expect_eq(lines_with(" end"), 800);
+    cr_expect_eq(lines_with("event=\"t"), 800);
+}
+
+Test(log, a_file_that_cannot_be_opened_is_an_error)
+{
+    struct gv_diag diag;
+    cr_expect_eq(gv_log_open("/nowhere/at/all", &diag), GV_ERR_IO);
+    cr_expect_not_null(strstr(diag.text, "/nowhere/at/all"));
+}
