@@ -278,7 +278,7 @@ void gv_manifest_defaults(struct gv_manifest *manifest)
         .version = 1,
         .epoch = 1,
         .inviters = GV_INVITERS_MEMBERS,
-        .training = {.rate = 0.1f, .momentum = 0.9f, .schedule = GV_SCHEDULE_CONSTANT, .warmup = 0.05f, .batch = 32},
+        .training = {.rate = 0.025f, .momentum = 0.9f, .schedule = GV_SCHEDULE_CONSTANT, .warmup = 0.05f, .batch = 32},
         .local_steps = 16,
         .codec = GV_CODEC_F32,
         .settle_exchanges = 3,

@@ -23,6 +23,7 @@
 #define EXCHANGES_PER_ROUND 4
 #define ROUND_TIMEOUT_S 60.0
 #define START_TIMEOUT_S 30.0
+#define CHECKPOINT_TIMEOUT_S 90.0
 #define POLL_S 0.01
 #define DURATIONS_MAX 256
 
@@ -153,21 +154,37 @@ static enum gv_err compare(struct gv_demo *pair, double *exchange_s, double *bar
     return err;
 }
 
+/* A number of a node's status; -1 if it does not answer. */
+static double status_number(struct gv_demo *pair, uint32_t node, const char *key)
+{
+    double value = -1.0;
+    json_t *request = json_pack("{s:s}", "cmd", "status");
+    json_t *reply = NULL;
+    if (gv_control_call(pair->nodes[node].dir, request, &reply, 2000, NULL) == GV_OK) {
+        value = json_number_value(json_object_get(reply, key));
+        json_decref(reply);
+    }
+    json_decref(request);
+    return value;
+}
+
 /* Resident memory of both nodes, the larger one. */
 static double resident(struct gv_demo *pair)
 {
-    double most = 0.0;
-    for (uint32_t i = 0; i < 2; i++) {
-        json_t *request = json_pack("{s:s}", "cmd", "status");
-        json_t *reply = NULL;
-        if (gv_control_call(pair->nodes[i].dir, request, &reply, 2000, NULL) == GV_OK) {
-            double bytes = json_number_value(json_object_get(reply, "rss_bytes"));
-            most = bytes > most ? bytes : most;
-            json_decref(reply);
+    double first = status_number(pair, 0, "rss_bytes"), second = status_number(pair, 1, "rss_bytes");
+    return first > second ? first : second;
+}
+
+/* The first checkpoints of large models would be measured as well otherwise. */
+static enum gv_err wait_for_checkpoint(struct gv_demo *pair, uint32_t node, struct gv_diag *diag)
+{
+    double deadline = gv_bench_now() + CHECKPOINT_TIMEOUT_S;
+    while (status_number(pair, node, "checkpoints") < 1.0) {
+        if (gv_bench_now() > deadline || !gv_demo_sleep(pair, 0.1)) {
+            return gv_diag_set(diag, GV_ERR_TIMEOUT, "no checkpoint in %.0f s", CHECKPOINT_TIMEOUT_S);
         }
-        json_decref(request);
     }
-    return most;
+    return GV_OK;
 }
 
 static enum gv_err large(struct gv_bench *bench, struct gv_diag *diag)
@@ -179,7 +196,13 @@ static enum gv_err large(struct gv_bench *bench, struct gv_diag *diag)
     double exchange_s = 0.0, bare_s = 0.0, memory = 0.0;
     enum gv_err err = gv_demo_found(pair, diag);
     if (err == GV_OK) {
+        err = wait_for_checkpoint(pair, 0, diag);
+    }
+    if (err == GV_OK) {
         err = gv_demo_join(pair, 0, 1, 1, diag);
+    }
+    if (err == GV_OK) {
+        err = wait_for_checkpoint(pair, 1, diag);
     }
     if (err == GV_OK) {
         err = compare(pair, &exchange_s, &bare_s, diag);

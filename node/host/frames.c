@@ -109,7 +109,7 @@ static bool may_check(struct gv_node *node, uint32_t link, uint32_t count)
     struct gv_check_rate *rate = check_rate(node, link);
     uint64_t now_us = gv_now_us();
     const uint32_t full = CHECKS_BURST * 1000u;
-    uint64_t gained = (now_us - rate->updated_us) * CHECKS_PER_S / 1000u;
+    uint64_t gained = gv_elapsed_us(now_us, rate->updated_us) * CHECKS_PER_S / 1000u;
     rate->tokens = gained >= full - rate->tokens ? full : rate->tokens + (uint32_t)gained;
     rate->updated_us = now_us;
     if (rate->tokens < count * 1000u) {

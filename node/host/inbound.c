@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* Ciphertext in flight that is normal: a full receive queue of chunks, and one frame being put together. */
 #define FLOOD_BYTES (8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX)
 /* Heartbeats and their answers are never delivered to us; twenty bytes a second is generous. */
@@ -117,7 +119,7 @@ static bool rate_allows(struct gv_inbound *inbound, const uint8_t address[16], u
         memcpy(bucket->address, address, 16);
         bucket->tokens = full;
     } else {
-        uint64_t gained = (now_us - bucket->updated_us) * GV_HANDSHAKES_PER_S / 1000u;
+        uint64_t gained = gv_elapsed_us(now_us, bucket->updated_us) * GV_HANDSHAKES_PER_S / 1000u;
         bucket->tokens = gained >= full - bucket->tokens ? full : bucket->tokens + (uint32_t)gained;
     }
     bucket->updated_us = now_us;
@@ -226,7 +228,7 @@ struct gv_connection *gv_inbound_of_link(struct gv_inbound *inbound, uint32_t li
     return NULL;
 }
 
-void gv_inbound_kick(struct gv_inbound *inbound, struct gv_connection *connection)
+void gv_inbound_kick(struct gv_connection *connection)
 {
     if (!connection->kicked) {
         connection->kicked = true;
@@ -241,11 +243,11 @@ void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
         if (connection->fd < 0) {
             continue;
         }
-        uint64_t age_us = now_us - connection->accepted_us;
+        uint64_t age_us = gv_elapsed_us(now_us, connection->accepted_us);
         uint64_t allowed = connection->delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
         if ((connection->link == 0 && age_us > GV_PROVISIONAL_US) || gv_received_bytes(connection->held) > allowed) {
             inbound->kicked += connection->kicked ? 0 : 1;
-            gv_inbound_kick(inbound, connection);
+            gv_inbound_kick(connection);
         }
     }
 }

@@ -59,7 +59,7 @@ uint32_t gv_inbound_disconnected(struct gv_inbound *inbound, int fd);
 struct gv_connection *gv_inbound_find(struct gv_inbound *inbound, int fd);
 struct gv_connection *gv_inbound_of_link(struct gv_inbound *inbound, uint32_t link);
 /** Shuts a connection down; its DISCONNECTED will follow. */
-void gv_inbound_kick(struct gv_inbound *inbound, struct gv_connection *connection);
+void gv_inbound_kick(struct gv_connection *connection);
 /** Once a second: cuts the silent and those that sent much more than was delivered (endless multipart frames). */
 void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us);
 

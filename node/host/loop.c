@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "data.h"
 #include "log.h"
 #include "node.h"
@@ -25,13 +26,6 @@
 #define PERSIST_RETRY_US 5000000u
 #define FIRST_EVALUATION_US 3000000u
 #define POLL_MS_MAX 1000 /* pipes of a socket nobody polls leak */
-
-uint64_t gv_now_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 /* ---- training on and off ----------------------------------------------------------------------------------- */
 
@@ -174,7 +168,7 @@ void gv_node_end(struct gv_node *node, int exit_code)
 
 static void check_ending(struct gv_node *node, uint64_t now_us)
 {
-    uint64_t waited_us = now_us - node->ending_us;
+    uint64_t waited_us = gv_elapsed_us(now_us, node->ending_us);
     if (node->ending == GV_ENDING_EVALUATE && waited_us > LAST_EVALUATION_US) {
         farewell(node);
     } else if (node->ending == GV_ENDING_FAREWELL && waited_us > FAREWELL_US) {
@@ -398,7 +392,7 @@ static void take_letter(struct gv_node *node, struct gv_mail *mail)
 
 static bool due(uint64_t *last_us, uint64_t now_us, uint64_t every_us)
 {
-    if (now_us - *last_us < every_us) {
+    if (gv_elapsed_us(now_us, *last_us) < every_us) {
         return false;
     }
     *last_us = now_us;
@@ -410,7 +404,8 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     if (!node->started || node->ending != GV_RUNNING) {
         return;
     }
-    if (node->config.checkpoint_s > 0 && now_us - node->checkpoint_us > node->config.checkpoint_s * 1000000u) {
+    if (node->config.checkpoint_s > 0 &&
+        gv_elapsed_us(now_us, node->checkpoint_us) > node->config.checkpoint_s * 1000000u) {
         node->checkpoint_us = now_us;
         (void)gv_node_checkpoint(node);
     }
@@ -418,10 +413,10 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
         struct gv_mail mail = {.kind = GV_MAIL_EVALUATE};
         (void)gv_mailbox_try_put(node->trainer.in, &mail);
     }
-    if (node->peers_dirty && now_us - node->peers_us > PEERS_SAVE_US) {
+    if (node->peers_dirty && gv_elapsed_us(now_us, node->peers_us) > PEERS_SAVE_US) {
         gv_node_save_peers(node);
     }
-    if (node->trust_dirty && now_us - node->trust_us > TRUST_SAVE_US) {
+    if (node->trust_dirty && gv_elapsed_us(now_us, node->trust_us) > TRUST_SAVE_US) {
         gv_node_save_trust(node);
     }
     if (due(&node->invites_us, now_us, INVITES_US)) {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gv/limits.h"
 #include "inbound.h"
 #include "zap.h"
@@ -270,7 +271,7 @@ static void dialled_events(struct gv_net *net, struct slot *slot)
 /* Frees a lost or overdue dialled link and says so. Called after its last frames were read. */
 static void settle_dialled(struct gv_net *net, struct slot *slot)
 {
-    uint64_t age_us = net->now_us - slot->since_us;
+    uint64_t age_us = gv_elapsed_us(net->now_us, slot->since_us);
     uint32_t link = slot->link;
     uint32_t dial = slot->dial;
     if (slot->state == SLOT_CONNECTING && (slot->lost || age_us > DIAL_TIMEOUT_US)) {
@@ -354,7 +355,7 @@ static struct slot *slot_of_route(struct gv_net *net, const struct route *route,
     }
     struct slot *slot = take_slot(net);
     if (slot == NULL) {
-        gv_inbound_kick(&net->inbound, connection);
+        gv_inbound_kick(connection);
         return NULL;
     }
     slot->state = SLOT_UP;
@@ -463,15 +464,15 @@ static void sweep(struct gv_net *net)
 {
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct slot *slot = &net->slot[i];
-        if (slot->state == SLOT_CLOSING && net->now_us - slot->since_us > CLOSE_FLUSH_US) {
+        if (slot->state == SLOT_CLOSING && gv_elapsed_us(net->now_us, slot->since_us) > CLOSE_FLUSH_US) {
             struct gv_connection *connection = gv_inbound_of_link(&net->inbound, slot->link);
             if (connection != NULL) {
-                gv_inbound_kick(&net->inbound, connection);
+                gv_inbound_kick(connection);
             }
             free_slot(net, slot, 0);
         }
     }
-    if (net->now_us - net->swept_us < 1000000u) {
+    if (gv_elapsed_us(net->now_us, net->swept_us) < 1000000u) {
         return;
     }
     net->swept_us = net->now_us;
@@ -479,7 +480,7 @@ static void sweep(struct gv_net *net)
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct slot *slot = &net->slot[i];
         uint64_t allowed = slot->delivered_bytes + 8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX +
-                           (net->now_us - slot->since_us) / 1000000u * 64u;
+                           gv_elapsed_us(net->now_us, slot->since_us) / 1000000u * 64u;
         if (slot->state == SLOT_UP && slot->held >= 0 && gv_received_bytes(slot->held) > allowed) {
             uint32_t link = slot->link;
             free_slot(net, slot, 0);
@@ -516,7 +517,7 @@ static void step_dialled(struct gv_net *net, struct slot *slot)
 void gv_net_step(struct gv_net *net, uint64_t now_us)
 {
     net->now_us = now_us;
-    bool all = now_us - net->looked_us > 900000u;
+    bool all = gv_elapsed_us(now_us, net->looked_us) > 900000u;
     net->looked_us = all ? now_us : net->looked_us;
     if (all || net->zap_watch.check) {
         net->zap_watch.check = false;

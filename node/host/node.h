@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "clock.h"
 #include "config.h"
 #include "control.h"
 #include "daemon.h"
@@ -142,9 +143,6 @@ struct gv_node {
     bool leaving;
     struct gv_diag diag;
 };
-
-/** Monotonic microseconds. */
-uint64_t gv_now_us(void);
 
 /** Gives an event to the core (stamping its times) and acts on the effects, and on the events those cause. */
 void gv_node_event(struct gv_node *node, struct gv_event *event);

@@ -18,7 +18,13 @@
 
 void gv_reexec(char *const arguments[])
 {
-    (void)execv("/proc/self/exe", arguments);
+    char path[4096]; /* by its own name, or tools would show the process as "exe" */
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length > 0) {
+        path[length] = '\0';
+        (void)execv(path, arguments);
+    }
+    (void)execv("/proc/self/exe", arguments); /* the file was replaced meanwhile: its old self still runs */
 }
 
 /* Our own arguments, from the kernel: libraries have none to ask. The memory lives until the next exec. */

@@ -141,7 +141,8 @@ static json_t *status(struct gv_node *node)
     set_count(reply, "exchanges_failed", stats.exchanges_failed);
     set_count(reply, "exchanges_refused", stats.exchanges_refused);
     set_count(reply, "exchanges_in_doubt", stats.exchanges_doubt);
-    set_real(reply, "last_exchange_s", (double)(now_us - stats.last_exchange_us) / 1e6, stats.last_exchange_us > 0);
+    set_real(reply, "last_exchange_s", (double)gv_elapsed_us(now_us, stats.last_exchange_us) / 1e6,
+             stats.last_exchange_us > 0);
     set_count(reply, "bytes_sent", net.bytes_out);
     set_count(reply, "bytes_received", net.bytes_in);
     set_count(reply, "rss_bytes", resident_bytes());
@@ -175,7 +176,7 @@ static json_t *one_peer(const struct gv_node *node, const struct gv_peer_info *p
     set_count(object, "incarnation", peer->ref.incarnation);
     set_real(object, "score", from_q16(peer->score), true);
     set_real(object, "rtt_ms", (double)peer->rtt_us / 1000.0, peer->rtt_us > 0);
-    set_real(object, "heard_s", (double)(now_us - peer->heard_us) / 1e6, peer->heard_us > 0);
+    set_real(object, "heard_s", (double)gv_elapsed_us(now_us, peer->heard_us) / 1e6, peer->heard_us > 0);
     (void)json_object_set_new(object, "endpoint",
                               json_string(record != NULL && record->endpoint_count > 0 ? record->endpoints[0] : ""));
     (void)json_object_set_new(object, "last_error",

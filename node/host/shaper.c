@@ -3,6 +3,8 @@
  */
 #include "shaper.h"
 
+#include "clock.h"
+
 void gv_shaper_set(struct gv_shaper *shaper, uint64_t bytes_per_s)
 {
     shaper->bytes_per_s = bytes_per_s;
@@ -21,7 +23,7 @@ bool gv_shaper_put(struct gv_shaper *shaper, const struct gv_mail *mail, uint32_
 
 static void refill(struct gv_shaper *shaper, uint64_t now_us)
 {
-    uint64_t elapsed_us = now_us - shaper->updated_us;
+    uint64_t elapsed_us = gv_elapsed_us(now_us, shaper->updated_us);
     elapsed_us = elapsed_us > 1000000u ? 1000000u : elapsed_us;
     int64_t full = (int64_t)(shaper->bytes_per_s / 4);
     shaper->tokens += (int64_t)(shaper->bytes_per_s * elapsed_us / 1000000u);

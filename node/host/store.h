@@ -48,9 +48,6 @@ bool gv_store_exists(const char *dir);
 /** Takes the lock of a DIR for this process; GV_ERR_IN_USE names the process that holds it. Returns a descriptor. */
 GV_NODISCARD enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag);
 
-/** Writes this process's number into the lock, for the message of who comes second: after a fork. */
-void gv_store_lock_claim(int fd);
-
 /** Membership chain. */
 GV_NODISCARD enum gv_err gv_store_save_member(const char *dir, const struct gv_chain *chain, struct gv_diag *diag);
 GV_NODISCARD enum gv_err gv_store_load_member(const char *dir, struct gv_chain *chain, struct gv_diag *diag);

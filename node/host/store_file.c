@@ -274,6 +274,17 @@ void gv_store_discard(const char *dir, bool folder)
     }
 }
 
+/* Writes this process's number into the lock, for the message of who comes second. */
+static void sign_lock(int fd)
+{
+    char text[32];
+    int used = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    /* Only for people to read: a full disk must not keep a node from starting. */
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)used, 0) != used) {
+        return;
+    }
+}
+
 enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag)
 {
     char path[GV_STORE_PATH_MAX];
@@ -298,17 +309,7 @@ enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag)
                            "%s: in use by another process%s%s; stop it first (`grapevine stop %s`)", dir,
                            holder[0] != '\0' ? ", " : "", holder, dir);
     }
-    gv_store_lock_claim(lock);
+    sign_lock(lock);
     *fd = lock;
     return GV_OK;
-}
-
-void gv_store_lock_claim(int fd)
-{
-    char text[32];
-    int used = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    /* Only for people to read: a full disk must not keep a node from starting. */
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)used, 0) != used) {
-        return;
-    }
 }

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "data.h"
 #include "merge.h"
 
@@ -45,13 +45,6 @@ struct work {
     double loss_sum, correct;
 };
 
-static uint64_t clock_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 static uint64_t q16(double value)
 {
     return value > 0 && isfinite(value) ? (uint64_t)(value * 65536.0) : 0;
@@ -75,7 +68,7 @@ static void commit_slice(struct work *work, struct copy *copy, size_t count)
 {
     size_t offset = copy->done;
     if (offset == 0) {
-        uint64_t now_us = clock_us();
+        uint64_t now_us = gv_now_us();
         copy->serve = work->pins == 0 && (now_us - work->served_us > SERVE_US || !may_step(work));
         work->served_us = copy->serve ? now_us : work->served_us;
     }
@@ -164,13 +157,21 @@ static const struct gv_samples *evaluation_samples(const struct work *work)
     return work->data.test.count > 0 ? &work->data.test : &work->data.train;
 }
 
+/* A node alone serves what it has; one that trains no more serves what its last merges made of it. */
+static void refresh_served(struct work *work)
+{
+    if (work->pins == 0) {
+        memcpy(work->trainer->served, gv_learner_state(work->learner), work->trainer->parameters * sizeof(float));
+    }
+}
+
 static void start_evaluation(struct work *work)
 {
     if (work->evaluating || !work->trainer->trains) {
         return;
     }
-    if (!work->merged_since_refresh && work->pins == 0) { /* alone: what it has is what it serves */
-        memcpy(work->trainer->served, gv_learner_state(work->learner), work->trainer->parameters * sizeof(float));
+    if (!work->merged_since_refresh || !may_step(work)) {
+        refresh_served(work);
     }
     work->merged_since_refresh = false;
     work->evaluating = true;
@@ -227,9 +228,9 @@ static void report(struct work *work, uint64_t now_us, bool round)
 
 static void train_step(struct work *work)
 {
-    uint64_t start_us = clock_us();
+    uint64_t start_us = gv_now_us();
     double loss = (double)gv_learner_step(work->learner);
-    uint64_t end_us = clock_us();
+    uint64_t end_us = gv_now_us();
     work->steps++;
     work->compute_us += end_us - start_us;
     work->loss = work->steps == 1 ? loss : work->loss + 0.02 * (loss - work->loss);
@@ -254,7 +255,7 @@ static void obey(struct work *work, const struct gv_mail *mail)
     switch (mail->kind) {
     case GV_MAIL_TRAIN:
         work->train = mail->value != 0;
-        work->mark_us = clock_us();
+        work->mark_us = gv_now_us();
         work->reported_us = work->mark_us;
         work->reported_steps = work->steps;
         return;
@@ -313,19 +314,19 @@ static void run(struct work *work)
 {
     uint64_t debt_us = 0;
     int wait_ms = 0;
-    work->mark_us = work->reported_us = clock_us();
+    work->mark_us = work->reported_us = gv_now_us();
     while (!work->asked_to_stop) {
         struct gv_mail mail;
         bool stepping = may_step(work);
         bool busy = work->copy_count > 0 || work->evaluating;
         int timeout = busy ? 0 : (stepping ? wait_ms : -1);
-        uint64_t rest_us = timeout > 0 ? clock_us() : 0;
+        uint64_t rest_us = timeout > 0 ? gv_now_us() : 0;
         wait_ms = 0;
         while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout)) {
             obey(work, &mail);
             timeout = 0;
         }
-        work->mark_us += rest_us > 0 ? clock_us() - rest_us : 0; /* a rest that the person asked for is no lost time */
+        work->mark_us += rest_us > 0 ? gv_now_us() - rest_us : 0; /* a rest that the person asked for is no lost time */
         if (work->copy_count > 0) {
             advance_copy(work);
         } else if (work->evaluating) {
@@ -335,11 +336,11 @@ static void run(struct work *work)
             uint64_t before_us = work->compute_us;
             train_step(work);
             wait_ms = rest_ms(work, &debt_us, work->compute_us - before_us);
-            uint64_t now_us = clock_us();
+            uint64_t now_us = gv_now_us();
             work->wall_us += now_us - work->mark_us;
             work->mark_us = now_us;
         } else {
-            work->mark_us = clock_us();
+            work->mark_us = gv_now_us();
         }
     }
 }

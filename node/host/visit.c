@@ -1,5 +1,5 @@
 /*
- * A visit: see visit.h. One DEALER per seed, thrown away afterwards; libzmq never reconnects by itself.
+ * A visit: see visit.h. One DEALER per seed, thrown away afterwards.
  */
 #include "visit.h"
 
@@ -13,9 +13,10 @@
 #include "manifest_text.h"
 #include "wire.h"
 
-#define ANSWER_MS 3300   /* connecting, the encrypted handshake and WELCOME */
-#define MANIFEST_MS 6000 /* a quarter of a megabyte over a slow line */
-#define LAST_WORDS_MS 1000
+#define ANSWER_MS 3300    /* connecting, the encrypted handshake and WELCOME */
+#define MANIFEST_MS 6000  /* a quarter of a megabyte over a slow line */
+#define LAST_WORDS_MS 200 /* for frames that the monitor has overtaken */
+#define RECONNECT_MS 60000
 #define FRAMES_MAX 64 /* of other kinds before we give up on a seed */
 
 /* One attempt at one seed. */
@@ -40,11 +41,15 @@ static bool set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
+/*
+ * Not RECONNECT_IVL -1 and IMMEDIATE 1, as for links: with those libzmq 4.3 throws away what has arrived but is not
+ * read yet when the connection ends, and a REFUSE is just that. A reconnect after a minute comes too late to do harm.
+ */
 static bool configure(void *socket, const struct gv_visit *visit, const struct gv_seed *seed)
 {
     int64_t frame_max = GV_FRAME_BYTES_MAX + GV_CURVE_OVERHEAD_BYTES;
     return set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) &&
-           set_int(socket, ZMQ_RECONNECT_IVL, -1) && set_int(socket, ZMQ_IMMEDIATE, 1) &&
+           set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) && set_int(socket, ZMQ_IMMEDIATE, 0) &&
            set_int(socket, ZMQ_RCVHWM, 8) && set_int(socket, ZMQ_IPV6, visit->family == GV_FAMILY_IPV4 ? 0 : 1) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
            zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, seed->curve.b, GV_KEY_BYTES) == 0 &&

@@ -367,6 +367,11 @@ bool vnet_saw(const struct vnet *net, uint32_t index, enum gv_effect_kind kind)
     return net->nodes[index].saw[kind];
 }
 
+uint32_t vnet_logged(const struct vnet *net, uint32_t index, enum gv_log_code code)
+{
+    return net->nodes[index].logged[code];
+}
+
 enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t index)
 {
     return net->nodes[index].last_alarm;

@@ -82,6 +82,7 @@ bool vnet_has_peer(const struct vnet *net, uint32_t node, uint32_t other, bool a
 bool vnet_connected(const struct vnet *net); /* active views of live nodes form one component */
 uint32_t vnet_commits(const struct vnet *net, uint32_t node);
 bool vnet_saw(const struct vnet *net, uint32_t node, enum gv_effect_kind kind);
+uint32_t vnet_logged(const struct vnet *net, uint32_t node, enum gv_log_code code); /* since its creation */
 GV_NODISCARD enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t node);
 uint64_t vnet_manifest_version(const struct vnet *net, uint32_t node);
 uint64_t vnet_trace(const struct vnet *net); /* hash of all effects so far */

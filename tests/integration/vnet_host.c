@@ -414,6 +414,8 @@ static void do_effect(struct vnet *net, uint32_t index, const struct gv_effect *
         node->last_alarm = fx->reason;
         break;
     case GV_FX_LOG:
+        node->logged[fx->u.log.code]++;
+        break;
     case GV_FX_SETTLED:
     case GV_FX_STOPPED:
     case GV_FX_GONE:

@@ -81,6 +81,7 @@ struct node {
     struct gv_core_manifest manifest;
     uint32_t commits;
     bool saw[GV_FX_GONE + 1];
+    uint32_t logged[GV_LOG_COUNT];
     enum gv_err last_alarm;
     uint64_t sent_incarnation;
 };

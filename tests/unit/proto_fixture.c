@@ -139,6 +139,7 @@ void example_manifest(struct gv_manifest *manifest, const struct fixture *f)
         "scaling=standard", "mean=5.8,3,3.8,1.2", "deviation=0.8,0.4,1.7,0.7",
     };
     gv_manifest_defaults(manifest);
+    manifest->training.rate = 0.1f; /* what the examples of PROTOCOL.md show, whatever the default */
     struct gv_diag diag;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         cr_assert(gv_manifest_set(manifest, settings[i], &diag) == GV_OK, "%s", diag.text);

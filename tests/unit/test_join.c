@@ -28,7 +28,7 @@ static char token[GV_TOKEN_CHARS_MAX + 1];
 static char endpoint[GV_ENDPOINT_BYTES_MAX + 1];
 static char data_spec[300];
 static enum manner manner;
-static int connection; /* the visitor's, as a descriptor */
+static int connection; /* the visitor's, as a descriptor of our own: its number may soon be another's */
 static enum gv_err refusal;
 static void *context;
 static void *router;
@@ -91,7 +91,7 @@ static void refuse(const zmq_msg_t *to)
     struct gv_msg msg = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = (uint32_t)refusal}};
     send_to(to, &msg, NULL);
     if (manner == CLOSES) { /* as a daemon does, once the frame has had a moment to leave */
-        (void)usleep(10000);
+        (void)usleep(30000);
         (void)shutdown(connection, SHUT_RDWR);
     }
 }
@@ -143,13 +143,16 @@ static void *seed_main(void *unused)
         (void)zmq_msg_init(&from);
         (void)zmq_msg_init(&frame);
         bool alive = zmq_msg_recv(&from, router, 0) >= 0 && zmq_msg_recv(&frame, router, 0) >= 0;
-        connection = alive ? zmq_msg_get(&frame, ZMQ_SRCFD) : -1;
+        connection = alive ? dup(zmq_msg_get(&frame, ZMQ_SRCFD)) : -1;
         if (alive && gv_wire_decode(&msg, &bulk, zmq_msg_data(&frame), zmq_msg_size(&frame)) == GV_OK) {
             if (msg.kind == GV_KIND_HELLO) {
                 answer_hello(&from, &msg);
             } else if (msg.kind == GV_KIND_MANIFEST_WANT) {
                 give_manifest(&from);
             }
+        }
+        if (connection >= 0) {
+            (void)close(connection);
         }
         (void)zmq_msg_close(&from);
         (void)zmq_msg_close(&frame);
