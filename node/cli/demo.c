@@ -32,9 +32,9 @@
 #define POLL_S 0.25
 /* Training by everybody together, as a share of --seconds of one processor: what the models to compare with cost again,
  * twice, side by side. */
-#define WORK_SHARE 0.3
+#define WORK_SHARE 0.2
 /* A node may use this much more of a processor than its share of the work needs: eight of them disturb each other. */
-#define CPU_RESERVE 1.35
+#define CPU_RESERVE 1.2
 /* When, in parts of the whole. */
 #define KILL_AT 0.35
 #define RETURN_AT 0.5

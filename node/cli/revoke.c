@@ -72,11 +72,35 @@ static enum gv_err find_invite(struct gv_id *id, const char *dir, const char *te
                        text);
 }
 
+/* A running daemon has seen more than the disk shows. None running is fine. */
+static enum gv_err keep_users_of_daemon(struct revoking *r, struct gv_diag *diag)
+{
+    char hex[2 * GV_ID_BYTES + 1];
+    struct gv_diag none;
+    json_t *reply = NULL;
+    gv_id_hex(hex, &r->entry.target, 2 * GV_ID_BYTES);
+    if (gv_cli_call(r->node.dir, json_pack("{s:s,s:s}", "cmd", "invite_users", "invite", hex), &reply, &none) != GV_OK) {
+        return GV_OK;
+    }
+    enum gv_err err = GV_OK;
+    size_t index;
+    json_t *user;
+    json_array_foreach(json_object_get(reply, "users"), index, user)
+    {
+        struct gv_id id;
+        if (err == GV_OK && json_is_string(user) && gv_id_parse(&id, json_string_value(user)) == GV_OK) {
+            err = keep(&r->entry, &id, diag);
+        }
+    }
+    json_decref(reply);
+    return err;
+}
+
 /* Everyone known to have come in through this invite stays. */
 static enum gv_err keep_users(struct revoking *r, struct gv_diag *diag)
 {
     struct gv_id users[GV_KEPT_IDS_MAX];
-    enum gv_err err = GV_OK;
+    enum gv_err err = keep_users_of_daemon(r, diag);
     uint32_t count = gv_trust_users(r->trust, &r->entry.target, users, GV_KEPT_IDS_MAX);
     for (uint32_t i = 0; i < count && i < GV_KEPT_IDS_MAX && err == GV_OK; i++) {
         err = keep(&r->entry, &users[i], diag);

@@ -147,7 +147,7 @@ static enum gv_err check_record(struct gv_core *core, const struct gv_msg_hello 
     struct gv_peer *p = &core->peers[*peer];
     if (ref->incarnation > p->ref.incarnation && p->link != GV_NOBODY) {
         gv_views_remove(core, *peer, true); /* it has started anew and knows nothing of us */
-        gv_links_close(core, p->link, GV_ERR_STALE);
+        gv_links_close_peer(core, *peer, GV_ERR_STALE);
     }
     enum gv_err err = gv_peers_update(core, *peer, ref);
     if (err == GV_ERR_STALE) {
@@ -220,13 +220,16 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
         refuse(core, link, &hello->self.id, GV_ERR_CROWDED, 0, 5000);
         return;
     }
-    if (!gv_links_verify(core, link, peer)) {
+    enum gv_place place = gv_links_verify(core, link, peer);
+    if (place == GV_PLACE_NONE) {
         refuse(core, link, &hello->self.id, GV_ERR_DUPLICATE, 0, 0);
         return;
     }
     core->links[link].told = core->self_version;
     fill_hello(core, gv_fx_send(core, link, GV_KIND_WELCOME));
-    verified(core, link, 0, hello);
+    if (place != GV_PLACE_SPARE) {
+        verified(core, link, 0, hello);
+    }
 }
 
 static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_event *event)
@@ -252,9 +255,16 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
         return;
     }
     uint32_t why = dial->why;
+    if (dial->kind == GV_DIAL_SEED && dial->index < GV_SEEDS_MAX) {
+        core->seeds[dial->index] = hello->self.id;
+        core->seed_met[dial->index] = true;
+    }
     gv_links_dial_over(core, core->links[link].dial, GV_OK);
-    if (!gv_links_verify(core, link, peer)) {
+    enum gv_place place = gv_links_verify(core, link, peer);
+    if (place == GV_PLACE_NONE) {
         gv_links_close(core, link, GV_ERR_DUPLICATE);
+    }
+    if (place == GV_PLACE_NONE || place == GV_PLACE_SPARE) {
         gv_views_verified(core, core->peers[peer].link, why);
         gv_rounds_verified(core, core->peers[peer].link);
         return;

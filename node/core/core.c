@@ -97,10 +97,12 @@ static bool is_request(enum gv_kind kind)
     }
 }
 
-/* Chunks and credit are limited by credit itself; all else by tokens. */
-static bool within_rate(struct gv_core *core, struct gv_link *link, enum gv_kind kind)
+/* Chunks and credit are limited by credit itself, the rest of the exchange that we are in by its own order; all else by
+ * tokens. */
+static bool within_rate(struct gv_core *core, struct gv_link *link, const struct gv_msg *msg)
 {
-    if (kind == GV_KIND_CHUNK || kind == GV_KIND_CREDIT) {
+    enum gv_kind kind = msg->kind;
+    if (kind == GV_KIND_CHUNK || kind == GV_KIND_CREDIT || gv_exchange_awaits(core, link->peer, msg)) {
         return true;
     }
     return gv_bucket_take(&link->messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST) &&
@@ -209,7 +211,7 @@ static void on_message(struct gv_core *core, const struct gv_event *event)
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }
-    if (!within_rate(core, link, kind)) {
+    if (!within_rate(core, link, event->u.msg.msg)) {
         gv_score_add(core, link->peer, GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
         gv_fx_drop(core, event->u.msg.handle);
         return;
@@ -363,7 +365,7 @@ static void close_bad(struct gv_core *core)
             uint32_t peer = core->links[i].peer;
             gv_views_remove(core, peer, false);
             core->peers[peer].dial_after_us = core->now_us + core->config.backoff_us;
-            gv_links_close(core, i, (enum gv_err)core->peers[peer].last_error);
+            gv_links_close_peer(core, peer, (enum gv_err)core->peers[peer].last_error);
         }
     }
 }

@@ -89,7 +89,10 @@ struct gv_link {
     bool dialled;
     uint16_t peer;
     uint16_t dial; /* GREETED: row of the dial */
+    bool theirs;   /* a spare that the far side, which dialled both, will close */
     uint64_t since_us, heard_us, used_us;
+    uint64_t offered_us; /* OFFER last sent */
+    uint64_t spare_us;   /* since when there is a better link to the same peer; 0: this is the one */
     uint64_t trust_us;    /* TRUST_HAVE last sent */
     uint64_t manifest_us; /* MANIFEST_WANT last sent */
     uint32_t srtt_us, rttvar_us;
@@ -104,6 +107,7 @@ struct gv_dial {
     uint8_t why;
     uint16_t link; /* once up */
     uint32_t number;
+    uint32_t index; /* BOOK, SEED */
     uint64_t until_us;
     struct gv_id id; /* PEER */
 };
@@ -206,6 +210,7 @@ struct gv_fetch {
     uint64_t age;
     uint32_t codec, chunk_bytes, chunk_count;
     uint32_t applying, applied;
+    uint32_t tries; /* in vain, in a row */
 };
 
 struct gv_pin {
@@ -243,8 +248,10 @@ struct gv_core {
     uint32_t dials_used, dial_number;
     struct gv_bucket admissions;
 
-    uint64_t promote_us, swap_us, book_us, seed_us, book_wait_us, sample_us;
+    uint64_t promote_us, swap_us, book_us, seed_us, book_wait_us, sample_us, sample_wait_us;
     uint32_t book_count, seed_count, seed_next;
+    struct gv_id seeds[GV_SEEDS_MAX]; /* whose they turned out to be */
+    bool seed_met[GV_SEEDS_MAX];
     uint64_t shuffle_us, shuffle_nonce;
     uint64_t started_us;
     uint64_t probe_us;
@@ -334,7 +341,14 @@ uint32_t gv_links_find(const struct gv_core *core, uint32_t handle);
 uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state state);
 void gv_links_close(struct gv_core *core, uint32_t link, enum gv_err reason); /* emits CLOSE, then forgets */
 void gv_links_forget(struct gv_core *core, uint32_t link, enum gv_err reason);
-bool gv_links_verify(struct gv_core *core, uint32_t link, uint32_t peer); /* false: the link was closed */
+void gv_links_close_peer(struct gv_core *core, uint32_t peer, enum gv_err reason); /* all links to it */
+enum gv_place {
+    GV_PLACE_ONLY,   /* the only link to its peer */
+    GV_PLACE_BETTER, /* takes the place of an older one, which becomes the spare */
+    GV_PLACE_SPARE,  /* the older one is better; this one is closed in a moment */
+    GV_PLACE_NONE,   /* a third: not wanted */
+};
+GV_NODISCARD enum gv_place gv_links_verify(struct gv_core *core, uint32_t link, uint32_t peer);
 bool gv_links_dial(struct gv_core *core, uint32_t peer, uint32_t why);
 bool gv_links_dial_index(struct gv_core *core, enum gv_dial_kind kind, uint32_t index);
 uint32_t gv_links_dial_find(const struct gv_core *core, uint32_t number);
@@ -378,6 +392,7 @@ void gv_probe_link_lost(struct gv_core *core, uint32_t peer);
 void gv_probe_dial_failed(struct gv_core *core, uint32_t peer);
 void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 bool gv_probe_suspected(const struct gv_core *core, uint32_t peer);
+void gv_probe_ping(struct gv_core *core, uint32_t link);
 void gv_probe_tell_all(struct gv_core *core);
 void gv_probe_sign(struct gv_core *core);
 void gv_probe_tick(struct gv_core *core);
@@ -396,6 +411,7 @@ void gv_exchange_applied(struct gv_core *core, uint64_t nonce, uint32_t index, e
 void gv_exchange_merged(struct gv_core *core, uint64_t nonce);
 void gv_exchange_link_gone(struct gv_core *core, uint32_t link);
 void gv_exchange_verified(struct gv_core *core, uint32_t link);
+bool gv_exchange_awaits(const struct gv_core *core, uint32_t peer, const struct gv_msg *msg);
 void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell);
 bool gv_exchange_idle(const struct gv_core *core);
 void gv_exchange_tick(struct gv_core *core);
@@ -412,11 +428,14 @@ bool gv_transfer_credit(struct gv_core *core, uint32_t credit);
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome);
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer);
 void gv_outcome_duration(struct gv_core *core, uint64_t us);
+uint64_t gv_outcome_median(const struct gv_core *core);
+uint64_t gv_outcome_limit(const struct gv_core *core);
 uint64_t gv_outcome_patience(const struct gv_core *core);
 
 /* rounds.c */
 void gv_rounds_due(struct gv_core *core);
 void gv_rounds_done(struct gv_core *core);
+void gv_rounds_refused(struct gv_core *core);
 void gv_rounds_failed(struct gv_core *core);
 void gv_rounds_verified(struct gv_core *core, uint32_t link);
 void gv_rounds_dial_failed(struct gv_core *core, const struct gv_id *id);

@@ -32,7 +32,7 @@
 #include "gv/chunks.h"
 
 #define ASK_AGAIN_US GV_SECOND
-#define BUSY_MIN_MS 20u
+#define BUSY_MIN_MS 2u
 #define MISMATCH_BACKOFF_US (10 * GV_SECOND)
 #define BUSY_BACKOFF_MAX_MS 30000u
 #define CHUNKS_PER_SECOND 8 /* size aimed at: a control message waits at most an eighth of a second behind one */
@@ -40,6 +40,28 @@
 bool gv_exchange_idle(const struct gv_core *core)
 {
     return core->exchange.phase == GV_EXCHANGE_IDLE;
+}
+
+bool gv_exchange_awaits(const struct gv_core *core, uint32_t peer, const struct gv_msg *msg)
+{
+    const struct gv_exchange *x = &core->exchange;
+    uint64_t nonce = 0;
+    switch (msg->kind) {
+    case GV_KIND_ACCEPT:
+        nonce = msg->u.offer.nonce;
+        break;
+    case GV_KIND_BUSY:
+    case GV_KIND_DONE:
+    case GV_KIND_COMMIT:
+    case GV_KIND_COMMITTED:
+    case GV_KIND_ABORT:
+        nonce = msg->u.exchange.nonce;
+        break;
+    default:
+        return false;
+    }
+    bool running = x->phase != GV_EXCHANGE_IDLE && x->phase != GV_EXCHANGE_MERGING && x->nonce == nonce;
+    return running && peer != GV_NOBODY && gv_id_equal(&x->peer, &core->peers[peer].ref.id);
 }
 
 static bool has_link(const struct gv_exchange *x)
@@ -202,6 +224,7 @@ static void send_offer(struct gv_core *core)
     fill_offer(core, gv_fx_send(core, x->link, GV_KIND_OFFER));
     x->phase = GV_EXCHANGE_OFFERED;
     x->progress_us = core->now_us;
+    core->links[x->link].offered_us = core->now_us;
 }
 
 void gv_exchange_offer(struct gv_core *core, uint32_t peer)
@@ -253,8 +276,7 @@ static enum gv_err judge_offer(const struct gv_core *core, const struct gv_msg_o
 
 static uint32_t busy_hint_ms(const struct gv_core *core)
 {
-    uint32_t n = core->duration_count < GV_DURATIONS_MAX ? core->duration_count : GV_DURATIONS_MAX;
-    uint64_t ms = gv_fixed_median(core->durations, n) / GV_MS;
+    uint64_t ms = gv_outcome_median(core) / GV_MS;
     return ms < BUSY_MIN_MS ? BUSY_MIN_MS : (ms > BUSY_BACKOFF_MAX_MS ? BUSY_BACKOFF_MAX_MS : (uint32_t)ms);
 }
 
@@ -382,7 +404,7 @@ static void on_turned_down(struct gv_core *core, const struct gv_msg_exchange *m
     core->exchanges_refused++;
     gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &x->peer, reason, retry_ms);
     discard(core, false);
-    gv_rounds_failed(core);
+    gv_rounds_refused(core);
 }
 
 static void on_commit(struct gv_core *core, uint32_t link)
@@ -640,6 +662,14 @@ void gv_exchange_verified(struct gv_core *core, uint32_t link)
     }
 }
 
+/* When a silent partner, or one that is only just not silent, has held us up long enough. */
+static uint64_t give_up_us(const struct gv_core *core)
+{
+    const struct gv_exchange *x = &core->exchange;
+    uint64_t at = x->progress_us + gv_outcome_patience(core);
+    return x->phase == GV_EXCHANGE_STREAMING ? gv_sooner(at, x->started_us + gv_outcome_limit(core)) : at;
+}
+
 void gv_exchange_tick(struct gv_core *core)
 {
     struct gv_exchange *x = &core->exchange;
@@ -656,7 +686,7 @@ void gv_exchange_tick(struct gv_core *core)
         }
         return;
     }
-    if (core->now_us - x->progress_us < gv_outcome_patience(core)) {
+    if (core->now_us < give_up_us(core)) {
         return;
     }
     if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
@@ -677,6 +707,6 @@ uint64_t gv_exchange_deadline(const struct gv_core *core)
     case GV_EXCHANGE_ASKING:
         return gv_sooner(x->deadline_us, x->asked_us);
     default:
-        return x->progress_us + gv_outcome_patience(core);
+        return give_up_us(core);
     }
 }

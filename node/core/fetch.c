@@ -2,7 +2,7 @@
  * Finding one's place, and taking the swarm's model if ours is missing or long out of date.
  *
  *     IDLE --a link, not oriented--> ASKING: STATE to up to `donors` peers
- *     ASKING --enough replies, or 300 ms after the first, or 1.5 s-->
+ *     ASKING --enough replies, or a few round trips (30 to 300 ms) after the first, or 1.5 s-->
  *            our model is current (or nobody has another)      IDLE, oriented
  *            nobody can give one                               ASKING again, after a while
  *            else                                              REQUESTED: FETCH to a random donor
@@ -22,8 +22,11 @@
 #include "gv/chunks.h"
 
 #define REPLIES_US (1500 * GV_MS)
-#define LINGER_US (300 * GV_MS)
-#define AGAIN_US (300 * GV_MS)
+#define LINGER_MIN_US (30 * GV_MS)
+#define LINGER_MAX_US (300 * GV_MS)
+#define LINGER_TRIPS 16 /* times the first answer's: a handshake and a STATE of those we only now hear of */
+#define AGAIN_US (30 * GV_MS)
+#define AGAIN_DOUBLINGS_MAX 5 /* 0.96 s */
 #define STALL_US (10 * GV_SECOND)
 #define NO_MODEL_US (30 * GV_SECOND) /* neighbours, but no model anywhere: everyone begins at the initial one */
 #define FAR_ROUNDS 8
@@ -71,6 +74,7 @@ static void ask_all(struct gv_core *core)
     f->phase = GV_FETCH_ASKING;
     f->candidate_count = 0;
     f->first_reply_us = 0;
+    f->asked_us = core->now_us;
     f->deadline_us = core->now_us + REPLIES_US;
     for (uint32_t i = 0; i < 4 * core->config.donors; i++) { /* random picks; a repeated one is not asked twice */
         uint32_t peer = gv_peers_pick(core, is_linked);
@@ -94,6 +98,7 @@ static void finish(struct gv_core *core, bool fetched)
 {
     core->fetch.phase = GV_FETCH_IDLE;
     core->fetch.begun_us = 0;
+    core->fetch.tries = 0;
     gv_lifecycle_oriented(core, true, fetched);
 }
 
@@ -131,6 +136,13 @@ static bool request(struct gv_core *core)
     return true;
 }
 
+static uint64_t again_us(struct gv_core *core)
+{
+    uint32_t doublings = core->fetch.tries < AGAIN_DOUBLINGS_MAX ? core->fetch.tries : AGAIN_DOUBLINGS_MAX;
+    core->fetch.tries++;
+    return core->now_us + gv_rng_jitter(&core->rng, AGAIN_US << doublings, 50);
+}
+
 static void start_taking(struct gv_core *core)
 {
     struct gv_fetch *f = &core->fetch;
@@ -142,7 +154,7 @@ static void start_taking(struct gv_core *core)
     if (request(core)) {
         gv_fx_log(core, GV_LOG_FETCH_START, &f->donor, GV_OK, f->age >> 16);
     } else {
-        f->deadline_us = core->now_us + AGAIN_US; /* still ASKING: conclude() runs again, on fresh replies */
+        f->deadline_us = again_us(core); /* still ASKING: conclude() runs again, on fresh replies */
         f->candidate_count = 0;
     }
 }
@@ -189,7 +201,7 @@ static void next_donor(struct gv_core *core, enum gv_err reason)
     if (!request(core)) {
         f->phase = GV_FETCH_REQUESTED; /* keeps the stage; retried with whoever answers STATE */
         f->candidate_count = 0;
-        f->deadline_us = core->now_us + AGAIN_US;
+        f->deadline_us = again_us(core);
     }
 }
 
@@ -219,7 +231,9 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     }
     if (f->first_reply_us == 0) {
         f->first_reply_us = core->now_us;
-        f->deadline_us = gv_sooner(f->deadline_us, core->now_us + LINGER_US);
+        uint64_t linger = LINGER_TRIPS * (core->now_us - f->asked_us);
+        linger = linger < LINGER_MIN_US ? LINGER_MIN_US : gv_sooner(linger, LINGER_MAX_US);
+        f->deadline_us = gv_sooner(f->deadline_us, core->now_us + linger);
     }
     bool others_to_come = core->dials_used > 0 || core->passive_count + core->active_count > f->candidate_count;
     if (answered == f->candidate_count && (answered >= core->config.donors || !others_to_come)) {
@@ -241,6 +255,7 @@ static void on_fetch_reply(struct gv_core *core, uint32_t link, const struct gv_
     }
     f->phase = GV_FETCH_TAKING;
     f->deadline_us = core->now_us + STALL_US;
+    f->tries = 0;
 }
 
 static void on_chunk(struct gv_core *core, uint32_t link, const struct gv_event *event)

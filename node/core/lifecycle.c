@@ -308,9 +308,7 @@ static void expel(struct gv_core *core, const struct gv_id *id, enum gv_err reas
     }
     gv_views_remove(core, peer, false);
     core->peers[peer].last_error = (uint16_t)reason;
-    if (core->peers[peer].link != GV_NOBODY) {
-        gv_links_close(core, core->peers[peer].link, reason);
-    }
+    gv_links_close_peer(core, peer, reason);
 }
 
 void gv_lifecycle_revoked(struct gv_core *core, const struct gv_id *id)

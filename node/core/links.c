@@ -10,10 +10,14 @@
  *            VISITED  --10 s--> closed
  *            VERIFIED --LINK_DOWN, CLOSE--> free
  *
- * Of two verified links of one pair the one dialled by the lower id stays, on both ends. That rule settles dials that
- * crossed; a peer that dials while our link to it is no longer new has lost its end of it, and then the new link
- * wins, unless the old one was heard of within a second (five in the middle of a transfer): then it is alive, and the
- * peer dialled a seed or an address without knowing whose it is.
+ * Two links of one pair (dials that crossed; a seed or an address dialled without knowing whose it is; a peer that has
+ * lost its end of the old one) both become VERIFIED, so that nothing under way on either is lost, and then are settled
+ * by a rule that both ends know:
+ *
+ *     dialled from both ends    what the lower id dialled carries on, the other is the spare
+ *     dialled by one end        the older carries on unless it is silent; only the end that dialled closes the spare
+ *     after SPARE_US            the spare is closed if the other was heard of since, else it takes its place
+ *     the other link goes down  the spare takes its place; nobody is suspected
  *
  * Links beyond the active view are a cache for exchanges: the least recently used go first.
  */
@@ -21,9 +25,9 @@
 
 #include <string.h>
 
-#define CROSSING_US (10 * GV_SECOND) /* dials cross within the time of a slow handshake */
-#define BUSY_SILENCE_US (5 * GV_SECOND)
 #define ALIVE_SILENCE_US GV_SECOND
+#define SPARE_US (1500 * GV_MS)        /* a PING sent at once is answered by then, or the link is dead */
+#define SPARE_THEIRS_US (5 * GV_SECOND) /* theirs to close; a link that nobody closes is closed all the same */
 #define IDLE_GRACE_US (2 * GV_SECOND)
 #define DIAL_BACKOFF_US (2 * GV_SECOND)
 #define DIAL_BACKOFF_MAX 7 /* doublings: 256 s */
@@ -65,6 +69,17 @@ uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state 
     return GV_NOBODY;
 }
 
+/* Another verified link to the same peer, or GV_NOBODY. */
+static uint32_t other_link(const struct gv_core *core, uint32_t peer, uint32_t row)
+{
+    for (uint32_t i = 0; i < core->config.links_max; i++) {
+        if (i != row && core->links[i].state == GV_LINK_VERIFIED && core->links[i].peer == peer) {
+            return i;
+        }
+    }
+    return GV_NOBODY;
+}
+
 void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
 {
     struct gv_link *link = &core->links[row];
@@ -82,14 +97,16 @@ void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
     if (!verified) {
         return;
     }
-    bool last = core->peers[peer].link == row; /* else it was replaced by another */
+    bool last = core->peers[peer].link == row; /* else it was a spare */
     if (last) {
-        core->peers[peer].link = GV_NOBODY;
+        core->peers[peer].link = (uint16_t)other_link(core, peer, row);
+        last = core->peers[peer].link == GV_NOBODY;
     }
     gv_exchange_link_gone(core, row);
     gv_fetch_link_gone(core, row);
     gv_donor_link_gone(core, row);
     if (last) {
+        core->peers[peer].asked = false; /* a NEIGHBOUR that went over it has no answer any more */
         gv_fx_log(core, GV_LOG_PEER_LOST, &core->peers[peer].ref.id, reason, 0);
         gv_probe_link_lost(core, peer);
     }
@@ -101,6 +118,13 @@ void gv_links_close(struct gv_core *core, uint32_t row, enum gv_err reason)
     effect->link = core->links[row].handle;
     effect->reason = reason;
     gv_links_forget(core, row, reason);
+}
+
+void gv_links_close_peer(struct gv_core *core, uint32_t peer, enum gv_err reason)
+{
+    while (core->peers[peer].link != GV_NOBODY) { /* spares move up */
+        gv_links_close(core, core->peers[peer].link, reason);
+    }
 }
 
 bool gv_links_busy(const struct gv_core *core, uint32_t row)
@@ -119,39 +143,42 @@ bool gv_links_busy(const struct gv_core *core, uint32_t row)
     return false;
 }
 
-/* True if the link that is there already survives the new one. */
-static bool old_wins(const struct gv_core *core, const struct gv_link *old, const struct gv_link *new_link,
-                     uint32_t old_row, uint32_t peer)
+/* True if the new link carries on in place of the old one. */
+static bool new_wins(const struct gv_core *core, uint32_t peer, const struct gv_link *old, const struct gv_link *link)
 {
-    uint64_t silent_us = core->now_us - old->heard_us;
-    if (gv_links_busy(core, old_row) && silent_us < BUSY_SILENCE_US) {
-        return true;
+    if (old->dialled != link->dialled) {
+        bool we_are_lower = gv_id_compare(&core->self.id, &core->peers[peer].ref.id) < 0;
+        return link->dialled == we_are_lower;
     }
-    if (old->dialled == new_link->dialled || core->now_us - old->since_us > CROSSING_US) {
-        return silent_us < ALIVE_SILENCE_US; /* a seed or an address dialled blindly was this very peer */
-    }
-    bool we_are_lower = gv_id_compare(&core->self.id, &core->peers[peer].ref.id) < 0;
-    return old->dialled == we_are_lower;
+    return core->now_us - old->heard_us >= ALIVE_SILENCE_US;
 }
 
-bool gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
+enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
 {
     struct gv_link *link = &core->links[row];
-    uint32_t old = core->peers[peer].link;
-    if (old != GV_NOBODY && old != row && old_wins(core, &core->links[old], link, old, peer)) {
-        return false;
+    struct gv_peer *p = &core->peers[peer];
+    uint32_t old = p->link;
+    if (old != GV_NOBODY && other_link(core, peer, old) != GV_NOBODY) {
+        return GV_PLACE_NONE;
     }
     link->state = GV_LINK_VERIFIED;
     link->peer = (uint16_t)peer;
     link->since_us = link->used_us = core->now_us;
     core->links_provisional--;
-    core->peers[peer].link = (uint16_t)row;
-    core->peers[peer].dial_failures = 0;
-    core->peers[peer].dial_after_us = 0;
-    if (old != GV_NOBODY && old != row) {
-        gv_links_close(core, old, GV_ERR_DUPLICATE);
+    p->dial_failures = 0;
+    p->dial_after_us = 0;
+    if (old == GV_NOBODY) {
+        p->link = (uint16_t)row;
+        return GV_PLACE_ONLY;
     }
-    return true;
+    bool wins = new_wins(core, peer, &core->links[old], link);
+    uint32_t spare = wins ? old : row;
+    p->link = (uint16_t)(wins ? row : old);
+    core->links[spare].spare_us = core->now_us;
+    core->links[spare].theirs = !core->links[spare].dialled && core->links[old].dialled == link->dialled;
+    core->links[p->link].spare_us = 0;
+    gv_probe_ping(core, p->link); /* its answer settles which one goes */
+    return wins ? GV_PLACE_BETTER : GV_PLACE_SPARE;
 }
 
 static uint32_t dial_row(struct gv_core *core, enum gv_dial_kind kind, uint32_t why)
@@ -207,6 +234,7 @@ bool gv_links_dial_index(struct gv_core *core, enum gv_dial_kind kind, uint32_t 
     if (row == GV_NOBODY) {
         return false;
     }
+    core->dials[row].index = index;
     struct gv_effect *effect = gv_fx(core, kind == GV_DIAL_SEED ? GV_FX_DIAL_SEED : GV_FX_DIAL_BOOK);
     effect->u.dial.dial = core->dials[row].number;
     effect->u.dial.index = index;
@@ -288,18 +316,47 @@ static uint64_t link_limit(const struct gv_link *link)
         return link->since_us + GV_PROVISIONAL_US;
     case GV_LINK_VISITED:
         return link->since_us + GV_VISIT_US;
+    case GV_LINK_VERIFIED:
+        return link->spare_us == 0 ? GV_NEVER : link->spare_us + (link->theirs ? SPARE_THEIRS_US : SPARE_US);
     default:
         return GV_NEVER;
     }
 }
 
+/* The time of a spare is over. */
+static void settle_spare(struct gv_core *core, uint32_t row)
+{
+    struct gv_link *link = &core->links[row];
+    uint32_t first = core->peers[link->peer].link;
+    if (first == row) {
+        link->spare_us = 0;
+    } else if (core->links[first].heard_us <= link->spare_us) { /* silent since: it is the other that is dead */
+        gv_links_close(core, first, GV_ERR_DUPLICATE);
+        link->spare_us = 0;
+    } else if (gv_links_busy(core, row)) {
+        link->spare_us = core->now_us;
+    } else {
+        gv_links_close(core, row, GV_ERR_DUPLICATE);
+    }
+}
+
+static void link_late(struct gv_core *core, uint32_t row)
+{
+    enum gv_link_state state = core->links[row].state;
+    if (state == GV_LINK_VERIFIED) {
+        settle_spare(core, row);
+        return;
+    }
+    enum gv_err reason = state == GV_LINK_VISITED ? GV_OK : GV_ERR_STRANGER;
+    gv_score_count(core, reason);
+    gv_links_close(core, row, reason);
+}
+
 void gv_links_tick(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < core->config.links_max && core->links_provisional > 0; i++) {
+    for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
         if (link_limit(&core->links[i]) <= core->now_us && gv_fx_room(core)) {
-            bool visit = core->links[i].state == GV_LINK_VISITED;
-            gv_score_count(core, visit ? GV_OK : GV_ERR_STRANGER);
-            gv_links_close(core, i, visit ? GV_OK : GV_ERR_STRANGER);
+            link_late(core, i);
         }
     }
     for (uint32_t i = 0; i < GV_DIALS_MAX && core->dials_used > 0; i++) {
@@ -309,8 +366,8 @@ void gv_links_tick(struct gv_core *core)
             gv_links_dial_over(core, i, GV_ERR_TIMEOUT);
         }
     }
-    uint32_t spare = core->active_count + core->config.cached_links_max;
-    if (core->links_used - core->links_provisional > spare && gv_fx_room(core)) {
+    uint32_t kept = core->active_count + core->config.cached_links_max;
+    if (core->links_used - core->links_provisional > kept && gv_fx_room(core)) {
         uint32_t victim = idle_link(core);
         if (victim != GV_NOBODY) {
             gv_links_close(core, victim, GV_ERR_CROWDED);
@@ -321,7 +378,7 @@ void gv_links_tick(struct gv_core *core)
 uint64_t gv_links_deadline(const struct gv_core *core)
 {
     uint64_t at = GV_NEVER;
-    for (uint32_t i = 0; i < core->config.links_max && core->links_provisional > 0; i++) {
+    for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
         at = gv_sooner(at, link_limit(&core->links[i]));
     }
     for (uint32_t i = 0; i < GV_DIALS_MAX && core->dials_used > 0; i++) {

@@ -212,9 +212,7 @@ static void declare_dead(struct gv_core *core, struct gv_neighbour *n)
     }
     core->peers[peer].last_error = GV_ERR_TIMEOUT;
     gv_views_remove(core, peer, vouched);
-    if (core->peers[peer].link != GV_NOBODY) {
-        gv_links_close(core, core->peers[peer].link, GV_ERR_TIMEOUT);
-    }
+    gv_links_close_peer(core, peer, GV_ERR_TIMEOUT);
 }
 
 static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
@@ -284,13 +282,14 @@ static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *ms
         n->sent_us = 0;
         core->health -= core->health > 0 ? 1 : 0;
     }
+    bool probed = n->seq == pong->seq; /* else asked for by the way, perhaps before they took us up */
     bool named = false;
     n->far_count = 0;
     for (uint32_t i = 0; i < pong->neighbour_count && i < GV_ACTIVE_MAX; i++) {
         n->far[n->far_count++] = prefix(&pong->neighbours[i]);
         named = named || gv_id_equal(&pong->neighbours[i], &core->self.id);
     }
-    n->omitted = named ? 0 : (uint8_t)(n->omitted + 1);
+    n->omitted = named ? 0 : (uint8_t)(n->omitted + (probed ? 1 : 0));
     if (n->omitted >= OMITTED_MAX) {
         gv_views_demote(core, peer, false);
     }
@@ -370,6 +369,11 @@ void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *
         on_result(core, link, msg);
         break;
     }
+}
+
+void gv_probe_ping(struct gv_core *core, uint32_t link)
+{
+    (void)send_ping(core, link, false);
 }
 
 void gv_probe_tell_all(struct gv_core *core)

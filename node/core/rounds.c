@@ -8,11 +8,20 @@
  * The peer is uniform over everyone we know (active, passive, linked), not only the neighbours: the passive view is a
  * fresh sample of the swarm, and a uniform peer each time mixes fastest. A committed exchange that somebody else began
  * does not count as ours.
+ *
+ * When rounds are shorter than exchanges, exchanges of ours keep a distance of about two of their durations, so that
+ * half of the time we can take up those of others; more would only be refused (BUSY), and mix no faster.
  */
 #include "core_state.h"
 
 #define BACKOFF_US (10 * GV_MS)
 #define BACKOFF_DOUBLINGS_MAX 8 /* 2.56 s */
+#define REFUSED_US (2 * GV_MS)
+#define REFUSED_MAX_US (500 * GV_MS)
+#define REFUSED_DOUBLINGS_MAX 3
+#define SPACING 2                  /* medians between exchanges of ours: half the time is left for those of others */
+#define SPACING_MAX_US GV_SECOND
+#define LINK_OFFERS_US (4 * GV_MS) /* on one link: half of what a peer takes in messages a second */
 #define NOBODY_US (250 * GV_MS)
 #define WAIT_US (5 * GV_SECOND)
 
@@ -22,8 +31,25 @@ static bool suits(const struct gv_core *core, uint32_t peer)
     if (p->exchange_after_us > core->now_us || gv_score_bad(core, peer) || gv_probe_suspected(core, peer)) {
         return false;
     }
+    if (p->link != GV_NOBODY) {
+        return core->now_us - core->links[p->link].offered_us >= LINK_OFFERS_US;
+    }
     bool can_dial = p->role != GV_ROLE_NONE && gv_peer_dialable(p) && p->dial_after_us <= core->now_us;
-    return p->link != GV_NOBODY || can_dial;
+    return can_dial;
+}
+
+/* When the first of those who are only busy may be asked again. */
+static uint64_t soonest(const struct gv_core *core)
+{
+    uint64_t at = core->now_us + NOBODY_US;
+    for (uint32_t i = 0; i < core->peers_cap; i++) {
+        const struct gv_peer *p = &core->peers[i];
+        if (p->used && p->link != GV_NOBODY && !gv_score_bad(core, i) && !gv_probe_suspected(core, i)) {
+            uint64_t offer_us = core->links[p->link].offered_us + LINK_OFFERS_US;
+            at = gv_sooner(at, p->exchange_after_us > offer_us ? p->exchange_after_us : offer_us);
+        }
+    }
+    return at <= core->now_us ? core->now_us + GV_MS : at;
 }
 
 static void back_off(struct gv_core *core)
@@ -38,17 +64,30 @@ void gv_rounds_due(struct gv_core *core)
     if (!core->rounds.due) {
         core->rounds.due = true;
         core->rounds.attempts = 0;
-        core->rounds.next_us = core->now_us;
+        core->rounds.next_us = core->rounds.next_us < core->now_us ? core->now_us : core->rounds.next_us;
     }
 }
 
 void gv_rounds_done(struct gv_core *core)
 {
-    if (core->exchange.initiator) {
-        core->rounds.due = false;
-    }
     core->rounds.attempts = 0;
-    core->rounds.next_us = core->now_us;
+    if (!core->exchange.initiator) {
+        return;
+    }
+    core->rounds.due = false;
+    bool hurry = core->state == GV_STATE_FETCHING || core->state == GV_STATE_SETTLING;
+    uint64_t spacing = hurry ? 0 : gv_sooner(SPACING * gv_outcome_median(core), SPACING_MAX_US);
+    core->rounds.next_us = core->now_us + (spacing == 0 ? 0 : gv_rng_jitter(&core->rng, spacing, 50));
+}
+
+/* They are busy: another will do. Soon, but not as often as messages can fly. */
+void gv_rounds_refused(struct gv_core *core)
+{
+    uint64_t median = gv_outcome_median(core) / 2;
+    uint64_t wait = median < REFUSED_US ? REFUSED_US : gv_sooner(median, REFUSED_MAX_US / 8);
+    uint32_t attempts = core->rounds.attempts++;
+    wait <<= attempts < REFUSED_DOUBLINGS_MAX ? attempts : REFUSED_DOUBLINGS_MAX;
+    core->rounds.next_us = core->now_us + gv_rng_jitter(&core->rng, wait, 50);
 }
 
 void gv_rounds_failed(struct gv_core *core)
@@ -100,7 +139,7 @@ void gv_rounds_tick(struct gv_core *core)
     }
     uint32_t peer = gv_peers_pick(core, suits);
     if (peer == GV_NOBODY) {
-        r->next_us = core->now_us + NOBODY_US;
+        r->next_us = soonest(core);
         return;
     }
     if (core->peers[peer].link != GV_NOBODY) {

@@ -23,10 +23,12 @@
 #define PASSIVE_WALK 3
 #define ASK_US (5 * GV_SECOND) /* a NEIGHBOUR without reply may be repeated after this */
 #define HURRY_US (500 * GV_MS) /* between promotions while below active_min */
+#define LEARNT_US (20 * GV_MS) /* from learning of somebody to dialling it: they have learnt of us too, and dial */
 #define PROMOTIONS_MAX 3
 #define BOOK_DIALS_AT_START 5
-#define DISCOVER_RECORDS 16
-#define SAMPLE_EVERY_US (5 * GV_SECOND)
+#define DISCOVER_RECORDS 32
+#define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
+#define SAMPLE_MAX_US (30 * GV_SECOND)
 
 static bool full_of(const struct gv_core *core, uint32_t peer)
 {
@@ -61,6 +63,7 @@ static void add_active(struct gv_core *core, uint32_t peer)
         }
     }
     core->active_count++;
+    core->book_wait_us = 0;
     gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
 }
 
@@ -73,6 +76,10 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
         p->role = GV_ROLE_NONE;
         core->active_count--;
         core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
+        if (core->active_count < core->config.active_min) { /* the seeds may know more than who is left */
+            core->book_wait_us = 0;
+            core->seed_us = gv_sooner(core->seed_us, core->now_us + HURRY_US);
+        }
     } else {
         gv_peers_forget(core, peer);
     }
@@ -108,6 +115,12 @@ uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer)
     return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
 }
 
+/* A small swarm, or one that we know badly: its members should all know each other. */
+static bool knows_few(const struct gv_core *core)
+{
+    return core->active_count + core->passive_count < 2 * core->config.active_target;
+}
+
 void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
 {
     if (gv_id_equal(&ref->id, &core->self.id)) {
@@ -126,8 +139,15 @@ void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
         gv_score_count(core, GV_ERR_COPIED_KEY);
         return;
     }
-    if (peer != GV_NOBODY && gv_peers_passive_add(core, peer) && core->active_count < core->config.active_min) {
-        core->promote_us = gv_sooner(core->promote_us, core->now_us);
+    if (peer == GV_NOBODY || !gv_peers_passive_add(core, peer)) {
+        return;
+    }
+    if (core->active_count < core->config.active_target) {
+        core->promote_us = gv_sooner(core->promote_us, core->now_us + gv_rng_u64(&core->rng) % LEARNT_US);
+    }
+    if (knows_few(core)) { /* where this came from there may be more */
+        core->sample_wait_us = SAMPLE_FIRST_US;
+        core->sample_us = gv_sooner(core->sample_us, core->now_us + SAMPLE_FIRST_US);
     }
 }
 
@@ -137,12 +157,22 @@ static bool is_dialable_known(const struct gv_core *core, uint32_t peer)
     return p->role != GV_ROLE_NONE && gv_peer_dialable(p);
 }
 
+static bool coprime(uint32_t a, uint32_t b)
+{
+    while (b != 0) {
+        uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a == 1;
+}
+
 void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, const struct gv_id *except)
 {
     uint32_t start = gv_rng_below(&core->rng, core->peers_cap);
     uint32_t stride = 1 + gv_rng_below(&core->rng, core->peers_cap - 1);
-    while (core->peers_cap % stride == 0 && stride > 1) {
-        stride--; /* any stride gives a varied subset; one that divides the table would repeat rows */
+    while (!coprime(core->peers_cap, stride)) {
+        stride--; /* any stride gives a varied order; one that shares a factor with the table would miss rows */
     }
     if (count > GV_RECORDS_PER_MSG_MAX) {
         count = GV_RECORDS_PER_MSG_MAX;
@@ -153,13 +183,7 @@ void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, c
         if (!core->peers[row].used || !is_dialable_known(core, row) || gv_id_equal(&core->peers[row].ref.id, except)) {
             continue;
         }
-        bool twice = false;
-        for (uint32_t k = 0; k < msg->ref_count; k++) {
-            twice = twice || gv_id_equal(&msg->refs[k].id, &core->peers[row].ref.id);
-        }
-        if (!twice) {
-            msg->refs[msg->ref_count++] = core->peers[row].ref;
-        }
+        msg->refs[msg->ref_count++] = core->peers[row].ref;
     }
 }
 
@@ -181,12 +205,11 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 {
     uint32_t peer = core->links[link].peer;
     (void)gv_peers_passive_add(core, peer);
-    core->book_wait_us = 0;
     bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
     if (core->links[link].dialled && want && core->peers[peer].role != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
         (void)ask(core, peer);
     }
-    if ((why & GV_WHY_DISCOVER) != 0) {
+    if ((why & GV_WHY_DISCOVER) != 0 || (core->links[link].dialled && knows_few(core))) {
         gv_fx_send(core, link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
     }
 }
@@ -262,7 +285,7 @@ static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv
     }
     uint32_t ttl = msg->u.walk.ttl < ACTIVE_WALK ? msg->u.walk.ttl : ACTIVE_WALK;
     uint32_t next = gv_views_random_active(core, core->links[link].peer);
-    if (ttl == 0 || ttl == PASSIVE_WALK || next == GV_NOBODY) {
+    if (ttl == 0 || ttl == PASSIVE_WALK || next == GV_NOBODY || knows_few(core)) {
         gv_views_learn(core, &msg->refs[0]);
     }
     uint32_t newcomer = gv_peers_find(core, &msg->refs[0].id);
@@ -312,15 +335,21 @@ static bool may_promote(const struct gv_core *core, uint32_t peer)
            !gv_score_bad(core, peer);
 }
 
-/* Too few neighbours and nobody left to ask: a neighbour knows more. */
-static void ask_for_records(struct gv_core *core, bool hurry)
+static bool may_sample(const struct gv_core *core)
+{
+    return core->active_count > 0 && knows_few(core);
+}
+
+/* While we know few: a neighbour may know more. */
+static void ask_for_records(struct gv_core *core)
 {
     uint32_t peer = gv_views_random_active(core, GV_NOBODY);
-    if (!hurry || peer == GV_NOBODY || core->sample_us > core->now_us) {
-        return;
+    uint64_t wait = core->sample_wait_us == 0 ? SAMPLE_FIRST_US : 2 * core->sample_wait_us;
+    core->sample_wait_us = gv_sooner(wait, SAMPLE_MAX_US);
+    core->sample_us = core->now_us + gv_rng_jitter(&core->rng, core->sample_wait_us, 20);
+    if (peer != GV_NOBODY) {
+        gv_fx_send(core, core->peers[peer].link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
     }
-    core->sample_us = core->now_us + SAMPLE_EVERY_US;
-    gv_fx_send(core, core->peers[peer].link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
 }
 
 static void promote(struct gv_core *core)
@@ -331,13 +360,20 @@ static void promote(struct gv_core *core)
         core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
         uint32_t peer = gv_peers_pick(core, may_promote);
-        if (peer == GV_NOBODY) {
-            ask_for_records(core, hurry);
+        if (peer == GV_NOBODY || !ask(core, peer)) {
             break;
         }
-        if (!ask(core, peer)) {
-            break;
-        }
+    }
+}
+
+/* Dials the next seed, unless we are linked to it already: then there is nothing to find. */
+static void dial_seed(struct gv_core *core)
+{
+    core->seed_next = (core->seed_next + 1) % core->seed_count;
+    bool met = core->seed_next < GV_SEEDS_MAX && core->seed_met[core->seed_next];
+    uint32_t peer = met ? gv_peers_find(core, &core->seeds[core->seed_next]) : GV_NOBODY;
+    if (gv_peer_link(core, peer) == GV_NOBODY) {
+        (void)gv_links_dial_index(core, GV_DIAL_SEED, core->seed_next);
     }
 }
 
@@ -358,12 +394,11 @@ static void dial_known(struct gv_core *core)
         }
     }
     if (core->seed_us <= core->now_us) {
-        uint64_t wait = core->active_count == 0 ? core->book_wait_us : core->config.seed_dial_us;
+        uint64_t wait = hungry ? core->book_wait_us : core->config.seed_dial_us;
         bool first = core->seed_us == core->started_us;
         core->seed_us = core->now_us + gv_rng_jitter(&core->rng, wait, 20);
         for (uint32_t i = 0; i < (first ? GV_SEEDS_MAX : 1u) && i < core->seed_count; i++) {
-            core->seed_next = (core->seed_next + 1) % core->seed_count;
-            (void)gv_links_dial_index(core, GV_DIAL_SEED, core->seed_next);
+            dial_seed(core);
         }
     }
 }
@@ -381,6 +416,9 @@ void gv_views_tick(struct gv_core *core)
             (void)ask(core, peer);
         }
     }
+    if (may_sample(core) && core->sample_us <= core->now_us && gv_fx_room(core)) {
+        ask_for_records(core);
+    }
     if (gv_fx_room(core)) {
         dial_known(core);
     }
@@ -388,5 +426,6 @@ void gv_views_tick(struct gv_core *core)
 
 uint64_t gv_views_deadline(const struct gv_core *core)
 {
-    return gv_sooner(gv_sooner(core->promote_us, core->swap_us), gv_sooner(core->book_us, core->seed_us));
+    uint64_t at = gv_sooner(gv_sooner(core->promote_us, core->swap_us), gv_sooner(core->book_us, core->seed_us));
+    return may_sample(core) ? gv_sooner(at, core->sample_us) : at;
 }

@@ -200,6 +200,7 @@ static enum gv_err start_trainer(struct gv_node *node, struct gv_diag *diag)
         return err;
     }
     node->layout = layout_hash(model);
+    node->epoch = node->manifest.epoch;
     gv_model_free(&model);
     struct gv_trainer_options options = {.dir = node->dir,
                                          .config = &node->config,

@@ -167,6 +167,21 @@ static void send_frame(struct gv_node *node, uint32_t link, struct gv_msg *msg)
     }
 }
 
+/* Who is refused as no longer a member gets the signed entries first: it should not take a peer's word for it. */
+static void send_message(struct gv_node *node, uint32_t link, struct gv_msg *msg)
+{
+    if (msg->kind == GV_KIND_REFUSE &&
+        (msg->u.refuse.reason == GV_ERR_REVOKED || msg->u.refuse.reason == GV_ERR_CLOSED)) {
+        struct gv_msg *evidence = calloc(1, sizeof *evidence);
+        if (evidence != NULL) {
+            evidence->kind = GV_KIND_TRUST;
+            send_frame(node, link, evidence);
+            free(evidence);
+        }
+    }
+    send_frame(node, link, msg);
+}
+
 /* ---- dialling -------------------------------------------------------------------------------------------- */
 
 static void dial_failed(struct gv_node *node, uint32_t dial)
@@ -492,7 +507,7 @@ void gv_node_act(struct gv_node *node, struct gv_effect *effect)
 {
     switch (effect->kind) {
     case GV_FX_SEND:
-        send_frame(node, effect->link, &effect->u.msg);
+        send_message(node, effect->link, &effect->u.msg);
         return;
     case GV_FX_CLOSE:
         gv_net_close(node->net, effect->link, gv_now_us());

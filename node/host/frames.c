@@ -350,7 +350,8 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
         } else {
             on_bad(node, link, GV_ERR_RATE);
         }
-    } else if (known_peer && msg.kind == GV_KIND_TRUST) {
+    } else if (msg.kind == GV_KIND_TRUST && (known_peer || gv_net_dialled(node->net, link))) {
+        /* whom we dial may show us why it refuses us: the entries carry their own proof */
         take_trust(node, link, &msg, &bulk, bytes);
     } else {
         deliver(node, link, &msg, &bulk, GV_OK, 0, bytes); /* the core knows what an unverified link may say */

@@ -70,7 +70,7 @@ bool gv_node_checkpoint(struct gv_node *node)
         return false;
     }
     *header = (struct gv_checkpoint){.layout = node->layout,
-                                     .epoch = node->manifest.epoch,
+                                     .epoch = node->epoch,
                                      .age = stats.age,
                                      .steps = node->trainer.checkpoint.steps + node->steps,
                                      .exchanges = node->trainer.checkpoint.exchanges + stats.exchanges_done,

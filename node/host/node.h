@@ -68,6 +68,7 @@ struct gv_node {
     struct gv_config config;
     struct gv_manifest manifest;
     struct gv_hash layout;
+    uint32_t epoch; /* of the model in memory; the manifest may already name the next */
     struct gv_sign_key *sign;
     struct gv_curve_key *curve;
     struct gv_chain member;

@@ -267,6 +267,27 @@ static json_t *end(struct gv_node *node, bool leave)
     return done();
 }
 
+/* Who came in through an invite, as far as this node has seen: whoever closes it keeps them. */
+static json_t *invite_users(const struct gv_node *node, const char *text)
+{
+    struct gv_id invite;
+    struct gv_id users[GV_KEPT_IDS_MAX];
+    if (text == NULL || gv_id_parse(&invite, text) != GV_OK) {
+        return refuse(GV_ERR_USAGE, "an invite's id has 64 hexadecimal digits");
+    }
+    json_t *reply = done();
+    json_t *list = json_array();
+    uint32_t count = gv_trust_users(node->trust, &invite, users, GV_KEPT_IDS_MAX);
+    for (uint32_t i = 0; i < count && i < GV_KEPT_IDS_MAX; i++) {
+        char hex[2 * GV_ID_BYTES + 1];
+        gv_id_hex(hex, &users[i], 2 * GV_ID_BYTES);
+        (void)json_array_append_new(list, json_string(hex));
+    }
+    (void)json_object_set_new(reply, "users", list);
+    set_count(reply, "count", count);
+    return reply;
+}
+
 json_t *gv_node_request(void *context, const json_t *request)
 {
     struct gv_node *node = context;
@@ -299,9 +320,12 @@ json_t *gv_node_request(void *context, const json_t *request)
     if (strcmp(cmd, "trust") == 0) {
         return add_trust(node, json_string_value(json_object_get(request, "entry")));
     }
+    if (strcmp(cmd, "invite_users") == 0) {
+        return invite_users(node, json_string_value(json_object_get(request, "invite")));
+    }
     if (strcmp(cmd, "manifest") == 0) {
         return new_manifest(node, json_string_value(json_object_get(request, "text")));
     }
     return refuse(GV_ERR_USAGE, "unknown cmd; known are status, peers, pause, resume, stop, leave, checkpoint, trust, "
-                                "manifest, reload");
+                                "manifest, invite_users, reload");
 }

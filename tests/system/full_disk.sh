@@ -30,5 +30,8 @@ dd if=/dev/zero of=small/filler bs=4k status=none 2>/dev/null
 gv create small/c --name full --model "$MODEL" --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
 [ "$code" != 0 ] || fail 'created without room'
 says 'space'
-stop small/b
+# What it has learnt since the last checkpoint is lost, and it says so.
+good stop small/b
+ended small/b 1
+grep -q 'last checkpoint could not be written' "$T/b.log" || fail 'the lost checkpoint is not mentioned'
 stop a
