@@ -19,6 +19,9 @@
 #include "inbound.h"
 #include "zap.h"
 
+/* Credit bounds the chunks in it to four; the rest is small. At 8, four chunks with their credits and a ping filled it
+ * while the I/O thread was starved, and a chunk was lost. */
+#define SEND_QUEUE 64
 #define DIAL_TIMEOUT_US 5000000u
 #define CLOSE_FLUSH_US 200000u
 #define DEAD_ROUTES 64
@@ -101,9 +104,9 @@ static bool set_common(const struct gv_net *net, void *socket)
 {
     const struct gv_curve_public *public = gv_curve_key_public(net->key);
     int64_t frame_max = GV_FRAME_BYTES_MAX + GV_CURVE_OVERHEAD_BYTES; /* it counts ciphertext */
-    return set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_SNDHWM, 8) && set_int(socket, ZMQ_RCVHWM, 8) &&
-           set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) && set_int(socket, ZMQ_HEARTBEAT_IVL, 5000) &&
-           set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000) &&
+    return set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_SNDHWM, SEND_QUEUE) &&
+           set_int(socket, ZMQ_RCVHWM, 8) && set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) &&
+           set_int(socket, ZMQ_HEARTBEAT_IVL, 5000) && set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000) &&
            set_int(socket, ZMQ_HEARTBEAT_TTL, 15000) && /* over 65.5 s it would overflow */
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public->b, GV_KEY_BYTES) == 0 &&

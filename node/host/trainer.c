@@ -13,6 +13,8 @@
 
 #define SLICE_ELEMENTS (256u * 1024u) /* 1 MiB: a few tenths of a millisecond to copy */
 #define EVALUATION_ROWS 128u
+#define SLICE_US 1000u
+#define SLICE_WAIT_MS 3
 #define COPIES_MAX 8
 #define REPORT_US 500000u
 #define SERVE_US 1000000u /* the served model follows at most this often: writing it doubles the cost of a merge */
@@ -34,7 +36,8 @@ struct work {
     uint32_t local_steps, batch;
     uint64_t steps, steps_max, reported_steps;
     uint64_t compute_us, wall_us, mark_us, reported_us;
-    double loss; /* running mean */
+    uint64_t step_us; /* the last step's; what a boundary may spend on copies is measured by it */
+    double loss;      /* running mean */
     uint64_t pins, served_us;
     bool merged_since_refresh;
     bool asked_to_stop;
@@ -226,13 +229,21 @@ static void report(struct work *work, uint64_t now_us, bool round)
     work->reported_steps = work->steps;
 }
 
+/* How long a step boundary may last: a millisecond, or an eighth of a long step. At a millisecond alone, copying a model
+ * whose steps take 150 ms would take as many steps as it has megabytes. */
+static uint64_t boundary_us(const struct work *work)
+{
+    return work->step_us / 8 > SLICE_US ? work->step_us / 8 : SLICE_US;
+}
+
 static void train_step(struct work *work)
 {
     uint64_t start_us = gv_now_us();
     double loss = (double)gv_learner_step(work->learner);
     uint64_t end_us = gv_now_us();
     work->steps++;
-    work->compute_us += end_us - start_us;
+    work->step_us = end_us - start_us;
+    work->compute_us += work->step_us;
     work->loss = work->steps == 1 ? loss : work->loss + 0.02 * (loss - work->loss);
     bool round = work->steps % work->local_steps == 0;
     if (round || end_us - work->reported_us > REPORT_US || !may_step(work)) {
@@ -310,32 +321,48 @@ static int rest_ms(struct work *work, uint64_t *debt_us, uint64_t step_us)
     return ms;
 }
 
+/* Obeys all letters. After a slice of a checkpoint the next one is asked for within moments: worth a little waiting. */
+static void read_mail(struct work *work, int timeout_ms, uint64_t until_us)
+{
+    struct gv_mail mail;
+    while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout_ms)) {
+        obey(work, &mail);
+        timeout_ms = mail.kind == GV_MAIL_SLICE && gv_now_us() < until_us ? SLICE_WAIT_MS : 0;
+    }
+}
+
+/* Copies, or a part of an evaluation, for as long as a boundary may last. */
+static void advance(struct work *work, uint64_t until_us)
+{
+    do {
+        if (work->copy_count > 0) {
+            advance_copy(work);
+        } else if (work->evaluating) {
+            advance_evaluation(work);
+        } else {
+            return;
+        }
+    } while (gv_now_us() < until_us);
+}
+
 static void run(struct work *work)
 {
     uint64_t debt_us = 0;
     int wait_ms = 0;
     work->mark_us = work->reported_us = gv_now_us();
     while (!work->asked_to_stop) {
-        struct gv_mail mail;
-        bool stepping = may_step(work);
         bool busy = work->copy_count > 0 || work->evaluating;
-        int timeout = busy ? 0 : (stepping ? wait_ms : -1);
-        uint64_t rest_us = timeout > 0 ? gv_now_us() : 0;
+        int timeout = busy ? 0 : (may_step(work) ? wait_ms : -1);
+        uint64_t start_us = gv_now_us();
         wait_ms = 0;
-        while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout)) {
-            obey(work, &mail);
-            timeout = 0;
+        read_mail(work, timeout, start_us + boundary_us(work));
+        if (timeout > 0) { /* a rest that the person asked for is no lost time */
+            work->mark_us += gv_now_us() - start_us;
         }
-        work->mark_us += rest_us > 0 ? gv_now_us() - rest_us : 0; /* a rest that the person asked for is no lost time */
-        if (work->copy_count > 0) {
-            advance_copy(work);
-        } else if (work->evaluating) {
-            advance_evaluation(work);
-        }
+        advance(work, gv_now_us() + boundary_us(work));
         if (may_step(work)) {
-            uint64_t before_us = work->compute_us;
             train_step(work);
-            wait_ms = rest_ms(work, &debt_us, work->compute_us - before_us);
+            wait_ms = rest_ms(work, &debt_us, work->step_us);
             uint64_t now_us = gv_now_us();
             work->wall_us += now_us - work->mark_us;
             work->mark_us = now_us;
