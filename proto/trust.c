@@ -407,11 +407,11 @@ enum gv_err gv_trust_admit(const struct gv_trust *trust, const struct gv_chain *
     return gv_trust_users(trust, &invite_id, NULL, 0) >= invite->uses ? GV_ERR_USED_UP : GV_OK;
 }
 
-void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain)
+bool gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain)
 {
     const struct gv_cert *invite = own_invite(chain);
     if (invite == NULL) {
-        return;
+        return false;
     }
     struct use use = {
         .invite = gv_id_of(&invite->subject),
@@ -420,9 +420,33 @@ void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain)
     if (chain->count >= 3) {
         use.inviter = gv_id_of(&chain->link[chain->count - 3].subject);
     }
-    if (!was_seen(trust, &use.invite, &use.user)) {
-        remember_use(trust, &use);
+    if (was_seen(trust, &use.invite, &use.user)) {
+        return false;
     }
+    remember_use(trust, &use);
+    return true;
+}
+
+bool gv_trust_concerns(const struct gv_trust *trust, uint32_t index, const struct gv_chain *chain)
+{
+    struct gv_id ids[GV_CHAIN_LINKS_MAX];
+    chain_ids(ids, chain);
+    for (uint32_t i = 0; i < chain->count; i++) {
+        if (gv_id_equal(&trust->entries[index].target, &ids[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gv_trust_closed(const struct gv_trust *trust, const struct gv_id *invite)
+{
+    for (uint32_t i = 0; i < trust->count; i++) {
+        if (trust->entries[i].kind == GV_ENTRY_CLOSE && gv_id_equal(&trust->entries[i].target, invite)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t gv_trust_users(const struct gv_trust *trust, const struct gv_id *invite, struct gv_id *ids, uint32_t cap)

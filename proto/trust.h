@@ -84,7 +84,12 @@ GV_NODISCARD enum gv_err gv_trust_admit(const struct gv_trust *trust, const stru
 
 /** Remembers that this chain's member uses its invite, from HELLOs and from records alike. Bounded; the oldest are
  *  forgotten. */
-void gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
+bool gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
+
+/** True if entry `index` names a subject of this chain as its target. */
+bool gv_trust_concerns(const struct gv_trust *trust, uint32_t index, const struct gv_chain *chain);
+/** True if an entry that closes this invite is held. */
+bool gv_trust_closed(const struct gv_trust *trust, const struct gv_id *invite);
 
 /** Ids seen to have used this invite, at most cap; returns how many are known. */
 uint32_t gv_trust_users(const struct gv_trust *trust, const struct gv_id *invite, struct gv_id *ids, uint32_t cap);

@@ -39,7 +39,7 @@ only() { # DIR PATTERN
 standard='assert|ctype|errno|float|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|time'
 only include/gv '(stdarg|stdbool|stddef|stdint|stdio|string)\.h'
 only node/core '(limits|stdbool|stddef|stdint|string)\.h'
-only proto "($standard|strings)\.h|sodium\.h|msgpack.*\.h"
+only proto "($standard|strings|arpa/inet|netinet/in|fcntl|locale|unistd|sodium|msgpack.*)\.h|sys/stat\.h"
 only node/learn "($standard|strings|cblas|zlib|unistd|fcntl|immintrin|xmmintrin|pmmintrin|cpuid|dirent|fenv)\.h|sys/[a-z]+\.h|linux/[a-z]+\.h"
 
 if command -v clang-format-14 >/dev/null; then

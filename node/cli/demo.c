@@ -43,8 +43,7 @@
 
 /* The seed is fixed because the models to compare with must cut the same shards. */
 static const char *const SETTINGS[] = {
-    "seed=1",       "schedule=linear", "warmup=0.05",        "rate=0.05",
-    "momentum=0.9", "local_steps=16",  "settle=3", NULL,
+    "seed=1", "schedule=linear", "warmup=0.05", "rate=0.02", "momentum=0.9", "local_steps=16", "settle=3", NULL,
 };
 
 double gv_demo_now(void)

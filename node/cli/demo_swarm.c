@@ -23,6 +23,7 @@
 
 #include "config.h"
 #include "control.h"
+#include "daemon.h"
 
 #define ARGUMENTS_MAX 40
 #define TOKEN_CAP 8192
@@ -30,6 +31,7 @@
 #define STATUS_TIMEOUT_MS 400
 #define START_TIMEOUT_S 20.0
 #define JOIN_TIMEOUT_S 40.0
+#define JOIN_TRIES 4
 /* Of the folder for temporary folders: a control socket's path must fit into 107 characters. */
 #define BASE_CHARS_MAX 60
 
@@ -454,13 +456,22 @@ static enum gv_err start_join(struct gv_demo *demo, uint32_t index, const char *
     return spawn(demo, &command, log, -1, pid, diag);
 }
 
-static enum gv_err finish_join(struct gv_demo *demo, uint32_t index, pid_t pid, struct gv_diag *diag)
+/* Waits for a `join`; one that found nobody in time ("try later", on a busy machine) is tried again. */
+static enum gv_err finish_join(struct gv_demo *demo, uint32_t index, const char *token, pid_t pid, struct gv_diag *diag)
 {
-    if (wait_for(demo, pid, gv_demo_now() + JOIN_TIMEOUT_S) != 0) {
+    int code = wait_for(demo, pid, gv_demo_now() + JOIN_TIMEOUT_S);
+    for (int tries = 1; code == GV_EXIT_TRY_LATER && tries < JOIN_TRIES; tries++) {
+        enum gv_err err = start_join(demo, index, token, &pid, diag);
+        if (err != GV_OK) {
+            return err;
+        }
+        code = wait_for(demo, pid, gv_demo_now() + JOIN_TIMEOUT_S);
+    }
+    if (code != 0) {
         char log[300], line[LINE_CAP];
         log_path(demo, index, log, sizeof log);
         last_line(line, log);
-        return gv_diag_set(diag, GV_ERR_NET, "node %u: join: %s", index + 1, line);
+        return gv_diag_set(diag, GV_ERR_NET, "node %u: %s", index + 1, line);
     }
     enum gv_err err = configure(demo, demo->nodes[index].dir, diag);
     return err == GV_OK ? gv_demo_start(demo, index, diag) : err;
@@ -476,7 +487,7 @@ enum gv_err gv_demo_join(struct gv_demo *demo, uint32_t inviter, uint32_t first,
     }
     for (uint32_t i = 0; i < count; i++) {
         if (pids[i] > 0 && err == GV_OK) {
-            err = finish_join(demo, first + i, pids[i], diag);
+            err = finish_join(demo, first + i, token, pids[i], diag);
         } else if (pids[i] > 0) {
             (void)kill(pids[i], SIGKILL);
             (void)waitpid(pids[i], NULL, 0);

@@ -149,7 +149,8 @@ static enum gv_err remember(const struct inviting *v, struct gv_diag *diag)
         return err;
     }
     gv_id_hex(hex, &id, 2 * GV_ID_BYTES);
-    int used = snprintf(line, sizeof line, "%s %" PRIu64 " %u\n", hex, v->expires_s, v->uses);
+    int used = snprintf(line, sizeof line, "%s %" PRIu64 " %u%s\n", hex, v->expires_s, v->uses,
+                        v->root != NULL ? " root" : "");
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     bool written = fd >= 0 && write(fd, line, (size_t)used) == used && fsync(fd) == 0;
     int number = errno;

@@ -464,11 +464,7 @@ void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats)
     stats->messages_out = core->messages_out;
     memcpy(stats->refusals, core->refusals, sizeof stats->refusals);
     stats->alarms = core->alarms;
-    stats->swarm_nodes = core->swarm_nodes;
-    stats->swarm_loss = core->swarm_loss;
-    stats->swarm_accuracy = core->swarm_accuracy;
-    stats->swarm_samples_per_s = core->swarm_samples_per_s;
-    stats->swarm_figures = core->swarm_figures;
+    gv_swarm_stats_show(core, stats);
     stats->clock_offset_s = median_offset(core);
 }
 

@@ -91,8 +91,8 @@ struct gv_link {
     uint16_t dial; /* GREETED: row of the dial */
     bool theirs;   /* a spare that the far side, which dialled both, will close */
     uint64_t since_us, heard_us, used_us;
-    uint64_t offered_us; /* OFFER last sent */
-    uint64_t spare_us;   /* since when there is a better link to the same peer; 0: this is the one */
+    uint64_t offered_us;  /* OFFER last sent */
+    uint64_t spare_us;    /* since when there is a better link to the same peer; 0: this is the one */
     uint64_t trust_us;    /* TRUST_HAVE last sent */
     uint64_t manifest_us; /* MANIFEST_WANT last sent */
     uint32_t srtt_us, rttvar_us;
@@ -223,6 +223,12 @@ struct gv_pin {
     uint64_t progress_us;
 };
 
+/* What is reported of the whole swarm. */
+struct gv_swarm_estimate {
+    uint64_t nodes, loss, accuracy, samples_per_s;
+    bool figures;
+};
+
 struct gv_core {
     struct gv_core_config config;
     struct gv_core_manifest manifest;
@@ -284,8 +290,10 @@ struct gv_core {
     uint64_t figures_us;                    /* when their epoch began */
     uint64_t loss, accuracy, samples_per_s; /* own, Q16 */
     bool has_loss, has_accuracy;
-    uint64_t swarm_nodes, swarm_loss, swarm_accuracy, swarm_samples_per_s;
-    bool swarm_figures;
+    uint32_t figures_merged; /* exchanges that counted, in this epoch */
+    bool figures_put;        /* our own are in */
+    bool estimated;          /* an epoch with others in it is over */
+    struct gv_swarm_estimate estimate;
 
     int64_t offsets[GV_OFFSETS_MAX];
     uint32_t offset_next, offset_count;
@@ -468,6 +476,7 @@ void gv_swarm_stats_start(struct gv_core *core);
 void gv_swarm_stats_send(struct gv_core *core, struct gv_swarm_stats *out);
 void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch);
 void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struct gv_swarm_stats *theirs);
+void gv_swarm_stats_show(const struct gv_core *core, struct gv_core_stats *stats);
 void gv_swarm_stats_tick(struct gv_core *core);
 uint64_t gv_swarm_stats_deadline(const struct gv_core *core);
 

@@ -26,7 +26,7 @@
 #define LINGER_MAX_US (300 * GV_MS)
 #define LINGER_TRIPS 16 /* times the first answer's: a handshake and a STATE of those we only now hear of */
 #define AGAIN_US (30 * GV_MS)
-#define AGAIN_DOUBLINGS_MAX 5 /* 0.96 s */
+#define AGAIN_DOUBLINGS_MAX 4 /* 0.48 s */
 #define STALL_US (10 * GV_SECOND)
 #define NO_MODEL_US (30 * GV_SECOND) /* neighbours, but no model anywhere: everyone begins at the initial one */
 #define FAR_ROUNDS 8
@@ -52,11 +52,17 @@ static struct gv_candidate *candidate(struct gv_core *core, const struct gv_id *
     return NULL;
 }
 
+/* After an attempt in vain (all asked were joining too, or serve others) the circle widens. */
+static uint32_t ask_count(const struct gv_core *core)
+{
+    return core->fetch.tries == 0 ? core->config.donors : GV_DONORS_MAX;
+}
+
 static void ask_state(struct gv_core *core, uint32_t link)
 {
     struct gv_fetch *f = &core->fetch;
     const struct gv_id *id = &core->peers[core->links[link].peer].ref.id;
-    if (f->candidate_count >= core->config.donors || candidate(core, id) != NULL) {
+    if (f->candidate_count >= ask_count(core) || candidate(core, id) != NULL) {
         return;
     }
     f->candidates[f->candidate_count++] = (struct gv_candidate){.id = *id};
@@ -76,7 +82,7 @@ static void ask_all(struct gv_core *core)
     f->first_reply_us = 0;
     f->asked_us = core->now_us;
     f->deadline_us = core->now_us + REPLIES_US;
-    for (uint32_t i = 0; i < 4 * core->config.donors; i++) { /* random picks; a repeated one is not asked twice */
+    for (uint32_t i = 0; i < 4 * ask_count(core); i++) { /* random picks; a repeated one is not asked twice */
         uint32_t peer = gv_peers_pick(core, is_linked);
         if (peer == GV_NOBODY) {
             f->phase = GV_FETCH_IDLE; /* the next verified link begins again */
@@ -236,7 +242,7 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
         f->deadline_us = gv_sooner(f->deadline_us, core->now_us + linger);
     }
     bool others_to_come = core->dials_used > 0 || core->passive_count + core->active_count > f->candidate_count;
-    if (answered == f->candidate_count && (answered >= core->config.donors || !others_to_come)) {
+    if (answered == f->candidate_count && (answered >= ask_count(core) || !others_to_come)) {
         conclude(core);
     }
 }
@@ -388,7 +394,7 @@ void gv_fetch_tick(struct gv_core *core)
     } else { /* no donor: ask whoever is there */
         f->deadline_us = core->now_us + REPLIES_US;
         f->candidate_count = 0;
-        for (uint32_t i = 0; i < core->config.donors; i++) {
+        for (uint32_t i = 0; i < 4 * ask_count(core); i++) {
             uint32_t peer = gv_peers_pick(core, is_linked);
             if (peer != GV_NOBODY) {
                 ask_state(core, core->peers[peer].link);

@@ -23,7 +23,7 @@
 #define SETTLE_PACE_US (50 * GV_MS)
 #define SETTLE_EACH_US (5 * GV_SECOND)
 #define SETTLE_US (10 * GV_SECOND)
-#define SETTLE_ALONE_US GV_SECOND     /* everyone else is finished and gone */
+#define SETTLE_ALONE_US GV_SECOND  /* everyone else is finished and gone */
 #define NOBODY_US (30 * GV_SECOND) /* a joiner whom nobody answers begins with the initial model */
 #define LEAVE_TTL 3
 #define PERIOD_MIN_US (10 * GV_MS)

@@ -26,7 +26,7 @@
 #include <string.h>
 
 #define ALIVE_SILENCE_US GV_SECOND
-#define SPARE_US (1500 * GV_MS)        /* a PING sent at once is answered by then, or the link is dead */
+#define SPARE_US (1500 * GV_MS)         /* a PING sent at once is answered by then, or the link is dead */
 #define SPARE_THEIRS_US (5 * GV_SECOND) /* theirs to close; a link that nobody closes is closed all the same */
 #define IDLE_GRACE_US (2 * GV_SECOND)
 #define DIAL_BACKOFF_US (2 * GV_SECOND)

@@ -9,8 +9,8 @@
  * fresh sample of the swarm, and a uniform peer each time mixes fastest. A committed exchange that somebody else began
  * does not count as ours.
  *
- * When rounds are shorter than exchanges, exchanges of ours keep a distance of about two of their durations, so that
- * half of the time we can take up those of others; more would only be refused (BUSY), and mix no faster.
+ * When rounds are not much longer than exchanges, exchanges of ours keep a distance of about four of their durations,
+ * so that a node is free more than half of the time; more would only be refused (BUSY), and mix no faster.
  */
 #include "core_state.h"
 
@@ -19,7 +19,7 @@
 #define REFUSED_US (2 * GV_MS)
 #define REFUSED_MAX_US (500 * GV_MS)
 #define REFUSED_DOUBLINGS_MAX 3
-#define SPACING 2                  /* medians between exchanges of ours: half the time is left for those of others */
+#define SPACING 4 /* medians between exchanges of ours: most of the time we can take up others' */
 #define SPACING_MAX_US GV_SECOND
 #define LINK_OFFERS_US (4 * GV_MS) /* on one link: half of what a peer takes in messages a second */
 #define NOBODY_US (250 * GV_MS)

@@ -3,8 +3,9 @@
  * weighted figures and the element-wise minimum of 64 exponentials.
  *
  * Time is cut into epochs of 60 s; whoever sees a higher epoch jumps to it. At the start of an epoch a node puts in
- * its own figures with weight 1 (0 if it has none to say) and fresh exponentials, so what a dead node has put in is
- * gone an epoch later. What is reported is the epoch before.
+ * its own figures with weight 1 (later, if it has none to say yet) and fresh exponentials, so what a dead node has put in is
+ * gone an epoch later. What is reported is the epoch before, or, while none with others in it is over, what the one
+ * under way says so far.
  *
  *     mean of a figure   sum / weight: pairwise averaging conserves both sums over the swarm
  *     number of nodes    (64 - 1) / sum of the minima: the minimum of n exponentials has mean 1 / n, the sum of 64 of
@@ -24,6 +25,20 @@
 #define ONE_Q32 ((uint64_t)1 << 32)
 #define SUM_MAX (UINT64_MAX >> 2)
 
+/* Our own figures with weight 1, once an epoch and as soon as there are any. */
+static void put_in(struct gv_core *core)
+{
+    struct gv_swarm_stats *s = &core->figures;
+    if (core->figures_put || !core->has_loss || !core->has_accuracy) {
+        return;
+    }
+    core->figures_put = true;
+    s->weight += ONE_Q32;
+    s->loss += gv_sooner(core->loss, UINT32_MAX) << 16;
+    s->accuracy += gv_sooner(core->accuracy, GV_Q16_ONE) << 16;
+    s->samples_per_s += gv_sooner(core->samples_per_s, (uint64_t)1 << 47);
+}
+
 static void begin_epoch(struct gv_core *core, uint32_t epoch)
 {
     struct gv_swarm_stats *s = &core->figures;
@@ -32,16 +47,14 @@ static void begin_epoch(struct gv_core *core, uint32_t epoch)
     for (uint32_t i = 0; i < GV_MINIMA; i++) {
         s->minima[i] = gv_fixed_exponential(gv_rng_u32(&core->rng));
     }
-    if (core->has_loss && core->has_accuracy) {
-        s->weight = ONE_Q32;
-        s->loss = gv_sooner(core->loss, UINT32_MAX) << 16;
-        s->accuracy = gv_sooner(core->accuracy, GV_Q16_ONE) << 16;
-        s->samples_per_s = gv_sooner(core->samples_per_s, (uint64_t)1 << 47);
-    }
     core->figures_us = core->now_us;
+    core->figures_merged = 0;
+    core->figures_put = false;
+    put_in(core);
 }
 
-static void report(struct gv_core *core)
+/* What the figures of the epoch under way say so far. */
+static void estimate(const struct gv_core *core, struct gv_swarm_estimate *out)
 {
     const struct gv_swarm_stats *s = &core->figures;
     uint64_t sum = 0;
@@ -49,18 +62,28 @@ static void report(struct gv_core *core)
         sum += s->minima[i];
     }
     uint64_t nodes = ((GV_MINIMA - 1) * (uint64_t)GV_Q27_ONE + sum / 2) / (sum == 0 ? 1 : sum);
-    core->swarm_nodes = core->ever_met && nodes > 1 ? nodes : 1;
-    core->swarm_figures = s->weight > ONE_Q32 / 65536;
-    if (core->swarm_figures) {
-        core->swarm_loss = gv_fixed_ratio(s->loss, GV_Q16_ONE, s->weight);
-        core->swarm_accuracy = gv_fixed_ratio(s->accuracy, GV_Q16_ONE, s->weight);
-        core->swarm_samples_per_s = gv_fixed_ratio(s->samples_per_s, ONE_Q32, s->weight);
+    out->nodes = core->ever_met && nodes > 1 ? nodes : 1;
+    if (s->weight > ONE_Q32 / 65536) { /* else the last that was said still holds */
+        out->figures = true;
+        out->loss = gv_fixed_ratio(s->loss, GV_Q16_ONE, s->weight);
+        out->accuracy = gv_fixed_ratio(s->accuracy, GV_Q16_ONE, s->weight);
+        out->samples_per_s = gv_fixed_ratio(s->samples_per_s, ONE_Q32, s->weight);
+    }
+}
+
+static void report(struct gv_core *core)
+{
+    bool mixed = core->figures_merged > 0 || core->now_us - core->figures_us >= EPOCH_US / 2;
+    if (mixed) { /* an epoch cut short before anything was heard says nothing */
+        core->estimate.figures = false;
+        estimate(core, &core->estimate);
+        core->estimated = core->estimated || core->figures_merged > 0;
     }
 }
 
 void gv_swarm_stats_start(struct gv_core *core)
 {
-    core->swarm_nodes = 1;
+    core->estimate.nodes = 1;
     begin_epoch(core, 0);
 }
 
@@ -83,6 +106,7 @@ void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struc
     if (theirs->epoch != s->epoch) {
         return;
     }
+    core->figures_merged++;
     for (uint32_t i = 0; i < GV_MINIMA; i++) {
         if (theirs->minima[i] != 0 && theirs->minima[i] < s->minima[i]) {
             s->minima[i] = theirs->minima[i];
@@ -99,8 +123,24 @@ void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struc
     }
 }
 
+void gv_swarm_stats_show(const struct gv_core *core, struct gv_core_stats *stats)
+{
+    struct gv_swarm_estimate shown = core->estimate;
+    if (!core->estimated && core->figures_merged > 0) {
+        estimate(core, &shown); /* a young swarm: no epoch with others in it is over yet */
+    }
+    stats->swarm_nodes = shown.nodes;
+    stats->swarm_figures = shown.figures;
+    stats->swarm_loss = shown.loss;
+    stats->swarm_accuracy = shown.accuracy;
+    stats->swarm_samples_per_s = shown.samples_per_s;
+}
+
 void gv_swarm_stats_tick(struct gv_core *core)
 {
+    if (gv_exchange_idle(core)) { /* else the far side takes the mean with what we have sent */
+        put_in(core);
+    }
     if (core->now_us - core->figures_us >= EPOCH_US) {
         report(core);
         begin_epoch(core, core->figures.epoch < EPOCH_MAX ? core->figures.epoch + 1 : EPOCH_MAX);

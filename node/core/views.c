@@ -24,6 +24,7 @@
 #define ASK_US (5 * GV_SECOND) /* a NEIGHBOUR without reply may be repeated after this */
 #define HURRY_US (500 * GV_MS) /* between promotions while below active_min */
 #define LEARNT_US (20 * GV_MS) /* from learning of somebody to dialling it: they have learnt of us too, and dial */
+#define SEED_HUNGRY_US (10 * GV_SECOND) /* a few nodes that know only each other find the rest through a seed */
 #define PROMOTIONS_MAX 3
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
@@ -394,7 +395,7 @@ static void dial_known(struct gv_core *core)
         }
     }
     if (core->seed_us <= core->now_us) {
-        uint64_t wait = hungry ? core->book_wait_us : core->config.seed_dial_us;
+        uint64_t wait = hungry ? gv_sooner(core->book_wait_us, SEED_HUNGRY_US) : core->config.seed_dial_us;
         bool first = core->seed_us == core->started_us;
         core->seed_us = core->now_us + gv_rng_jitter(&core->rng, wait, 20);
         for (uint32_t i = 0; i < (first ? GV_SEEDS_MAX : 1u) && i < core->seed_count; i++) {

@@ -26,6 +26,7 @@
 
 #define INCARNATION_START 1u
 #define LINGER_MS 500
+#define PAUSED "GRAPEVINE_PAUSED" /* survives a start of our own making, not one by a person */
 
 int gv_exit_for(enum gv_err err)
 {
@@ -369,7 +370,7 @@ static int await_child(int pipe_read, struct gv_diag *diag)
     size_t got = 0;
     while (got < sizeof verdict) {
         ssize_t more = read(pipe_read, (char *)&verdict + got, sizeof verdict - got);
-        if (more <= 0 && errno != EINTR) {
+        if (more == 0 || (more < 0 && errno != EINTR)) {
             break;
         }
         got += more > 0 ? (size_t)more : 0;
@@ -409,6 +410,9 @@ static void start_again(const struct gv_node *node)
     char steps[32];
     char age[32];
     char *dir = strdup(node->dir);
+    if (node->paused) {
+        (void)setenv(PAUSED, "1", 1);
+    }
     char *arguments[8] = {name, run, dir};
     size_t count = 3;
     if (node->options->steps > 0) {
@@ -444,7 +448,7 @@ static int run_node(struct gv_node *node, int *pipe_write, struct gv_diag *diag)
         *diag = node->diag;
     }
     tell_parent(pipe_write, code, diag);
-    if (node->leaving && node->ending == GV_ENDED && code == GV_EXIT_OK) {
+    if (node->leaving && node->ending == GV_ENDED) { /* the farewells are out, whatever became of the checkpoint */
         mark_left(node);
     }
     bool again = node->restart && code == GV_EXIT_OK && !node->leaving;
@@ -507,6 +511,8 @@ int gv_daemon_run(const struct gv_run_options *options, struct gv_diag *diag)
     node->options = options;
     node->dir = options->dir;
     node->started_us = gv_now_us();
+    node->paused = getenv(PAUSED) != NULL;
+    (void)unsetenv(PAUSED);
     int code = run_node(node, &pipe_write, diag);
     if (code != GV_EXIT_OK && diag->text[0] != '\0') {
         gv_log(GV_LEVEL_BROKEN, "the node ends", "exit=%d why=\"%s\"", code, diag->text);

@@ -29,6 +29,16 @@ static void add_records(const struct gv_node *node, struct gv_bulk *bulk, const 
     }
 }
 
+/* The entries that say why the member whose HELLO the core is looking at is none any more. */
+static void add_evidence(const struct gv_node *node, struct gv_bulk *bulk)
+{
+    for (uint32_t i = 0; i < gv_trust_count(node->trust) && bulk->count < GV_RECORDS_PER_MSG_MAX; i++) {
+        if (gv_trust_concerns(node->trust, i, node->current_chain)) {
+            bulk->item[bulk->count++] = gv_trust_entry(node->trust, i);
+        }
+    }
+}
+
 /* Entries that the peer, whose TRUST_HAVE the core is answering, does not list; as many as fit a frame. */
 static void add_missing_entries(const struct gv_node *node, struct gv_bulk *bulk)
 {
@@ -109,7 +119,11 @@ static void fill_bulk(struct gv_node *node, struct gv_bulk *bulk, struct gv_msg 
         bulk->item[bulk->count++] = gv_trust_hashes(node->trust);
         return;
     case GV_KIND_TRUST:
-        add_missing_entries(node, bulk);
+        if (node->current_chain != NULL) {
+            add_evidence(node, bulk);
+        } else {
+            add_missing_entries(node, bulk);
+        }
         return;
     default:
         add_records(node, bulk, msg);
@@ -162,6 +176,7 @@ static void send_frame(struct gv_node *node, uint32_t link, struct gv_msg *msg)
         return;
     }
     memcpy(zmq_msg_data(&frame), node->scratch, bytes);
+    gv_shaper_debit(&node->up, bytes);
     if (gv_net_send(node->net, link, &frame) == GV_ERR_BUSY) {
         send_failed(node, link);
     }
@@ -170,7 +185,7 @@ static void send_frame(struct gv_node *node, uint32_t link, struct gv_msg *msg)
 /* Who is refused as no longer a member gets the signed entries first: it should not take a peer's word for it. */
 static void send_message(struct gv_node *node, uint32_t link, struct gv_msg *msg)
 {
-    if (msg->kind == GV_KIND_REFUSE &&
+    if (msg->kind == GV_KIND_REFUSE && node->current_chain != NULL &&
         (msg->u.refuse.reason == GV_ERR_REVOKED || msg->u.refuse.reason == GV_ERR_CLOSED)) {
         struct gv_msg *evidence = calloc(1, sizeof *evidence);
         if (evidence != NULL) {
@@ -244,7 +259,7 @@ bool gv_node_order(struct gv_node *node, const struct gv_mail *mail)
 /* Orders that touch the stage wait while the trainer has it. */
 static void order_on_stage(struct gv_node *node, const struct gv_mail *mail)
 {
-    if (node->trainer_has_stage && !(mail->kind == GV_MAIL_ENCODE && mail->fetch)) {
+    if (node->stage_lent > 0 && !(mail->kind == GV_MAIL_ENCODE && mail->fetch)) {
         GV_ASSERT(node->held_count < GV_PARKED_FRAMES);
         node->held[node->held_count++] = *mail;
         return;
@@ -254,7 +269,10 @@ static void order_on_stage(struct gv_node *node, const struct gv_mail *mail)
 
 void gv_node_stage_returned(struct gv_node *node)
 {
-    node->trainer_has_stage = false;
+    node->stage_lent -= node->stage_lent > 0 ? 1 : 0;
+    if (node->stage_lent > 0) {
+        return;
+    }
     uint32_t count = node->held_count;
     node->held_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -275,7 +293,7 @@ void gv_node_shape(struct gv_node *node, uint64_t now_us)
 
 static bool is_pin(const struct gv_node *node, uint64_t nonce)
 {
-    for (size_t i = 0; i < GV_PINS_MAX; i++) {
+    for (size_t i = 0; i < GV_PINNED_MAX; i++) {
         if (node->pins[i] == nonce) {
             return nonce != 0;
         }
@@ -343,10 +361,9 @@ static void relay(struct gv_node *node, enum gv_mail_kind kind, uint64_t nonce, 
 {
     struct gv_mail mail = {.kind = GV_MAIL_RELAY, .relay = kind, .nonce = nonce, .value = value};
     bool stage = kind == GV_MAIL_SNAPSHOT || kind == GV_MAIL_COMMIT || kind == GV_MAIL_ADOPT;
-    if (stage) {
-        node->trainer_has_stage = true;
+    if (gv_node_order(node, &mail) && stage) {
+        node->stage_lent++;
     }
-    (void)gv_node_order(node, &mail);
 }
 
 /* Work for this exchange that has not reached the worker yet must not meet the next one in the stage. */
@@ -369,7 +386,7 @@ static void forget(struct gv_node *node, uint64_t nonce)
 
 static void set_pin(struct gv_node *node, uint64_t old, uint64_t nonce)
 {
-    for (size_t i = 0; i < GV_PINS_MAX; i++) {
+    for (size_t i = 0; i < GV_PINNED_MAX; i++) {
         if (node->pins[i] == old) {
             node->pins[i] = nonce;
             return;
@@ -499,6 +516,7 @@ static void act_on_work(struct gv_node *node, const struct gv_effect *effect)
         return;
     default: /* DISCARD; what the worker has already been told is done before anything that follows */
         forget(node, nonce);
+        relay(node, GV_MAIL_CANCEL, nonce, 0);
         return;
     }
 }

@@ -38,8 +38,11 @@ static void on_in(void *context, uint32_t link)
 static void on_bad(void *context, uint32_t link, enum gv_err why)
 {
     struct gv_node *node = context;
-    gv_log_limited(GV_LEVEL_UNUSUAL, gv_net_address(node->net, link), "bad frame", "from=%s why=\"%s\"",
-                   gv_net_address(node->net, link), gv_err_text(why));
+    char host[GV_ENDPOINT_BYTES_MAX + 1];
+    const char *address = gv_net_address(node->net, link);
+    const char *port = strrchr(address, ':'); /* a source is a host, or every reconnect would have a fresh allowance */
+    (void)snprintf(host, sizeof host, "%.*s", port != NULL ? (int)(port - address) : 0, address);
+    gv_log_limited(GV_LEVEL_UNUSUAL, host, "bad frame", "from=%s why=\"%s\"", address, gv_err_text(why));
     struct gv_event event = {.kind = GV_EV_BAD_FRAME, .link = link, .verdict = why};
     gv_node_event(node, &event);
 }
@@ -159,8 +162,7 @@ static enum gv_err learn_record(struct gv_node *node, struct gv_ref *ref, const 
     if (gv_id_equal(&ref->id, &node->id)) {
         return GV_OK;
     }
-    gv_trust_seen(node->trust, &record->chain);
-    node->trust_dirty = true;
+    node->trust_dirty = gv_trust_seen(node->trust, &record->chain) || node->trust_dirty;
     node->peers_dirty = true;
     err = gv_directory_put(node->directory, ref, record, bytes.data, bytes.bytes, keep_record, node);
     return err == GV_ERR_FULL ? GV_OK : err; /* the core may know it all the same; it cannot be dialled or passed on */
@@ -233,7 +235,9 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         if (verdict == GV_OK && gv_net_key(node->net, job->link) != NULL) {
             verdict = admit(node, job->link, msg, &job->records[0], job->bulk.item[0]);
         }
+        node->current_chain = job->verdict == GV_OK ? &job->records[0].chain : NULL;
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
+        node->current_chain = NULL;
     } else {
         for (uint32_t i = 0; i < job->count; i++) {
             struct gv_ref ref;
@@ -251,7 +255,8 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
 static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_msg *msg, zmq_msg_t *frame)
 {
     if (node->verifications >= GV_VERIFICATIONS_MAX) {
-        on_bad(node, link, GV_ERR_RATE);
+        gv_log_limited(GV_LEVEL_UNUSUAL, "verifications", "too many signatures to check, a frame is dropped", "from=%s",
+                       gv_net_address(node->net, link));
         return;
     }
     struct gv_verification *job = calloc(1, sizeof *job);
@@ -347,9 +352,7 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
                               (carries_records(msg.kind) && !all_known(node, &msg, &bulk)))) {
         if (may_check(node, link, bulk.count > 0 ? bulk.count : 1)) {
             send_to_worker(node, link, &msg, frame);
-        } else {
-            on_bad(node, link, GV_ERR_RATE);
-        }
+        } /* else it is dropped: whoever floods us with records is not worth the signatures */
     } else if (msg.kind == GV_KIND_TRUST && (known_peer || gv_net_dialled(node->net, link))) {
         /* whom we dial may show us why it refuses us: the entries carry their own proof */
         take_trust(node, link, &msg, &bulk, bytes);

@@ -153,7 +153,9 @@ void gv_node_end(struct gv_node *node, int exit_code)
         node->settled && node->ending == GV_RUNNING && (exit_code == GV_EXIT_OK || exit_code == GV_EXIT_ALONE);
     node->exit_code = exit_code;
     node->ending_us = gv_now_us();
-    gv_notify("STOPPING=1");
+    if (!node->restart) {
+        gv_notify("STOPPING=1");
+    }
     if (finished && node->trainer.trains) { /* the last word on the model, for status and the log */
         struct gv_mail mail = {.kind = GV_MAIL_EVALUATE};
         node->ending = GV_ENDING_EVALUATE;
@@ -164,6 +166,14 @@ void gv_node_end(struct gv_node *node, int exit_code)
     node->core_trains = false;
     gv_node_update_training(node);
     farewell(node);
+}
+
+void gv_node_restart(struct gv_node *node)
+{
+    if (node->ending == GV_RUNNING) {
+        node->restart = true;
+        gv_node_end(node, GV_EXIT_OK);
+    }
 }
 
 static void check_ending(struct gv_node *node, uint64_t now_us)
@@ -206,8 +216,7 @@ enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag)
         return err;
     }
     gv_log(GV_LEVEL_INFO, "reload", "how=\"restart with a checkpoint\"");
-    node->restart = true;
-    gv_node_end(node, GV_EXIT_OK);
+    gv_node_restart(node);
     return GV_OK;
 }
 
@@ -223,7 +232,7 @@ static void on_ready(struct gv_node *node, const struct gv_mail *mail)
     event.u.start.trust_digest = gv_trust_digest(node->trust);
     event.u.start.age = mail->value;
     event.u.start.has_model = mail->index != 0;
-    event.u.start.paused = false;
+    event.u.start.paused = node->paused;
     event.u.start.trains = node->trainer.trains;
     event.u.start.book_count = gv_directory_count(node->directory);
     event.u.start.seed_count = node->seed_count;
@@ -239,6 +248,9 @@ static void on_ready(struct gv_node *node, const struct gv_mail *mail)
     node->checkpoint_us = gv_now_us();
     node->started = true;
     gv_node_event(node, &event);
+    if (gv_trust_check(node->trust, &node->member) != GV_OK) { /* a revocation that came while we were loading */
+        gv_node_trust_changed(node);
+    }
     gv_node_announce_ready(node);
 }
 
@@ -479,7 +491,7 @@ static int poll_fds(const struct gv_node *node, int signals, struct pollfd *fds,
     struct gv_control_poll clients[GV_CONTROL_CLIENTS_MAX + 1];
     uint32_t client_count = gv_control_fds(node->control, clients);
     for (uint32_t i = 0; i < client_count; i++) {
-        short events = (short)(clients[i].write ? POLLIN | POLLOUT : POLLIN);
+        short events = clients[i].write ? POLLOUT : POLLIN; /* who does not read its replies is not read either */
         fds[count++] = (struct pollfd){.fd = clients[i].fd, .events = events};
     }
     return count;
@@ -499,7 +511,11 @@ static void turn(struct gv_node *node, int signals, struct pollfd *fds)
     for (int i = 0; i < 256 && gv_mailbox_take(node->mail, &mail, 0); i++) {
         take_letter(node, &mail);
     }
-    gv_net_step(node->net, now_us);
+    if (node->started) {
+        gv_net_step(node->net, now_us);
+    } else {
+        gv_net_greet(node->net);
+    }
     gv_node_shape(node, gv_now_us());
     gv_control_step(node->control, now_us);
     if (node->started && gv_core_next_deadline(node->core) <= gv_now_us()) {

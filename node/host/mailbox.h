@@ -32,6 +32,7 @@ enum gv_mail_kind {
     GV_MAIL_ADOPT,     /* the stage replaces the parameters, value = age Q16, answer MERGED */
     GV_MAIL_PIN,       /* freeze the served model, answer PINNED */
     GV_MAIL_UNPIN,     /* let it move again */
+    GV_MAIL_CANCEL,    /* a SNAPSHOT is no longer wanted; answered like one that is done if it was still to be made */
     GV_MAIL_SLICE,     /* worker -> trainer: data = struct gv_slice to fill */
     GV_MAIL_CONFIGURE, /* data = struct gv_training, takes: newer hyperparameters for the same layout */
     GV_MAIL_CPU,       /* value = percent of one core for training */

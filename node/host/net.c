@@ -9,6 +9,7 @@
 #include "net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,8 @@ static struct slot *find(const struct gv_net *net, uint32_t link)
     return slot->state != SLOT_FREE && slot->link == link ? (struct slot *)(uintptr_t)slot : NULL;
 }
 
-/* A free slot with a number never given out before (24 bits of counter above the slot's index), or NULL. */
+/* A free slot with a fresh number, or NULL: 24 bits of counter above the slot's index, so that a number comes again
+ * after sixteen million links. */
 static struct slot *take_slot(struct gv_net *net)
 {
     for (uint32_t i = 0; i < GV_LINK_SLOTS; i++) {
@@ -260,7 +262,7 @@ static void dialled_events(struct gv_net *net, struct slot *slot)
     slot->events.check = false; /* all of them are taken */
     while (monitor_event(slot->monitor, &event, &value)) {
         if (event == ZMQ_EVENT_CONNECTED) {
-            slot->held = slot->held < 0 ? dup((int)value) : slot->held;
+            slot->held = slot->held < 0 ? fcntl((int)value, F_DUPFD_CLOEXEC, 0) : slot->held;
         } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             slot->state = slot->state == SLOT_CONNECTING ? SLOT_UP : slot->state;
             slot->frames.check = true;
@@ -339,11 +341,13 @@ static bool same_route(const struct route *a, const struct route *b)
 /* The link of a ROUTER's route; a new one for a connection that speaks for the first time; NULL for the dead. */
 static struct slot *slot_of_route(struct gv_net *net, const struct route *route, zmq_msg_t *frame, bool *fresh)
 {
+    struct gv_curve_public key;
     *fresh = false;
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct slot *slot = &net->slot[i];
         if (slot->state != SLOT_FREE && !slot->dialled && same_route(&slot->route, route)) {
-            return slot;
+            /* Routing ids are the peer's to choose: what a message may do is its key's right, not its route's. */
+            return gv_zap_key_of(&key, frame) && memcmp(key.b, slot->key.b, sizeof key.b) == 0 ? slot : NULL;
         }
     }
     for (size_t i = 0; i < DEAD_ROUTES; i++) {
@@ -352,7 +356,6 @@ static struct slot *slot_of_route(struct gv_net *net, const struct route *route,
         }
     }
     struct gv_connection *connection = gv_inbound_find(&net->inbound, zmq_msg_get(frame, ZMQ_SRCFD));
-    struct gv_curve_public key;
     if (connection == NULL || connection->link != 0 || connection->kicked || !gv_zap_key_of(&key, frame)) {
         return NULL; /* an empty User-Id would mean that nobody authenticated this connection */
     }
@@ -517,14 +520,18 @@ static void step_dialled(struct gv_net *net, struct slot *slot)
     }
 }
 
+void gv_net_greet(struct gv_net *net)
+{
+    net->zap_watch.check = gv_zap_step(net->zap);
+}
+
 void gv_net_step(struct gv_net *net, uint64_t now_us)
 {
     net->now_us = now_us;
     bool all = gv_elapsed_us(now_us, net->looked_us) > 900000u;
     net->looked_us = all ? now_us : net->looked_us;
     if (all || net->zap_watch.check) {
-        net->zap_watch.check = false;
-        gv_zap_step(net->zap);
+        gv_net_greet(net);
     }
     if (net->router != NULL && (all || net->router_watch.check || net->monitor_watch.check)) {
         step_router(net);
@@ -557,7 +564,9 @@ int gv_net_poll(struct gv_net *net, struct pollfd *fds)
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct slot *slot = &net->slot[i];
         if (slot->state != SLOT_FREE && slot->dealer != NULL) {
-            count = add_watch(net, fds, count, &slot->frames);
+            if (slot->state == SLOT_UP) { /* before, its descriptor speaks of commands that nobody takes yet */
+                count = add_watch(net, fds, count, &slot->frames);
+            }
             count = add_watch(net, fds, count, &slot->events);
         }
     }

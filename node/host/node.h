@@ -30,7 +30,7 @@
 #define GV_PARKED_FRAMES 64
 #define GV_QUEUED_EVENTS 256
 #define GV_LEAVES_KEPT 64
-#define GV_PINS_MAX 8
+#define GV_PINNED_MAX 8
 #define GV_VERIFICATIONS_MAX 32
 
 struct gv_parked { /* a frame with bulk parameters, waiting for the core's APPLY or DROP */
@@ -108,12 +108,13 @@ struct gv_node {
     struct gv_event queue[GV_QUEUED_EVENTS]; /* events that effects caused */
     uint32_t queue_first, queue_count;
     bool stepping;
-    const struct gv_bulk *current_bulk; /* of the message the core looks at */
+    const struct gv_bulk *current_bulk;   /* of the message the core looks at */
+    const struct gv_chain *current_chain; /* of the HELLO the core looks at */
     struct gv_check_rate check_rates[GV_LINK_SLOTS];
     uint32_t verifications; /* at the worker */
-    uint64_t pins[GV_PINS_MAX];
+    uint64_t pins[GV_PINNED_MAX];
     uint32_t snapshot_codec;
-    bool trainer_has_stage; /* from SNAPSHOT, COMMIT, ADOPT to its answer: worker jobs on the stage wait in `held` */
+    uint32_t stage_lent; /* SNAPSHOTs, COMMITs, ADOPTs not answered: worker jobs on the stage wait in `held` */
     struct gv_mail held[GV_PARKED_FRAMES];
     uint32_t held_count;
     struct gv_shaper up, down;
@@ -193,6 +194,8 @@ void gv_node_announce_ready(struct gv_node *node);
 
 /** Runs until the node ends. */
 void gv_node_loop(struct gv_node *node);
+/** Starts the way down to a new start with what is on disk, unless it is on the way down already. */
+void gv_node_restart(struct gv_node *node);
 /** Starts the way down. */
 void gv_node_end(struct gv_node *node, int exit_code);
 /** Orders a checkpoint; false if one is under way or there is nothing to write. */

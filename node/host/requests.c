@@ -236,6 +236,9 @@ static json_t *new_manifest(struct gv_node *node, const char *text)
     if (text == NULL) {
         return refuse(GV_ERR_USAGE, "no manifest given");
     }
+    if (!node->started) { /* the trainer reads the one in force while it loads */
+        return refuse(GV_ERR_BUSY, "the node is still loading its data; try again in a moment");
+    }
     if (gv_manifest_parse(&manifest, text, strlen(text), &node->manifest.root, &diag) != GV_OK) {
         return refuse(diag.code, diag.text);
     }
@@ -261,7 +264,9 @@ static json_t *checkpoint(struct gv_node *node)
 
 static json_t *end(struct gv_node *node, bool leave)
 {
-    node->leaving = node->leaving || leave;
+    if (node->ending == GV_RUNNING) {
+        node->leaving = leave;
+    }
     node->restart = false;
     gv_node_end(node, GV_EXIT_OK);
     return done();

@@ -26,7 +26,11 @@ static void refill(struct gv_shaper *shaper, uint64_t now_us)
     uint64_t elapsed_us = gv_elapsed_us(now_us, shaper->updated_us);
     elapsed_us = elapsed_us > 1000000u ? 1000000u : elapsed_us;
     int64_t full = (int64_t)(shaper->bytes_per_s / 4);
-    shaper->tokens += (int64_t)(shaper->bytes_per_s * elapsed_us / 1000000u);
+    uint64_t gained = shaper->bytes_per_s * elapsed_us / 1000000u;
+    if (gained == 0) {
+        return; /* the time is kept until it makes a byte */
+    }
+    shaper->tokens += (int64_t)gained;
     shaper->tokens = shaper->tokens > full ? full : shaper->tokens;
     shaper->updated_us = now_us;
 }
@@ -47,6 +51,13 @@ bool gv_shaper_take(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t now
     shaper->first = (shaper->first + 1) % GV_SHAPER_QUEUE;
     shaper->count--;
     return true;
+}
+
+void gv_shaper_debit(struct gv_shaper *shaper, size_t bytes)
+{
+    if (shaper->bytes_per_s > 0) {
+        shaper->tokens -= (int64_t)bytes;
+    }
 }
 
 bool gv_shaper_forget(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t nonce)

@@ -5,6 +5,7 @@
 #define GV_SHAPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "gv/limits.h"
@@ -28,6 +29,8 @@ void gv_shaper_set(struct gv_shaper *shaper, uint64_t bytes_per_s);
 bool gv_shaper_put(struct gv_shaper *shaper, const struct gv_mail *mail, uint32_t bytes);
 /** Takes the next letter whose turn has come. */
 bool gv_shaper_take(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t now_us);
+/** Counts bytes that went past the queue (small frames, states that ride inline). */
+void gv_shaper_debit(struct gv_shaper *shaper, size_t bytes);
 /** Takes out a letter that concerns this nonce, whatever its turn; false if there is none. */
 bool gv_shaper_forget(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t nonce);
 /** When to ask again; UINT64_MAX if nothing waits. */

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "node.h"
 
+#define CLOSE_GRACE_S 90 /* three shuffles: records of the last users have come round */
 #define OBSERVED_VOTES 3 /* reports in a row that move an address we already have */
 
 /* ---- our record ------------------------------------------------------------------------------------------ */
@@ -160,14 +161,17 @@ void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest)
     gv_log(GV_LEVEL_INFO, "new manifest", "version=%llu epoch=%u", (unsigned long long)manifest->version,
            manifest->epoch);
     bool restart = needs_restart(manifest, &node->manifest);
+    bool inviters = manifest->inviters != node->manifest.inviters;
     gv_manifest_deinit(&node->manifest);
     node->manifest = *manifest;
     memset(manifest, 0, sizeof *manifest);
     gv_trust_set_inviters(node->trust, node->manifest.inviters);
     if (restart) { /* another model: neighbours are told we will be back, and the new one starts from its seed */
-        node->restart = true;
-        gv_node_end(node, GV_EXIT_OK);
+        gv_node_restart(node);
         return;
+    }
+    if (inviters) { /* chains that were valid may be so no longer */
+        gv_node_trust_changed(node);
     }
     configure_trainer(node);
     struct gv_event event = {.kind = GV_EV_MANIFEST};
@@ -202,7 +206,41 @@ void gv_node_trust_changed(struct gv_node *node)
     }
 }
 
-/* One entry that keeps those who used the invite in time. */
+static bool keep_user(struct gv_entry *entry, const struct gv_id *user)
+{
+    for (uint32_t i = 0; i < entry->kept_count; i++) {
+        if (gv_id_equal(&entry->kept[i], user)) {
+            return true;
+        }
+    }
+    if (entry->kept_count == GV_KEPT_IDS_MAX) {
+        return false;
+    }
+    entry->kept[entry->kept_count++] = *user;
+    return true;
+}
+
+/* Everyone who came in through this invite, as far as we know. False: more than an entry can keep. */
+static bool keep_users(const struct gv_node *node, struct gv_entry *entry)
+{
+    struct gv_id users[GV_KEPT_IDS_MAX];
+    uint32_t count = gv_trust_users(node->trust, &entry->target, users, GV_KEPT_IDS_MAX);
+    bool all = count <= GV_KEPT_IDS_MAX;
+    for (uint32_t i = 0; i < count && all; i++) {
+        all = keep_user(entry, &users[i]);
+    }
+    for (uint32_t i = 0; i < gv_directory_count(node->directory) && all; i++) {
+        struct gv_span bytes;
+        const struct gv_chain *chain = &gv_directory_at(node->directory, i, &bytes)->chain;
+        for (uint32_t link = 0; link + 1 < chain->count && all; link++) {
+            struct gv_id subject = gv_id_of(&chain->link[link].subject);
+            struct gv_id user = gv_id_of(&chain->link[link + 1].subject);
+            all = !gv_id_equal(&subject, &entry->target) || keep_user(entry, &user);
+        }
+    }
+    return all;
+}
+
 static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite)
 {
     uint8_t data[GV_TRUST_ENTRY_BYTES_MAX];
@@ -216,10 +254,8 @@ static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite
     entry->target = *invite;
     entry->issued_s = (uint64_t)time(NULL);
     entry->issuer_chain = node->member;
-    uint32_t users = gv_trust_users(node->trust, invite, entry->kept, GV_KEPT_IDS_MAX);
-    enum gv_err err = GV_ERR_FULL; /* more users than an entry can keep: expiry then stays best effort */
-    if (users <= GV_KEPT_IDS_MAX) {
-        entry->kept_count = users;
+    enum gv_err err = GV_ERR_FULL;
+    if (keep_users(node, entry)) {
         err = gv_entry_sign(data, &bytes, entry, &node->swarm, node->sign);
     }
     free(entry);
@@ -232,6 +268,17 @@ static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite
     return err;
 }
 
+/*
+ * Only an inviter that was up when the invite expired knows who used it in time, and only once their records have had
+ * time to reach it: an entry made by one that was away would expel members who joined meanwhile.
+ */
+static bool may_close(const struct gv_node *node, uint64_t expires_s)
+{
+    uint64_t now_s = (uint64_t)time(NULL);
+    uint64_t up_s = (gv_now_us() - node->started_us) / 1000000u;
+    return expires_s > 0 && now_s > expires_s + CLOSE_GRACE_S && now_s - expires_s < up_s;
+}
+
 void gv_node_close_invites(struct gv_node *node)
 {
     uint8_t *data = NULL;
@@ -240,24 +287,19 @@ void gv_node_close_invites(struct gv_node *node)
         return; /* never invited anybody */
     }
     char *rest = NULL;
-    bool all_closed = true;
     for (char *line = strtok_r((char *)data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
         char hex[2 * GV_ID_BYTES + 1];
         unsigned long long expires_s = 0;
         struct gv_id invite;
-        if (sscanf(line, "%64s %llu", hex, &expires_s) != 2 || gv_id_parse(&invite, hex) != GV_OK || expires_s == 0) {
+        bool by_root = strstr(line, " root") != NULL; /* the root signed it, so only the root can close it */
+        if (by_root || sscanf(line, "%64s %llu", hex, &expires_s) != 2 || gv_id_parse(&invite, hex) != GV_OK ||
+            !may_close(node, expires_s) || gv_trust_closed(node->trust, &invite)) {
             continue;
         }
-        if (expires_s > (unsigned long long)time(NULL)) {
-            all_closed = false;
-        } else if (close_invite(node, &invite) != GV_OK) {
-            gv_log_limited(GV_LEVEL_UNUSUAL, "invites", "cannot close an invite", "invite=%.8s", hex);
-        } else {
-            gv_log(GV_LEVEL_INFO, "invite closed", "invite=%.8s", hex);
-        }
+        enum gv_err err = close_invite(node, &invite);
+        gv_log_limited(err == GV_OK ? GV_LEVEL_INFO : GV_LEVEL_UNUSUAL, hex,
+                       err == GV_OK ? "invite closed" : "cannot close an invite", "invite=%.8s result=\"%s\"", hex,
+                       gv_err_text(err));
     }
     free(data);
-    if (all_closed && gv_store_write(node->dir, "invites", "", 0, 0600, NULL) != GV_OK) {
-        gv_log_limited(GV_LEVEL_BROKEN, "invites", "cannot clear the list of invites", " ");
-    }
 }

@@ -36,9 +36,11 @@ struct work {
     uint32_t local_steps, batch;
     uint64_t steps, steps_max, reported_steps;
     uint64_t compute_us, wall_us, mark_us, reported_us;
-    uint64_t step_us; /* the last step's; what a boundary may spend on copies is measured by it */
-    double loss;      /* running mean */
-    uint64_t pins, served_us;
+    uint64_t step_us;      /* the last step's; what a boundary may spend on copies is measured by it */
+    double loss;           /* running mean */
+    uint64_t pins, pinned; /* asked for, done */
+    uint64_t served_us;
+    uint64_t rest_until_us;
     bool merged_since_refresh;
     bool asked_to_stop;
     uint32_t copy_count;
@@ -120,6 +122,7 @@ static void finish_copy(struct work *work, const struct copy *copy)
         answer(work, GV_MAIL_MERGED, copy->nonce);
         return;
     default:
+        work->pinned++;
         answer(work, GV_MAIL_PINNED, copy->nonce);
         return;
     }
@@ -139,7 +142,7 @@ static void advance_copy(struct work *work)
         commit_slice(work, copy, count);
     } else if (copy->kind == GV_MAIL_ADOPT) {
         adopt_slice(work, copy->done, count);
-    } else if (work->merged_since_refresh || work->pins > 1) {
+    } else if (work->merged_since_refresh || work->pinned > 0) {
         count = length - copy->done; /* a pin of a served model that is fresh, or held already: nothing to copy */
     } else {
         memcpy(trainer->served + copy->done, live + copy->done, count * sizeof *live);
@@ -261,6 +264,19 @@ static void fill_slice(struct work *work, const struct gv_slice *slice)
     gv_mailbox_put(work->trainer->slices, &mail);
 }
 
+/* Takes a copy nobody waits for any more out of the queue: a peer that offers and aborts must not fill it. */
+static bool cancel_copy(struct work *work, enum gv_mail_kind kind, uint64_t nonce)
+{
+    for (uint32_t i = 0; i < work->copy_count; i++) {
+        if (work->copies[i].kind == kind && work->copies[i].nonce == nonce) {
+            work->copy_count--;
+            memmove(&work->copies[i], &work->copies[i + 1], (work->copy_count - i) * sizeof work->copies[0]);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void obey(struct work *work, const struct gv_mail *mail)
 {
     switch (mail->kind) {
@@ -276,12 +292,21 @@ static void obey(struct work *work, const struct gv_mail *mail)
     case GV_MAIL_SNAPSHOT:
     case GV_MAIL_COMMIT:
     case GV_MAIL_ADOPT:
-        GV_ASSERT(work->copy_count < COPIES_MAX);
+        GV_ASSERT(work->copy_count <
+                  COPIES_MAX); /* the core has one exchange and two takers; cancelled ones are gone */
         work->copies[work->copy_count++] =
             (struct copy){.kind = mail->kind, .nonce = mail->nonce, .value = mail->value};
         return;
     case GV_MAIL_UNPIN:
+        if (!cancel_copy(work, GV_MAIL_PIN, mail->nonce)) {
+            work->pinned -= work->pinned > 0 ? 1 : 0;
+        }
         work->pins -= work->pins > 0 ? 1 : 0;
+        return;
+    case GV_MAIL_CANCEL:
+        if (cancel_copy(work, GV_MAIL_SNAPSHOT, mail->nonce)) {
+            answer(work, GV_MAIL_SNAPSHOT_READY, mail->nonce); /* the stage is free again; the core has forgotten it */
+        }
         return;
     case GV_MAIL_SLICE:
         fill_slice(work, mail->data);
@@ -306,8 +331,8 @@ static void obey(struct work *work, const struct gv_mail *mail)
     }
 }
 
-/* Milliseconds to rest after a stretch of training so that it uses at most cpu_percent of a core. */
-static int rest_ms(struct work *work, uint64_t *debt_us, uint64_t step_us)
+/* How long to rest after a stretch of training so that it uses at most cpu_percent of a core. */
+static uint64_t rest_us_after(struct work *work, uint64_t *debt_us, uint64_t step_us)
 {
     if (work->cpu_percent >= 100) {
         return 0;
@@ -316,9 +341,9 @@ static int rest_ms(struct work *work, uint64_t *debt_us, uint64_t step_us)
     if (*debt_us < 2000) {
         return 0;
     }
-    int ms = (int)(*debt_us / 1000);
-    *debt_us %= 1000;
-    return ms;
+    uint64_t rest_us = *debt_us;
+    *debt_us = 0;
+    return rest_us;
 }
 
 /* Obeys all letters. After a slice of a checkpoint the next one is asked for within moments: worth a little waiting. */
@@ -345,29 +370,37 @@ static void advance(struct work *work, uint64_t until_us)
     } while (gv_now_us() < until_us);
 }
 
+/* How long to wait for mail: not at all with copies to make, until the rest is over, or for ever. */
+static int wait_ms(const struct work *work, uint64_t now_us)
+{
+    if (work->copy_count > 0 || work->evaluating) {
+        return 0;
+    }
+    if (!may_step(work)) {
+        return -1;
+    }
+    return work->rest_until_us > now_us ? (int)((work->rest_until_us - now_us + 999) / 1000) : 0;
+}
+
 static void run(struct work *work)
 {
     uint64_t debt_us = 0;
-    int wait_ms = 0;
     work->mark_us = work->reported_us = gv_now_us();
     while (!work->asked_to_stop) {
-        bool busy = work->copy_count > 0 || work->evaluating;
-        int timeout = busy ? 0 : (may_step(work) ? wait_ms : -1);
         uint64_t start_us = gv_now_us();
-        wait_ms = 0;
-        read_mail(work, timeout, start_us + boundary_us(work));
-        if (timeout > 0) { /* a rest that the person asked for is no lost time */
-            work->mark_us += gv_now_us() - start_us;
-        }
+        read_mail(work, wait_ms(work, start_us), start_us + boundary_us(work));
         advance(work, gv_now_us() + boundary_us(work));
-        if (may_step(work)) {
-            train_step(work);
-            wait_ms = rest_ms(work, &debt_us, work->step_us);
-            uint64_t now_us = gv_now_us();
-            work->wall_us += now_us - work->mark_us;
+        uint64_t now_us = gv_now_us();
+        if (!may_step(work)) {
             work->mark_us = now_us;
+        } else if (now_us < work->rest_until_us) {
+            work->mark_us += now_us - start_us; /* a rest that the person asked for is no lost time */
         } else {
-            work->mark_us = gv_now_us();
+            train_step(work);
+            now_us = gv_now_us();
+            work->rest_until_us = now_us + rest_us_after(work, &debt_us, work->step_us);
+            work->wall_us += gv_elapsed_us(now_us, work->mark_us);
+            work->mark_us = now_us;
         }
     }
 }
@@ -450,6 +483,7 @@ static enum gv_err set_up(struct work *work, struct gv_diag *diag)
     }
     work->local_steps = manifest->local_steps;
     work->batch = manifest->training.batch;
+    memcpy(trainer->served, gv_learner_state(work->learner), trainer->parameters * sizeof(float));
     work->steps_max = trainer->options.steps_max;
     work->cpu_percent = trainer->options.config->cpu_percent;
     return load_checkpoint(work, diag);

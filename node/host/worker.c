@@ -210,46 +210,6 @@ static void save(const struct gv_worker *worker, const struct gv_mail *mail)
     gv_save_free(&job);
 }
 
-struct slice_reader {
-    struct gv_worker *worker;
-    size_t state_count;
-};
-
-/* Asks the trainer for a piece of [state | served], which it copies at its next step boundary. */
-static enum gv_err read_slice(void *context, float *out, size_t offset, size_t count)
-{
-    const struct slice_reader *reader = context;
-    while (count > 0) {
-        bool served = offset >= reader->state_count;
-        size_t left = served ? count : reader->state_count - offset;
-        struct gv_slice slice = {.out = out,
-                                 .offset = served ? offset - reader->state_count : offset,
-                                 .count = left < count ? left : count,
-                                 .served = served};
-        struct gv_mail mail = {.kind = GV_MAIL_SLICE, .data = &slice};
-        gv_mailbox_put(reader->worker->trainer->in, &mail);
-        (void)gv_mailbox_take(reader->worker->trainer->slices, &mail, -1);
-        out += slice.count;
-        offset += slice.count;
-        count -= slice.count;
-    }
-    return GV_OK;
-}
-
-static void checkpoint(struct gv_worker *worker, const struct gv_mail *mail)
-{
-    struct gv_checkpoint *header = mail->data;
-    struct gv_mail done = {.kind = GV_MAIL_CHECKPOINTED, .nonce = mail->nonce};
-    struct slice_reader reader = {.worker = worker, .state_count = header->state_count};
-    struct gv_diag diag;
-    done.verdict = gv_store_stream_checkpoint(worker->dir, header, read_slice, &reader, &diag);
-    if (done.verdict != GV_OK) {
-        gv_log_limited(GV_LEVEL_BROKEN, "checkpoint", "cannot write a checkpoint", "why=\"%s\"", diag.text);
-    }
-    free(header);
-    gv_mailbox_put(worker->loop, &done);
-}
-
 static void persist(struct gv_worker *worker, const struct gv_mail *mail)
 {
     struct gv_diag diag;
@@ -285,12 +245,63 @@ static void obey(struct gv_worker *worker, struct gv_mail *mail)
     case GV_MAIL_SAVE:
         save(worker, mail);
         return;
-    case GV_MAIL_CHECKPOINT:
-        checkpoint(worker, mail);
+    case GV_MAIL_STOP:
+        worker->stopping = true;
         return;
     default:
         GV_ASSERT(!"a letter for another thread");
     }
+}
+
+/* What a checkpoint must not hold up: a large one takes seconds of waiting for the trainer's slices. */
+static void work_meanwhile(struct gv_worker *worker)
+{
+    struct gv_mail mail;
+    while (gv_mailbox_take(worker->in, &mail, 0)) {
+        obey(worker, &mail);
+    }
+}
+
+struct slice_reader {
+    struct gv_worker *worker;
+    size_t state_count;
+};
+
+/* Asks the trainer for a piece of [state | served], which it copies at its next step boundary. */
+static enum gv_err read_slice(void *context, float *out, size_t offset, size_t count)
+{
+    const struct slice_reader *reader = context;
+    while (count > 0) {
+        bool served = offset >= reader->state_count;
+        size_t left = served ? count : reader->state_count - offset;
+        struct gv_slice slice = {.out = out,
+                                 .offset = served ? offset - reader->state_count : offset,
+                                 .count = left < count ? left : count,
+                                 .served = served};
+        struct gv_mail mail = {.kind = GV_MAIL_SLICE, .data = &slice};
+        gv_mailbox_put(reader->worker->trainer->in, &mail);
+        while (!gv_mailbox_take(reader->worker->trainer->slices, &mail, 1)) {
+            work_meanwhile(reader->worker);
+        }
+        out += slice.count;
+        offset += slice.count;
+        count -= slice.count;
+    }
+    return GV_OK;
+}
+
+static void checkpoint(struct gv_worker *worker, const struct gv_mail *mail)
+{
+    struct gv_checkpoint *header = mail->data;
+    struct gv_mail done = {.kind = GV_MAIL_CHECKPOINTED, .nonce = mail->nonce};
+    struct slice_reader reader = {.worker = worker, .state_count = header->state_count};
+    struct gv_diag diag;
+    done.verdict = gv_store_stream_checkpoint(worker->dir, header, read_slice, &reader, &diag);
+    if (done.verdict != GV_OK) {
+        gv_log_limited(GV_LEVEL_BROKEN, "checkpoint", "cannot write a checkpoint", "why=\"%s\"", diag.text);
+    }
+    free(header);
+    gv_mailbox_put(worker->loop, &done);
 }
 
 static void *worker_main(void *argument)
@@ -298,8 +309,12 @@ static void *worker_main(void *argument)
     struct gv_worker *worker = argument;
     struct gv_mail mail;
     gv_learner_thread_init(); /* deltas round as the trainer rounds */
-    while (gv_mailbox_take(worker->in, &mail, -1) && mail.kind != GV_MAIL_STOP) {
-        obey(worker, &mail);
+    while (!worker->stopping && gv_mailbox_take(worker->in, &mail, -1)) {
+        if (mail.kind == GV_MAIL_CHECKPOINT) { /* the loop orders one at a time */
+            checkpoint(worker, &mail);
+        } else {
+            obey(worker, &mail);
+        }
     }
     return NULL;
 }

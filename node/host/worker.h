@@ -58,6 +58,7 @@ struct gv_worker {
     uint64_t block_elements[GV_BLOCKS_MAX];
     pthread_t thread;
     bool running;
+    bool stopping; /* the thread's own */
 };
 
 /** Frees what an APPLY, ENCODE or ENCODED letter owns. */

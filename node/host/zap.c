@@ -62,7 +62,7 @@ static void answer(void *socket, zmq_msg_t *request_id, bool accept, const char 
     (void)zmq_send(socket, "", 0, ZMQ_DONTWAIT);
 }
 
-void gv_zap_step(void *socket)
+bool gv_zap_step(void *socket)
 {
     for (int turn = 0; turn < 64; turn++) {
         zmq_msg_t frames[REQUEST_FRAMES];
@@ -85,9 +85,10 @@ void gv_zap_step(void *socket)
             (void)zmq_msg_close(&frames[i]);
         }
         if (count == 0) {
-            return;
+            return false;
         }
     }
+    return true;
 }
 
 bool gv_zap_key_of(struct gv_curve_public *key, zmq_msg_t *message)

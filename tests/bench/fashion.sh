@@ -20,7 +20,8 @@ cleanup() {
 }
 trap cleanup EXIT
 export OPENBLAS_NUM_THREADS=1
-settings=(--set schedule=linear --set rate=0.1 --set momentum=0.9 --set local_steps=16 --set settle=3 --set seed=1)
+# shellcheck disable=SC2086
+settings=(--set schedule=linear --set rate=${RATE:-0.02} --set momentum=0.9 --set local_steps=16 --set settle=3 --set seed=1 ${EXTRA:-})
 first=$((20000 + RANDOM % 10000))
 accuracy() { # DIR [--raw]
     "$program" eval "$@" --data "$data" --json | sed -nE 's/.*"accuracy": *([0-9.]+).*/\1/p'
@@ -31,21 +32,32 @@ single() { # NAME SHARD STEPS
     "$program" run "$folder/$1" --steps "$3" 2>/dev/null || [ $? = 6 ]
     echo "$1: $(accuracy "$folder/$1" --raw)"
 }
-single central 1/1 "$total"
-for ((i = 1; i <= nodes; i++)); do
-    single "alone$i" "$i/$nodes" "$age"
-done
+if [ -z "${SWARM_ONLY:-}" ]; then
+    single central 1/1 "$total"
+    for ((i = 1; i <= nodes; i++)); do
+        single "alone$i" "$i/$nodes" "$age"
+    done
+fi
 "$program" create "$folder/n1" --name fashion --model mlp:784-128-10 --data "$data" --listen "tcp://127.0.0.1:$first" \
     --shard "1/$nodes" --partition "$partition" "${settings[@]}" --set "total_age=$age" 2>/dev/null
-# Nobody trains before all are there.
+# A node uses little of a processor, so that the first has not done everything before the last is there.
+slowly() {
+    sed -i -E '/^#?cpu *=/d' "$1/config.ini"
+    echo "cpu = ${CPU:-8%}" >>"$1/config.ini"
+}
+slowly "$folder/n1"
 "$program" run "$folder/n1" --until-age "$age" 2>"$folder/n1.log" &
 pids+=($!)
-sleep 1
-"$program" pause "$folder/n1" 2>/dev/null
+until "$program" pause "$folder/n1" 2>/dev/null; do
+    sleep 0.02
+done
 token=$("$program" invite "$folder/n1" --uses "$nodes" 2>/dev/null)
 for ((i = 2; i <= nodes; i++)); do
     "$program" join "$token" "$folder/n$i" --data "$data" --listen "tcp://127.0.0.1:$((first + i))" \
         --shard "$i/$nodes" --partition "$partition" 2>/dev/null
+    slowly "$folder/n$i"
+done
+for ((i = 2; i <= nodes; i++)); do
     "$program" run "$folder/n$i" --until-age "$age" 2>"$folder/n$i.log" &
     pids+=($!)
 done

@@ -115,10 +115,15 @@ uint32_t vnet_spawn(struct vnet *net, const struct vnet_node_options *options)
                                   .epoch = 1,
                                   .block_count = 1,
                                   .merge = net->options.merge,
+                                  .codec = net->options.codec,
                                   .local_steps = 16,
                                   .settle_exchanges = net->options.settle_exchanges,
                                   .stop_age = net->options.stop_age == 0 ? GV_NEVER : net->options.stop_age};
-    node->manifest.block_elements[0] = net->options.units == 1 ? 1000 : (uint64_t)net->options.units * UNIT_ELEMENTS;
+    uint32_t second = net->options.second_units;
+    node->manifest.block_count = second > 0 ? 2 : 1;
+    node->manifest.block_elements[1] = (uint64_t)second * UNIT_ELEMENTS;
+    node->manifest.block_elements[0] =
+        net->options.units == 1 ? 1000 : (uint64_t)(net->options.units - second) * UNIT_ELEMENTS;
     for (uint32_t u = 0; u < VNET_UNITS_MAX; u++) {
         node->live[u] = options->value * (int64_t)(u + 1);
     }
@@ -370,6 +375,11 @@ bool vnet_saw(const struct vnet *net, uint32_t index, enum gv_effect_kind kind)
 uint32_t vnet_logged(const struct vnet *net, uint32_t index, enum gv_log_code code)
 {
     return net->nodes[index].logged[code];
+}
+
+uint32_t vnet_dials(const struct vnet *net, uint32_t index)
+{
+    return net->nodes[index].dials;
 }
 
 enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t index)

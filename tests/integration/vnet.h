@@ -26,6 +26,8 @@ struct vnet_options {
     uint64_t work_us;         /* a snapshot, a chunk staged, a merge: each up to this long */
     uint32_t reset_per_10000; /* messages that break their link instead of arriving */
     uint32_t merge;           /* enum gv_merge */
+    uint32_t codec;           /* enum gv_codec; a unit has the same number of elements whatever it takes on the wire */
+    uint32_t second_units;    /* of the units, this many at the end are a second block, exchanged but not fetched */
     uint64_t stop_age;        /* Q16 */
     uint32_t settle_exchanges;
 };
@@ -83,6 +85,7 @@ bool vnet_connected(const struct vnet *net); /* active views of live nodes form 
 uint32_t vnet_commits(const struct vnet *net, uint32_t node);
 bool vnet_saw(const struct vnet *net, uint32_t node, enum gv_effect_kind kind);
 uint32_t vnet_logged(const struct vnet *net, uint32_t node, enum gv_log_code code); /* since its creation */
+uint32_t vnet_dials(const struct vnet *net, uint32_t node);
 GV_NODISCARD enum gv_err vnet_last_alarm(const struct vnet *net, uint32_t node);
 uint64_t vnet_manifest_version(const struct vnet *net, uint32_t node);
 uint64_t vnet_trace(const struct vnet *net); /* hash of all effects so far */

@@ -41,10 +41,10 @@ static void units_of(const struct node *node, const struct gv_effect *fx, bool f
     uint32_t block = 0;
     uint64_t offset = 0;
     uint64_t elements = 0;
-    bool exists = gv_chunk_at(&block, &offset, &elements, m->block_elements, 1, fx->u.work.codec,
-                              fx->u.work.chunk_bytes, fx->u.work.index);
+    bool exists = gv_chunk_at(&block, &offset, &elements, m->block_elements, fetch ? 1 : m->block_count,
+                              fx->u.work.codec, fx->u.work.chunk_bytes, fx->u.work.index);
     cr_assert(exists, "chunk %u does not exist", fx->u.work.index);
-    *first = (uint32_t)(offset / UNIT_ELEMENTS);
+    *first = (uint32_t)(((block == 0 ? 0 : m->block_elements[0]) + offset) / UNIT_ELEMENTS);
     *count = (uint32_t)((elements + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS);
 }
 
@@ -288,8 +288,9 @@ static void do_merge(struct vnet *net, uint32_t index, const struct gv_effect *f
     struct node *node = &net->nodes[index];
     struct stage *stage = &node->stage;
     MUST(net, index, stage->used && stage->nonce == fx->u.work.nonce && stage->fetch == adopt);
-    MUST(net, index, stage->applied_units == net->options.units);
-    for (uint32_t u = 0; u < net->options.units; u++) {
+    uint32_t units = net->options.units - (adopt ? net->options.second_units : 0);
+    MUST(net, index, stage->applied_units == units);
+    for (uint32_t u = 0; u < units; u++) {
         node->live[u] = adopt ? stage->values[u] : node->live[u] + stage->values[u];
     }
     node->commits += adopt ? 0 : 1;
@@ -313,6 +314,7 @@ static void do_dial(struct vnet *net, uint32_t index, uint32_t target, uint32_t 
                      !net->nodes[target].options.outbound_only && !net->nodes[target].silent &&
                      !net->nodes[target].unplugged && !net->nodes[index].unplugged;
     uint64_t delay = 2 * vnet_around(net, net->options.latency_us);
+    net->nodes[index].dials++;
     struct item *item = vnet_item(net, reachable ? ITEM_UP : ITEM_DIAL_FAILED, index, delay);
     item->dial = dial;
     if (reachable) {

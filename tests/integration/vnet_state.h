@@ -82,6 +82,7 @@ struct node {
     uint32_t commits;
     bool saw[GV_FX_GONE + 1];
     uint32_t logged[GV_LOG_COUNT];
+    uint32_t dials;
     enum gv_err last_alarm;
     uint64_t sent_incarnation;
 };

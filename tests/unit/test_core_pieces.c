@@ -194,16 +194,22 @@ Test(core_pieces, figures_are_averaged_and_minima_taken)
         theirs.minima[i] /= 2;
     }
     theirs.loss *= 3;
+    struct gv_core_stats stats;
+    gv_swarm_stats_show(core, &stats);
+    cr_assert_eq(stats.swarm_nodes, 1);
     gv_swarm_stats_merge(core, core->figures.epoch, &theirs);
+    gv_swarm_stats_show(core, &stats);
+    cr_assert(stats.swarm_figures, "a young swarm shows what it has heard so far");
+    cr_assert_eq(stats.swarm_loss, 2 * GV_Q16_ONE);
     for (uint32_t i = 0; i < GV_MINIMA; i++) {
         cr_assert_eq(core->figures.minima[i], theirs.minima[i]);
     }
     core->now_us += 60 * GV_SECOND;
     gv_swarm_stats_tick(core);
-    cr_assert(core->swarm_figures);
-    cr_assert_eq(core->swarm_loss, 2 * GV_Q16_ONE);
-    cr_assert_eq(core->swarm_accuracy, GV_Q16_ONE / 2);
-    cr_assert(core->swarm_nodes >= 1 && core->swarm_nodes <= 3);
+    cr_assert(core->estimate.figures);
+    cr_assert_eq(core->estimate.loss, 2 * GV_Q16_ONE);
+    cr_assert_eq(core->estimate.accuracy, GV_Q16_ONE / 2);
+    cr_assert(core->estimate.nodes >= 1 && core->estimate.nodes <= 3);
     gv_swarm_stats_seen(core, UINT32_MAX);
     cr_assert_lt(core->figures.epoch, 10, "an impossible epoch is not believed");
     gv_swarm_stats_seen(core, 50);
@@ -226,4 +232,32 @@ Test(core_pieces, credit_never_lets_more_than_four_chunks_wait)
     cr_assert_eq(x->credit, 4);
     (void)gv_transfer_pump(core);
     cr_assert_eq(effects->count, 0, "theirs waits until ours is copied and sent");
+}
+
+Test(core_pieces, an_exchange_that_barely_moves_ends_at_its_limit)
+{
+    struct gv_exchange *x = &core->exchange;
+    struct gv_ref r = ref(1, 1, 0);
+    uint32_t peer = gv_peers_intern(core, &r);
+    core->manifest.block_count = 1;
+    core->manifest.block_elements[0] = 100000; /* 400 kB */
+    for (int i = 0; i < 32; i++) {
+        gv_outcome_duration(core, 100 * GV_MS);
+    }
+    x->phase = GV_EXCHANGE_STREAMING;
+    x->peer = core->peers[peer].ref.id;
+    x->link = GV_NOBODY;
+    x->started_us = x->progress_us = core->now_us;
+    uint64_t from = core->now_us;
+    while (x->phase == GV_EXCHANGE_STREAMING && core->now_us - from < 600 * GV_SECOND) {
+        core->now_us += GV_SECOND; /* a chunk just before each patience of two seconds is over */
+        x->progress_us = core->now_us;
+        effects->count = 0;
+        gv_exchange_tick(core);
+    }
+    uint64_t took = core->now_us - from;
+    uint64_t slow_link = 400000 * GV_SECOND / (16 * 1024); /* what 128 kbit/s need */
+    cr_assert_geq(took, slow_link);
+    cr_assert_leq(took, slow_link + 12 * GV_SECOND, "%.1f s", (double)took / 1e6);
+    cr_assert_eq(core->refusals[GV_ERR_TIMEOUT - 100], 1);
 }

@@ -1,0 +1,195 @@
+/*
+ * One core and a scripted stranger: what a link may do before it is verified, and how much after.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_state.h"
+
+static struct gv_core *core;
+static struct gv_effects *effects;
+static uint64_t now_us;
+
+static void step(struct gv_event *event)
+{
+    event->now_us = now_us;
+    event->wall_s = 1800000000;
+    gv_core_step(core, event, effects);
+}
+
+static void setup(void)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    effects = calloc(1, sizeof *effects);
+    now_us = 10 * GV_SECOND;
+    struct gv_event start = {.kind = GV_EV_START};
+    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    start.u.start.has_model = start.u.start.trains = true;
+    start.u.start.manifest = (struct gv_core_manifest){.version = 3,
+                                                       .epoch = 1,
+                                                       .block_count = 1,
+                                                       .block_elements = {100000},
+                                                       .local_steps = 16,
+                                                       .stop_age = GV_NEVER};
+    step(&start);
+}
+
+static void teardown(void)
+{
+    free(core);
+    free(effects);
+}
+
+TestSuite(core_admission, .init = setup, .fini = teardown);
+
+static void link_in(uint32_t link)
+{
+    struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link};
+    step(&event);
+}
+
+static void give(uint32_t link, struct gv_msg *msg)
+{
+    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
+    event.u.msg.msg = msg;
+    step(&event);
+}
+
+static void hello(uint32_t link, uint32_t purpose)
+{
+    struct gv_msg msg = {.kind = GV_KIND_HELLO};
+    msg.u.hello.purpose = purpose;
+    msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+    msg.u.hello.self.id.b[0] = (uint8_t)link;
+    give(link, &msg);
+}
+
+static void plain(uint32_t link, enum gv_kind kind)
+{
+    struct gv_msg msg = {.kind = kind};
+    if (kind == GV_KIND_SAMPLE) {
+        msg.u.sample.count = 8;
+    }
+    give(link, &msg);
+}
+
+static uint32_t sent(uint32_t link, enum gv_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct gv_effect *fx = &effects->item[i];
+        count += fx->kind == GV_FX_SEND && fx->link == link && fx->u.msg.kind == kind ? 1 : 0;
+    }
+    return count;
+}
+
+static bool closed(uint32_t link)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_CLOSE && effects->item[i].link == link) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ticks until the link is closed; how long that took. */
+static uint64_t until_closed(uint32_t link)
+{
+    uint64_t from = now_us;
+    while (now_us - from < 60 * GV_SECOND) {
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        step(&tick);
+        if (closed(link)) {
+            return now_us - from;
+        }
+        now_us += 10 * GV_MS;
+    }
+    return GV_NEVER;
+}
+
+Test(core_admission, a_visitor_gets_the_manifest_and_nothing_else)
+{
+    link_in(5);
+    hello(5, GV_PURPOSE_VISIT);
+    cr_assert_eq(sent(5, GV_KIND_WELCOME), 1);
+    struct gv_msg want = {.kind = GV_KIND_MANIFEST_WANT};
+    give(5, &want);
+    cr_assert_eq(sent(5, GV_KIND_MANIFEST), 1);
+    static const enum gv_kind kinds[] = {GV_KIND_SAMPLE,    GV_KIND_STATE, GV_KIND_FETCH,      GV_KIND_OFFER,
+                                         GV_KIND_NEIGHBOUR, GV_KIND_PING,  GV_KIND_TRUST_HAVE, GV_KIND_SHUFFLE};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        uint64_t strangers = core->refusals[GV_ERR_STRANGER - 100];
+        plain(5, kinds[i]);
+        for (uint32_t k = 0; k < effects->count; k++) {
+            cr_assert_neq(effects->item[k].kind, GV_FX_SEND, "kind %d is answered", (int)kinds[i]);
+        }
+        cr_assert_eq(core->refusals[GV_ERR_STRANGER - 100], strangers + 1);
+    }
+    cr_assert_eq(core->active_count + core->passive_count, 0, "a visitor is not a peer");
+    uint64_t took = until_closed(5);
+    cr_assert(took >= GV_VISIT_US - GV_SECOND && took <= GV_VISIT_US + 20 * GV_MS, "closed after %lu us",
+              (unsigned long)took);
+}
+
+Test(core_admission, a_link_that_says_nothing_is_closed_after_five_seconds)
+{
+    link_in(6);
+    plain(6, GV_KIND_PING);
+    cr_assert_eq(sent(6, GV_KIND_PONG), 0);
+    uint64_t took = until_closed(6);
+    cr_assert(took >= GV_PROVISIONAL_US && took <= GV_PROVISIONAL_US + 20 * GV_MS, "%lu us", (unsigned long)took);
+    cr_assert_eq(core->links_used, 0);
+    cr_assert_eq(core->links_provisional, 0);
+}
+
+Test(core_admission, bare_links_are_bounded)
+{
+    for (uint32_t i = 1; i <= 40; i++) {
+        link_in(i);
+        cr_assert_eq(closed(i), i > core->config.provisional_max, "link %u", i);
+    }
+    cr_assert_eq(core->links_provisional, core->config.provisional_max);
+}
+
+Test(core_admission, a_flood_of_requests_is_dropped_and_counted_and_costs_the_link)
+{
+    link_in(7);
+    hello(7, GV_PURPOSE_MEMBER);
+    cr_assert_eq(sent(7, GV_KIND_WELCOME), 1);
+    uint32_t answered = 0;
+    bool gone = false;
+    for (uint32_t i = 0; i < 2000 && !gone; i++) { /* two seconds of one request a millisecond */
+        now_us += GV_MS;
+        plain(7, GV_KIND_SAMPLE);
+        answered += sent(7, GV_KIND_RECORDS);
+        gone = closed(7);
+    }
+    cr_assert(answered >= 40 && answered <= 40 + 20, "%u answered", answered);
+    cr_assert_gt(core->refusals[GV_ERR_RATE - 100], 200);
+    cr_assert(gone, "its score is %u", gv_score_now(core, core->links[0].peer));
+}
+
+Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
+{
+    for (uint32_t link = 1; link <= 3; link++) {
+        link_in(link);
+        struct gv_msg msg = {.kind = GV_KIND_HELLO};
+        msg.u.hello.purpose = GV_PURPOSE_MEMBER;
+        msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+        msg.u.hello.self.id.b[0] = 1;
+        give(link, &msg);
+        cr_assert_eq(sent(link, GV_KIND_WELCOME), link < 3 ? 1 : 0);
+        cr_assert_eq(closed(link), link == 3);
+    }
+    struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = 1};
+    step(&down);
+    uint32_t row = gv_links_find(core, 2);
+    cr_assert_eq(core->peers[core->links[row].peer].link, row, "the spare takes its place");
+    for (uint32_t i = 0; i < effects->count; i++) {
+        cr_assert(effects->item[i].kind != GV_FX_LOG || effects->item[i].u.log.code != GV_LOG_PEER_LOST);
+    }
+}
