@@ -129,7 +129,8 @@ static inline enum gv_err gv_diag_wrap(struct gv_diag *d, const char *format, ..
     int used = vsnprintf(d->text, sizeof d->text, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof d->text) {
-        (void)snprintf(d->text + used, sizeof d->text - (size_t)used, ": %s", inner);
+        size_t room = sizeof d->text - (size_t)used;
+        (void)snprintf(d->text + used, room, ": %.*s", room > 3 ? (int)(room - 3) : 0, inner);
     }
     return d->code;
 }

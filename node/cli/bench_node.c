@@ -23,7 +23,6 @@
 #define EXCHANGES_PER_ROUND 4
 #define ROUND_TIMEOUT_S 60.0
 #define START_TIMEOUT_S 30.0
-#define CHECKPOINT_TIMEOUT_S 90.0
 #define POLL_S 0.01
 #define DURATIONS_MAX 256
 
@@ -175,18 +174,6 @@ static double resident(struct gv_demo *pair)
     return first > second ? first : second;
 }
 
-/* The first checkpoints of large models would be measured as well otherwise. */
-static enum gv_err wait_for_checkpoint(struct gv_demo *pair, uint32_t node, struct gv_diag *diag)
-{
-    double deadline = gv_bench_now() + CHECKPOINT_TIMEOUT_S;
-    while (status_number(pair, node, "checkpoints") < 1.0) {
-        if (gv_bench_now() > deadline || !gv_demo_sleep(pair, 0.1)) {
-            return gv_diag_set(diag, GV_ERR_TIMEOUT, "no checkpoint in %.0f s", CHECKPOINT_TIMEOUT_S);
-        }
-    }
-    return GV_OK;
-}
-
 static enum gv_err large(struct gv_bench *bench, struct gv_diag *diag)
 {
     struct gv_demo *pair = pair_new(LARGE_MODEL, LARGE_SETTINGS, diag);
@@ -196,13 +183,7 @@ static enum gv_err large(struct gv_bench *bench, struct gv_diag *diag)
     double exchange_s = 0.0, bare_s = 0.0, memory = 0.0;
     enum gv_err err = gv_demo_found(pair, diag);
     if (err == GV_OK) {
-        err = wait_for_checkpoint(pair, 0, diag);
-    }
-    if (err == GV_OK) {
         err = gv_demo_join(pair, 0, 1, 1, diag);
-    }
-    if (err == GV_OK) {
-        err = wait_for_checkpoint(pair, 1, diag);
     }
     if (err == GV_OK) {
         err = compare(pair, &exchange_s, &bare_s, diag);

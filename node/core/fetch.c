@@ -224,16 +224,18 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     c->donates = same && reply->donates;
     c->has_age = same && settled_in;
     c->age = reply->age & (UINT64_MAX >> 3);
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < f->candidate_count; i++) {
+        answered += f->candidates[i].answered ? 1 : 0;
+    }
     if (f->phase == GV_FETCH_REQUESTED && f->link == GV_NOBODY) {
-        (void)request(core);
+        if (!request(core) && answered == f->candidate_count) { /* nobody has time: no use in waiting for more */
+            f->deadline_us = gv_sooner(f->deadline_us, again_us(core));
+        }
         return;
     }
     if (f->phase != GV_FETCH_ASKING) {
         return;
-    }
-    uint32_t answered = 0;
-    for (uint32_t i = 0; i < f->candidate_count; i++) {
-        answered += f->candidates[i].answered ? 1 : 0;
     }
     if (f->first_reply_us == 0) {
         f->first_reply_us = core->now_us;

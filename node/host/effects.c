@@ -10,6 +10,8 @@
 #include "tensor.h"
 #include "wire.h"
 
+#define REFUSALS_BELIEVED 3
+
 /* ---- sending --------------------------------------------------------------------------------------------- */
 
 static struct gv_span own_record(const struct gv_node *node)
@@ -440,6 +442,26 @@ static void log_effect(const struct gv_node *node, const struct gv_effect *effec
                    effect->reason != GV_OK ? gv_err_text(effect->reason) : "", effect->reason != GV_OK ? "\"" : "");
 }
 
+/*
+ * A newcomer whom every seed turns away because its invite is spent should say so instead of knocking for ever. Whoever
+ * has been a member before takes no peer's word for it: then only signed entries count.
+ */
+static void note_admission(struct gv_node *node, const struct gv_effect *effect)
+{
+    enum gv_err reason = effect->reason;
+    node->admitted = node->admitted || effect->u.log.code == GV_LOG_PEER_JOINED;
+    bool spent = reason == GV_ERR_EXPIRED || reason == GV_ERR_USED_UP || reason == GV_ERR_CLOSED;
+    bool newcomer = !node->admitted && !node->creator && node->trainer.checkpoint.counter == 0;
+    if (effect->u.log.code == GV_LOG_WE_REFUSED && spent && newcomer &&
+        ++node->refused_admission >= REFUSALS_BELIEVED) {
+        (void)gv_diag_set(&node->diag, reason,
+                          "nobody admits this node: %s; ask a member for a new invite and join in an "
+                          "empty folder",
+                          gv_err_text(reason));
+        gv_node_end(node, GV_EXIT_REVOKED);
+    }
+}
+
 static void raise_alarm(struct gv_node *node, const struct gv_effect *effect)
 {
     char peer[9];
@@ -555,6 +577,7 @@ void gv_node_act(struct gv_node *node, struct gv_effect *effect)
         return;
     case GV_FX_LOG:
         log_effect(node, effect);
+        note_admission(node, effect);
         return;
     case GV_FX_SETTLED:
         settled(node, effect->u.found);

@@ -16,6 +16,7 @@
 #include "node.h"
 #include "notify.h"
 
+#define MISFIT_US 10000000u  /* for a manifest that fits our data */
 #define FAREWELL_US 2000000u /* for the core's STOPPED */
 #define LAST_CHECKPOINT_US 120000000u
 #define LAST_EVALUATION_US 10000000u
@@ -208,6 +209,10 @@ enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag)
         if (err == GV_OK) {
             err = gv_data_fit(&data, &node->manifest.schema, diag);
         }
+        if (err == GV_OK && config->shard_count > 1) {
+            err = gv_data_shard(&data, config->partition, config->shard_index, config->shard_count,
+                                node->manifest.training.seed, diag);
+        }
         gv_data_deinit(&data);
     }
     free(config);
@@ -248,6 +253,15 @@ static void on_ready(struct gv_node *node, const struct gv_mail *mail)
     node->checkpoint_us = gv_now_us();
     node->started = true;
     gv_node_event(node, &event);
+    if (node->trainer.misfit.code != GV_OK) {
+        node->misfit_us = gv_now_us();
+        gv_log(GV_LEVEL_UNUSUAL, "the data does not fit the manifest, asking for a newer one", "why=\"%s\"",
+               node->trainer.misfit.text);
+    } else if (node->options->steps > 0 && !node->trainer.trains) {
+        (void)gv_diag_set(&node->diag, GV_ERR_CONFIG, "run --steps needs data to train on; set data in %s/config.ini",
+                          node->dir);
+        gv_node_end(node, GV_EXIT_CONFIG);
+    }
     if (gv_trust_check(node->trust, &node->member) != GV_OK) { /* a revocation that came while we were loading */
         gv_node_trust_changed(node);
     }
@@ -414,6 +428,11 @@ static bool due(uint64_t *last_us, uint64_t now_us, uint64_t every_us)
 static void run_timers(struct gv_node *node, uint64_t now_us)
 {
     if (!node->started || node->ending != GV_RUNNING) {
+        return;
+    }
+    if (node->misfit_us != 0 && gv_elapsed_us(now_us, node->misfit_us) > MISFIT_US) {
+        node->diag = node->trainer.misfit;
+        gv_node_end(node, GV_EXIT_CONFIG);
         return;
     }
     if (node->config.checkpoint_s > 0 &&

@@ -130,6 +130,9 @@ struct gv_node {
     char last_alarm[160];
     bool core_trains, in_hours, paused;
     bool settled, found;
+    bool admitted;              /* some peer has let us in since the start */
+    uint32_t refused_admission; /* times a peer said that our invite admits nobody any more */
+    uint64_t misfit_us;         /* since when we look for a manifest that fits our data; 0: it fits */
 
     /* timers, monotonic */
     uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us;

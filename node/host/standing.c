@@ -129,10 +129,23 @@ static bool supersedes(const struct gv_manifest *fresh, const struct gv_manifest
            (fresh->version == old->version && memcmp(fresh->hash.b, old->hash.b, sizeof fresh->hash.b) > 0);
 }
 
+/* Data scaled in another way makes another model of the same parameters. */
+static bool same_schema(const struct gv_schema *a, const struct gv_schema *b)
+{
+    if (a->features != b->features || a->classes != b->classes || a->scaling != b->scaling ||
+        a->scale_count != b->scale_count) {
+        return false;
+    }
+    size_t scales = a->scale_count * sizeof(float);
+    return (a->classes == 0 || memcmp(a->class_names, b->class_names, a->classes * sizeof a->class_names[0]) == 0) &&
+           (scales == 0 || (memcmp(a->mean, b->mean, scales) == 0 && memcmp(a->deviation, b->deviation, scales) == 0));
+}
+
 static bool needs_restart(const struct gv_manifest *fresh, const struct gv_manifest *old)
 {
     return fresh->epoch != old->epoch || strcmp(fresh->training.model, old->training.model) != 0 ||
-           fresh->exchange_momentum != old->exchange_momentum || fresh->training.batch != old->training.batch;
+           fresh->exchange_momentum != old->exchange_momentum || fresh->training.batch != old->training.batch ||
+           !same_schema(&fresh->schema, &old->schema);
 }
 
 static void configure_trainer(struct gv_node *node)

@@ -50,8 +50,9 @@ struct gv_trainer {
     struct gv_checkpoint checkpoint; /* what was loaded; zero if nothing */
     bool checkpoint_damaged;         /* a slot had to be passed over */
     uint64_t test_samples;
-    bool evaluates_train; /* there is no test part */
-    bool trains;          /* there is data */
+    bool evaluates_train;  /* there is no test part */
+    bool trains;           /* there is data, and it fits */
+    struct gv_diag misfit; /* why the data does not fit the manifest; code GV_OK: it does, or there is none */
 };
 
 struct gv_slice {

@@ -40,7 +40,7 @@ Test(late, a_joiner_whom_nobody_answers_begins_alone_and_gives_that_up_for_the_s
         (void)vnet_spawn(net, &(struct vnet_node_options){.has_model = true, .value = 1 << 20, .seed_count = i});
     }
     vnet_unplug(net, 0, true); /* the seed cannot be reached */
-    uint32_t joiner = vnet_spawn(net, &(struct vnet_node_options){.value = -(1 << 24), .seed_count = 1});
+    uint32_t joiner = vnet_spawn(net, &(struct vnet_node_options){.value = -1 * (1 << 24), .seed_count = 1});
     uint64_t at = vnet_now(net);
     cr_assert(vnet_run_until(net, trains, &joiner, 40 * SECOND));
     cr_assert_geq(vnet_now(net) - at, 29 * SECOND, "it waits for the swarm first");

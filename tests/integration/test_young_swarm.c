@@ -232,11 +232,11 @@ Test(young_swarm, seven_join_one_seed_at_once, .timeout = 600)
         }
         uint64_t at = vnet_now(net);
         for (uint32_t i = 1; i < NODES; i++) {
-            bool placed = vnet_run_until(net, in_training, &i, at + 1500 * MS - vnet_now(net));
+            bool placed = vnet_run_until(net, in_training, &i, at + 500 * MS - vnet_now(net));
             if (!placed) {
                 describe(net);
             }
-            cr_assert(placed, "seed %" PRIu64 ": node %u is in state %d after 1.5 s", seed, i,
+            cr_assert(placed, "seed %" PRIu64 ": node %u is in state %d after 0.5 s", seed, i,
                       (int)vnet_stats(net, i).state);
         }
         worst_us = vnet_now(net) - at > worst_us ? vnet_now(net) - at : worst_us;
