@@ -16,6 +16,8 @@
 #include "manifest_text.h"
 #include "store.h"
 
+#define HAND_OVER_POLL_MS 50
+
 int gv_cli_fail(const struct gv_args *args, const struct gv_diag *diag)
 {
     (void)fprintf(stderr, "grapevine %s: %s\n", args->command, diag->text);
@@ -233,6 +235,24 @@ enum gv_err gv_cli_call(const char *dir, json_t *request, json_t **reply, struct
         json_decref(answer);
     }
     return GV_OK;
+}
+
+enum gv_err gv_cli_hand_over(int *lock, const char *dir, json_t *request, struct gv_diag *diag)
+{
+    enum gv_err err = GV_ERR_NOT_FOUND;
+    *lock = -1;
+    for (int waited = 0;; waited += HAND_OVER_POLL_MS) {
+        err = gv_cli_call(dir, json_incref(request), NULL, diag);
+        if (err == GV_ERR_NOT_FOUND) {
+            err = gv_store_lock(lock, dir, diag);
+        }
+        if (err != GV_ERR_IN_USE || waited >= GV_HAND_OVER_MS) {
+            json_decref(request);
+            return err;
+        }
+        struct timespec pause = {.tv_nsec = HAND_OVER_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 enum gv_err gv_cli_find_node(struct gv_id *id, const char *text, const struct gv_directory *directory,

@@ -18,7 +18,8 @@
 #include "trust.h"
 
 #define GV_VERSION "0.1.0"
-#define GV_CALL_MS 10000 /* how long a daemon may take to answer */
+#define GV_CALL_MS 10000     /* how long a daemon may take to answer */
+#define GV_HAND_OVER_MS 5000 /* how long one may take to start again: it holds the lock and does not answer yet */
 
 /** "grapevine create: <diagnosis>" on standard error. Returns the exit code that fits. */
 int gv_cli_fail(const struct gv_args *args, const struct gv_diag *diag);
@@ -68,6 +69,13 @@ GV_NODISCARD enum gv_err gv_cli_root_key(struct gv_sign_key **root, const struct
 /** Asks the daemon on DIR; a reply that is not ok is an error with the daemon's own words. *reply may be NULL. Takes
  *  the reference to `request`. GV_ERR_NOT_FOUND: no daemon runs. */
 GV_NODISCARD enum gv_err gv_cli_call(const char *dir, json_t *request, json_t **reply, struct gv_diag *diag);
+
+/**
+ * Gives `request` to the daemon on DIR, or, if none runs, takes the DIR's lock, so that the caller can do it on disk:
+ * *lock is -1 or a descriptor to close. A daemon that is just starting again is waited for, for some seconds. Takes the
+ * reference to `request`.
+ */
+GV_NODISCARD enum gv_err gv_cli_hand_over(int *lock, const char *dir, json_t *request, struct gv_diag *diag);
 
 /** Full or unambiguous prefix of a node's id among those in the directory. */
 GV_NODISCARD enum gv_err gv_cli_find_node(struct gv_id *id, const char *text, const struct gv_directory *directory,

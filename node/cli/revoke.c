@@ -96,25 +96,34 @@ static enum gv_err keep_users_of_daemon(struct revoking *r, struct gv_diag *diag
     return err;
 }
 
-/* Everyone known to have come in through this invite stays. */
+/* The member right below the entry's target in this chain, if the target is in it. */
+static enum gv_err keep_user_of_chain(struct gv_entry *entry, const struct gv_chain *chain, struct gv_diag *diag)
+{
+    for (uint32_t link = 0; link + 1 < chain->count; link++) {
+        struct gv_id subject = gv_id_of(&chain->link[link].subject);
+        if (gv_id_equal(&subject, &entry->target)) {
+            struct gv_id user = gv_id_of(&chain->link[link + 1].subject);
+            return keep(entry, &user, diag);
+        }
+    }
+    return GV_OK;
+}
+
+/* Everyone known to have come in through this invite stays, this node too. */
 static enum gv_err keep_users(struct revoking *r, struct gv_diag *diag)
 {
     struct gv_id users[GV_KEPT_IDS_MAX];
-    enum gv_err err = keep_users_of_daemon(r, diag);
+    enum gv_err err = keep_user_of_chain(&r->entry, &r->node.chain, diag);
+    if (err == GV_OK) {
+        err = keep_users_of_daemon(r, diag);
+    }
     uint32_t count = gv_trust_users(r->trust, &r->entry.target, users, GV_KEPT_IDS_MAX);
     for (uint32_t i = 0; i < count && i < GV_KEPT_IDS_MAX && err == GV_OK; i++) {
         err = keep(&r->entry, &users[i], diag);
     }
     for (uint32_t i = 0; i < gv_directory_count(r->directory) && err == GV_OK; i++) {
         struct gv_span bytes;
-        const struct gv_chain *chain = &gv_directory_at(r->directory, i, &bytes)->chain;
-        for (uint32_t link = 0; link + 1 < chain->count && err == GV_OK; link++) {
-            struct gv_id subject = gv_id_of(&chain->link[link].subject);
-            if (gv_id_equal(&subject, &r->entry.target)) {
-                struct gv_id user = gv_id_of(&chain->link[link + 1].subject);
-                err = keep(&r->entry, &user, diag);
-            }
-        }
+        err = keep_user_of_chain(&r->entry, &gv_directory_at(r->directory, i, &bytes)->chain, diag);
     }
     return err;
 }
@@ -174,19 +183,43 @@ static enum gv_err check_reach(const struct revoking *r, struct gv_diag *diag)
                        "say where it is with --root-key FILE");
 }
 
+/* A node that an entry expels ends at once, before it has passed the entry on. */
+static enum gv_err check_own_membership(const struct revoking *r, struct gv_diag *diag)
+{
+    struct gv_trust *alone = NULL;
+    char own[2 * GV_ID_BYTES + 1];
+    bool added = false;
+    enum gv_err err = gv_trust_new(&alone, &r->node.manifest.root);
+    if (err == GV_OK) {
+        err = gv_trust_add(alone, &added, r->bytes, r->bytes_count);
+    }
+    if (err != GV_OK) {
+        gv_trust_free(&alone);
+        return gv_diag_set(diag, err, "the entry does not hold: %s", gv_err_text((int)err));
+    }
+    bool stays = gv_trust_check(alone, &r->node.chain) == GV_OK;
+    gv_trust_free(&alone);
+    if (stays) {
+        return GV_OK;
+    }
+    struct gv_id id = gv_id_of(gv_sign_key_public(r->node.sign));
+    gv_id_hex(own, &id, 2 * GV_ID_BYTES);
+    return gv_diag_set(diag, GV_ERR_USAGE,
+                       "this node joined through the one to be revoked, so it would be expelled with it; add --keep %s "
+                       "to stay a member",
+                       own);
+}
+
 static enum gv_err publish(struct revoking *r, struct gv_diag *diag)
 {
     char text[GV_TRUST_ENTRY_BYTES_MAX / 3 * 4 + 8];
     bool added = false;
-    int lock;
+    int lock = -1;
     (void)sodium_bin2base64(text, sizeof text, r->bytes, r->bytes_count, sodium_base64_VARIANT_ORIGINAL);
-    enum gv_err err = gv_cli_call(r->node.dir, json_pack("{s:s,s:s}", "cmd", "trust", "entry", text), NULL, diag);
-    r->live = err == GV_OK;
-    if (err != GV_ERR_NOT_FOUND) {
-        return err;
-    }
-    err = gv_store_lock(&lock, r->node.dir, diag);
-    if (err != GV_OK) {
+    enum gv_err err =
+        gv_cli_hand_over(&lock, r->node.dir, json_pack("{s:s,s:s}", "cmd", "trust", "entry", text), diag);
+    r->live = lock < 0;
+    if (err != GV_OK || r->live) {
         return err;
     }
     err = gv_trust_add(r->trust, &added, r->bytes, r->bytes_count);
@@ -216,6 +249,9 @@ static enum gv_err make_and_publish(struct revoking *r, const struct gv_args *ar
     }
     if (err == GV_OK) {
         err = sign_entry(r, diag);
+    }
+    if (err == GV_OK) {
+        err = check_own_membership(r, diag);
     }
     return err == GV_OK ? publish(r, diag) : err;
 }

@@ -27,6 +27,9 @@ enum gv_err gv_errno_err(int number)
     case ENOTDIR:
     case EISDIR:
     case ELOOP:
+    case EACCES:
+    case EPERM:
+    case EROFS:
         return GV_ERR_PATH;
     default:
         return GV_ERR_IO;
@@ -61,9 +64,29 @@ static enum gv_err sync_folder(const char *path, struct gv_diag *diag)
     return err;
 }
 
+/* A rename would put a file in the place of a device, a pipe, a socket or a link, and whoever uses that would lose it. */
+static enum gv_err check_replaceable(const char *path, struct gv_diag *diag)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0) {
+        return errno == ENOENT ? GV_OK : say_errno(diag, path, "cannot be examined");
+    }
+    if (S_ISREG(info.st_mode)) {
+        return GV_OK;
+    }
+    return gv_diag_set(diag, GV_ERR_PATH, "%s: is %s; only a regular file is replaced, so name one, or a new one", path,
+                       S_ISDIR(info.st_mode)   ? "a folder"
+                       : S_ISLNK(info.st_mode) ? "a symbolic link"
+                                               : "a device, a pipe or a socket");
+}
+
 enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsigned mode, struct gv_diag *diag)
 {
     r->fd = -1;
+    enum gv_err err = check_replaceable(path, diag);
+    if (err != GV_OK) {
+        return err;
+    }
     int used = snprintf(r->path, sizeof r->path, "%s", path);
     int more = snprintf(r->temporary, sizeof r->temporary, "%s.tmp", path);
     if (used < 0 || more < 0 || (size_t)more >= sizeof r->temporary) {

@@ -391,11 +391,12 @@ static void run(struct work *work)
         read_mail(work, wait_ms(work, start_us), start_us + boundary_us(work));
         advance(work, gv_now_us() + boundary_us(work));
         uint64_t now_us = gv_now_us();
+        if (start_us < work->rest_until_us) { /* a rest that the person asked for is no lost time */
+            work->mark_us += (now_us < work->rest_until_us ? now_us : work->rest_until_us) - start_us;
+        }
         if (!may_step(work)) {
             work->mark_us = now_us;
-        } else if (now_us < work->rest_until_us) {
-            work->mark_us += now_us - start_us; /* a rest that the person asked for is no lost time */
-        } else {
+        } else if (now_us >= work->rest_until_us) {
             train_step(work);
             now_us = gv_now_us();
             work->rest_until_us = now_us + rest_us_after(work, &debt_us, work->step_us);

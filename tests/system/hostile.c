@@ -20,6 +20,7 @@ struct attack {
 static const struct attack ATTACKS[] = {
     {"layout", GV_ERR_LAYOUT},     {"epoch", GV_ERR_EPOCH}, {"nan", GV_ERR_NONFINITE}, {"infinity", GV_ERR_NONFINITE},
     {"short-state", GV_ERR_CHUNK}, {"garbage", GV_OK},      {"truncated", GV_OK},      {"multipart", GV_OK},
+    {"offer-abort", GV_OK},
 };
 
 static void decode_token(struct gv_invite *invite, const char *token)
@@ -58,7 +59,7 @@ static int other_swarm(const struct gv_invite *invite, const char *other)
 }
 
 /* An OFFER that would be fine but for what the mode spoils. */
-static void offer(struct peer *peer, const struct gv_msg_state *state, const char *mode)
+static uint64_t offer(struct peer *peer, const struct gv_msg_state *state, const char *mode)
 {
     static float values[7850];
     struct gv_msg *msg = calloc(1, sizeof *msg);
@@ -87,7 +88,9 @@ static void offer(struct peer *peer, const struct gv_msg_state *state, const cha
         bulk.item[0].bytes -= 4;
     }
     peer_say(peer, msg, &bulk);
+    uint64_t nonce = msg->u.offer.nonce;
     free(msg);
+    return nonce;
 }
 
 /* The reason of the ABORT that answers an OFFER; GV_ERR_BUSY if there is none (an honest exchange goes first). */
@@ -99,7 +102,7 @@ static enum gv_err verdict(struct peer *peer)
     return peer->dropped ? GV_ERR_LINK_LOST : GV_ERR_BUSY;
 }
 
-static int spoil_exchange(struct peer *peer, const struct attack *attack)
+static struct gv_msg_state ask_state(struct peer *peer)
 {
     struct gv_msg *ask = calloc(1, sizeof *ask);
     if (ask == NULL) {
@@ -112,10 +115,34 @@ static int spoil_exchange(struct peer *peer, const struct attack *attack)
     if (!peer_hear(peer, GV_KIND_STATE_REPLY, WAIT_MS)) {
         peer_fail("no STATE_REPLY");
     }
-    struct gv_msg_state state = peer->msg.u.state;
+    return peer->msg.u.state;
+}
+
+/* Each OFFER has the node order a copy of its model, each ABORT makes it pointless: they must not pile up. */
+static int offer_and_abort(struct peer *peer)
+{
+    struct gv_msg_state state = ask_state(peer);
+    struct gv_bulk none = {.count = 0};
+    struct gv_msg *abort_it = calloc(1, sizeof *abort_it);
+    if (abort_it == NULL) {
+        peer_fail("out of memory");
+    }
+    abort_it->kind = GV_KIND_ABORT;
+    abort_it->u.exchange.reason = GV_ERR_TIMEOUT;
+    for (int i = 0; i < 200 && !peer->dropped; i++) {
+        abort_it->u.exchange.nonce = offer(peer, &state, "offer-abort");
+        peer_say(peer, abort_it, &none);
+    }
+    free(abort_it);
+    return 0;
+}
+
+static int spoil_exchange(struct peer *peer, const struct attack *attack)
+{
+    struct gv_msg_state state = ask_state(peer);
     enum gv_err got = GV_OK;
     for (int try = 0; try < TRIES && got != attack->reason && got != GV_ERR_LINK_LOST; try++) {
-        offer(peer, &state, attack->mode);
+        (void)offer(peer, &state, attack->mode);
         got = verdict(peer);
     }
     if (got != attack->reason && got != GV_ERR_LINK_LOST) {
@@ -127,6 +154,9 @@ static int spoil_exchange(struct peer *peer, const struct attack *attack)
 
 static int spoil_link(struct peer *peer, const char *mode)
 {
+    if (strcmp(mode, "offer-abort") == 0) {
+        return offer_and_abort(peer);
+    }
     /* A PING, [1, 4, ...], cut short. */
     static const uint8_t cut[] = {0x99, 0x01, 0x04, 0x01};
     uint8_t noise[600];

@@ -19,6 +19,8 @@ attack garbage ERR_MALFORMED
 attack truncated ERR_TRUNCATED
 attack multipart ERR_MULTIPART
 attack short-state ERR_CHUNK
+timeout $((40 * slow)) "$TOOLS/hostile" "$invite" offer-abort >"$T/err" 2>&1 || fail "hostile offer-abort: $(tail -n 1 "$T/err")"
+alive a || fail 'a burst of OFFERs and ABORTs stopped the node'
 exchanges_on a 20
 exchanges_on b 20
 good eval a --data "$GLYPHS" --json
