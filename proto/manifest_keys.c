@@ -47,6 +47,8 @@ static const char *const scalings[] = {"none", "unit", "standard", NULL};
 #define STEPS_MAX 1099511627776.0 /* 2^40: fits Q16 in 64 bits with room to add */
 #define MODEL_BYTES_MAX (sizeof((struct gv_training *)NULL)->model - 1)
 #define FLOAT_MAX 3.4e38
+#define HINT_DISTANCE_MAX 2 /* beyond that a suggestion is noise */
+#define HINT_BYTES_MAX 64   /* longer words are not compared */
 #define U64_MAX 18446744073709551615.0
 
 static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
@@ -58,7 +60,7 @@ static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
     {"model", TYPE_TEXT, AT(training.model), 0, MODEL_BYTES_MAX, NULL, false},
     {"seed", TYPE_U64, AT(training.seed), 0, U64_MAX, NULL, false},
     {"optimizer", TYPE_ENUM, NO_PLACE, 0, 0, optimizers, false},
-    {"rate", TYPE_FLOAT, AT(training.rate), 0, 1e6, NULL, false},
+    {"rate", TYPE_FLOAT, AT(training.rate), 0, 10, NULL, false},
     {"momentum", TYPE_FLOAT, AT(training.momentum), 0, 0.9999, NULL, false},
     {"weight_decay", TYPE_FLOAT, AT(training.weight_decay), 0, 1, NULL, false},
     {"schedule", TYPE_ENUM, AT(training.schedule), 0, 0, schedules, false},
@@ -142,8 +144,11 @@ static enum gv_err read_integer(struct gv_manifest *m, const struct gv_manifest_
 {
     uint64_t number;
     if (!parse_u64(&number, value) || !in_range(key, (double)number)) {
-        return gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %.0f", value, key->min,
-                           key->max);
+        /* As a double the largest integer is rounded up to one that is too large. */
+        return key->max >= U64_MAX ? gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %" PRIu64,
+                                                 value, key->min, UINT64_MAX)
+                                   : gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %.0f",
+                                                 value, key->min, key->max);
     }
     if (key->type == TYPE_U64) {
         memcpy(place_of(m, key), &number, sizeof number);
@@ -169,6 +174,16 @@ static enum gv_err read_float(struct gv_manifest *m, const struct gv_manifest_ke
     return GV_OK;
 }
 
+/* Unscaled features have neither mean nor deviation. */
+static void drop_scale(struct gv_schema *schema)
+{
+    free(schema->mean);
+    free(schema->deviation);
+    schema->mean = NULL;
+    schema->deviation = NULL;
+    schema->scale_count = 0;
+}
+
 static enum gv_err read_enum(struct gv_manifest *m, const struct gv_manifest_key *key, const char *value,
                              struct gv_diag *diag)
 {
@@ -183,6 +198,9 @@ static enum gv_err read_enum(struct gv_manifest *m, const struct gv_manifest_key
             memcpy(place_of(m, key), &flag, sizeof flag);
         } else if (key->offset != NO_PLACE) {
             memcpy(place_of(m, key), &i, sizeof i);
+        }
+        if (key->of == scalings && i == GV_SCALING_NONE) {
+            drop_scale(&m->schema);
         }
         return GV_OK;
     }
@@ -376,12 +394,14 @@ size_t gv_manifest_key_find(const char *name, size_t bytes)
 
 const char *gv_manifest_key_nearest(const char *name, size_t bytes)
 {
-    const char *nearest = keys[0].name;
-    size_t best = SIZE_MAX;
-    bytes = bytes < 64 ? bytes : 64;
-    for (size_t i = 0; i < GV_MANIFEST_KEYS; i++) {
+    const char *nearest = NULL;
+    size_t best = HINT_DISTANCE_MAX + 1;
+    for (size_t i = 0; i < GV_MANIFEST_KEYS && bytes <= HINT_BYTES_MAX; i++) {
         size_t distance = edit_distance(name, bytes, keys[i].name);
-        if (!keys[i].fixed && distance < best) {
+        bool beginning = bytes > 0 && strncmp(keys[i].name, name, bytes) == 0;
+        distance = beginning && distance > HINT_DISTANCE_MAX ? HINT_DISTANCE_MAX : distance;
+        /* With nothing in common even a short word is no typing error. */
+        if (!keys[i].fixed && distance < best && distance < strlen(keys[i].name)) {
             best = distance;
             nearest = keys[i].name;
         }

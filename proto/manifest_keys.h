@@ -28,7 +28,7 @@ const struct gv_manifest_key *gv_manifest_key_at(size_t index);
 const char *gv_manifest_key_name(const struct gv_manifest_key *key);
 /** Its index, or GV_MANIFEST_KEYS if there is none of this name. */
 size_t gv_manifest_key_find(const char *name, size_t bytes);
-/** The name closest to what was typed, among those a person may set. */
+/** The name that was probably meant, among those a person may set; NULL if none is close. */
 const char *gv_manifest_key_nearest(const char *name, size_t bytes);
 /** False for root and version, which signing sets. */
 bool gv_manifest_key_settable(const struct gv_manifest_key *key);

@@ -235,8 +235,9 @@ static enum gv_err check_schema(const struct gv_manifest *m, struct gv_diag *dia
     if (s->features > 0 && model_ends(m->training.model, &inputs, &outputs) &&
         (inputs != s->features || outputs != s->classes)) {
         return gv_diag_set(diag, GV_ERR_CONFIG,
-                           "model \"%s\" takes %" PRIu64 " features to %" PRIu64 " classes, but the data has %u and %u",
-                           m->training.model, inputs, outputs, s->features, s->classes);
+                           "model \"%s\" takes %" PRIu64 " features to %" PRIu64
+                           " classes, but the data has %u and %u: the model's first number must be %u and its last %u",
+                           m->training.model, inputs, outputs, s->features, s->classes, s->features, s->classes);
     }
     uint32_t expected = s->scaling == GV_SCALING_NONE ? 0 : s->scaling == GV_SCALING_UNIT ? 1 : s->features;
     if (s->scale_count != expected || (expected > 0 && (s->mean == NULL || s->deviation == NULL))) {
@@ -299,8 +300,10 @@ enum gv_err gv_manifest_set(struct gv_manifest *manifest, const char *assignment
     size_t bytes = (size_t)(end - assignment);
     size_t index = gv_manifest_key_find(assignment, bytes);
     if (index == GV_MANIFEST_KEYS) {
-        return gv_diag_set(diag, GV_ERR_CONFIG, "there is no key \"%.*s\"; did you mean \"%s\"?",
-                           bytes < 40 ? (int)bytes : 40, assignment, gv_manifest_key_nearest(assignment, bytes));
+        const char *nearest = gv_manifest_key_nearest(assignment, bytes);
+        return gv_diag_set(diag, GV_ERR_CONFIG, "there is no key \"%.*s\"%s%s%s", bytes < 40 ? (int)bytes : 40,
+                           assignment, nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                           nearest != NULL ? "\"?" : "");
     }
     const struct gv_manifest_key *key = gv_manifest_key_at(index);
     if (!gv_manifest_key_settable(key)) {
@@ -340,6 +343,28 @@ enum gv_err gv_manifest_check(const struct gv_manifest *manifest, struct gv_diag
         return gv_diag_set(diag, GV_ERR_CONFIG, "exchange_momentum=yes needs a momentum above 0");
     }
     return check_schema(manifest, diag);
+}
+
+bool gv_manifest_same_model(const struct gv_manifest *a, const struct gv_manifest *b)
+{
+    const struct gv_schema *s = &a->schema;
+    const struct gv_schema *t = &b->schema;
+    if (strcmp(a->training.model, b->training.model) != 0 || s->features != t->features || s->classes != t->classes ||
+        s->scaling != t->scaling || s->scale_count != t->scale_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < s->classes; i++) {
+        if (strcmp(s->class_names[i], t->class_names[i]) != 0) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < s->scale_count; i++) {
+        if (memcmp(&s->mean[i], &t->mean[i], sizeof s->mean[i]) != 0 ||
+            memcmp(&s->deviation[i], &t->deviation[i], sizeof s->deviation[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 enum gv_err gv_manifest_sign(struct gv_manifest *manifest, const struct gv_sign_key *root, struct gv_diag *diag)

@@ -19,6 +19,12 @@ GV_NODISCARD enum gv_err gv_manifest_set(struct gv_manifest *manifest, const cha
 /** Contradictions between fields (a linear schedule without total_age, classes that do not fit the model...). */
 GV_NODISCARD enum gv_err gv_manifest_check(const struct gv_manifest *manifest, struct gv_diag *diag);
 
+/**
+ * True if a model trained under one is a model of the other: the same architecture over the same features, classes and
+ * scaling. If not, the newer one must be of a higher epoch.
+ */
+bool gv_manifest_same_model(const struct gv_manifest *a, const struct gv_manifest *b);
+
 /** Writes and signs the text from the fields: fills text, text_bytes, hash and root. */
 GV_NODISCARD enum gv_err gv_manifest_sign(struct gv_manifest *manifest, const struct gv_sign_key *root,
                                           struct gv_diag *diag);

@@ -389,11 +389,12 @@ static void run(struct work *work)
     while (!work->asked_to_stop) {
         uint64_t start_us = gv_now_us();
         read_mail(work, wait_ms(work, start_us), start_us + boundary_us(work));
-        advance(work, gv_now_us() + boundary_us(work));
         uint64_t now_us = gv_now_us();
-        if (start_us < work->rest_until_us) { /* a rest that the person asked for is no lost time */
-            work->mark_us += (now_us < work->rest_until_us ? now_us : work->rest_until_us) - start_us;
+        if (start_us < work->rest_until_us) {
+            work->mark_us += now_us - start_us; /* a rest that the person asked for is no lost time */
         }
+        advance(work, now_us + boundary_us(work));
+        now_us = gv_now_us();
         if (!may_step(work)) {
             work->mark_us = now_us;
         } else if (now_us >= work->rest_until_us) {

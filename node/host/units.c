@@ -13,6 +13,7 @@
 #define DURATION_MAX_S (100ull * 366 * 86400)
 #define RATE_MAX_BYTES 1e12 /* a terabyte a second caps nothing any more */
 #define SHARDS_MAX 100000u
+#define HINT_DISTANCE_MAX 2u /* beyond that a suggestion is noise */
 #define WORD_MAX 48u /* longer words are not compared */
 
 struct unit {
@@ -251,11 +252,14 @@ const char *gv_word_nearest(const char *word, const char *const *words)
     if (length > WORD_MAX) {
         return NULL;
     }
-    size_t best = length / 2 + 2; /* beyond that a suggestion is noise */
+    size_t best = HINT_DISTANCE_MAX + 1;
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strlen(words[i]) <= WORD_MAX) {
             size_t d = distance(word, words[i]);
-            if (d < best) {
+            bool beginning = length > 0 && strncmp(words[i], word, length) == 0;
+            d = beginning && d > HINT_DISTANCE_MAX ? HINT_DISTANCE_MAX : d;
+            /* With nothing in common even a short word is no typing error. */
+            if (d < best && d < strlen(words[i])) {
                 best = d;
                 nearest = words[i];
             }

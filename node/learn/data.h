@@ -49,6 +49,11 @@ void gv_data_deinit(struct gv_data *data);
 
 /** The schema a creator writes into the manifest: feature count, class names, scaling learnt from the training part. */
 GV_NODISCARD enum gv_err gv_data_schema(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag);
+/**
+ * mean, deviation (scale_count, owned by schema; those before are freed) <- learnt from the training part, as many as
+ * schema->scaling asks for. GV_ERR_DATA if this data cannot be scaled that way.
+ */
+GV_NODISCARD enum gv_err gv_schema_scale(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag);
 void gv_schema_free(struct gv_schema *schema);
 
 /**

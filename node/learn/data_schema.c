@@ -92,31 +92,6 @@ static void measure_all(const struct gv_data *data, double *mean, double *deviat
     }
 }
 
-static enum gv_err learn_scaling(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag)
-{
-    /* Images have one scale for all pixels; tables one for each column, as far as the manifest has room for them. */
-    bool per_feature = data->train.values != NULL && data->features <= GV_SCALED_FEATURES_MAX;
-    schema->scaling = per_feature ? GV_SCALING_STANDARD : GV_SCALING_UNIT;
-    schema->scale_count = per_feature ? data->features : 1;
-    schema->mean = calloc(schema->scale_count, sizeof *schema->mean);
-    schema->deviation = calloc(schema->scale_count, sizeof *schema->deviation);
-    if (schema->mean == NULL || schema->deviation == NULL) {
-        return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
-    }
-    for (uint32_t j = 0; j < schema->scale_count; j++) {
-        double mean;
-        double deviation;
-        if (per_feature) {
-            measure_values(&data->train, data->features, j, 1, &mean, &deviation);
-        } else {
-            measure_all(data, &mean, &deviation);
-        }
-        schema->mean[j] = (float)mean;
-        schema->deviation[j] = usable_deviation(deviation, mean);
-    }
-    return GV_OK;
-}
-
 /* ---- fitting ---------------------------------------------------------------------------------------------- */
 
 /* number (data->classes) <- the schema's number of each class, by name. Classes without a sample need none. */
@@ -207,6 +182,35 @@ static enum gv_err taken_init(struct taken *taken, const struct gv_data *data, c
 
 /* ---- public ----------------------------------------------------------------------------------------------- */
 
+enum gv_err gv_schema_scale(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag)
+{
+    bool per_feature = schema->scaling == GV_SCALING_STANDARD;
+    if (per_feature && (data->train.values == NULL || data->features > GV_SCALED_FEATURES_MAX)) {
+        return gv_diag_set(diag, GV_ERR_DATA, "one mean for each feature is for tables of at most %d features",
+                           GV_SCALED_FEATURES_MAX);
+    }
+    free(schema->mean);
+    free(schema->deviation);
+    schema->scale_count = schema->scaling == GV_SCALING_NONE ? 0 : per_feature ? data->features : 1;
+    schema->mean = calloc((size_t)schema->scale_count + 1, sizeof *schema->mean); /* calloc may answer NULL for none */
+    schema->deviation = calloc((size_t)schema->scale_count + 1, sizeof *schema->deviation);
+    if (schema->mean == NULL || schema->deviation == NULL) {
+        return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
+    }
+    for (uint32_t j = 0; j < schema->scale_count; j++) {
+        double mean;
+        double deviation;
+        if (per_feature) {
+            measure_values(&data->train, data->features, j, 1, &mean, &deviation);
+        } else {
+            measure_all(data, &mean, &deviation);
+        }
+        schema->mean[j] = (float)mean;
+        schema->deviation[j] = usable_deviation(deviation, mean);
+    }
+    return GV_OK;
+}
+
 enum gv_err gv_data_schema(struct gv_schema *schema, const struct gv_data *data, struct gv_diag *diag)
 {
     memset(schema, 0, sizeof *schema);
@@ -231,7 +235,10 @@ enum gv_err gv_data_schema(struct gv_schema *schema, const struct gv_data *data,
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
     }
     memcpy(schema->class_names, data->class_names, data->classes * sizeof *schema->class_names);
-    enum gv_err err = learn_scaling(schema, data, diag);
+    /* Images have one scale for all pixels; tables one for each column, as far as the manifest has room for them. */
+    bool per_feature = data->train.values != NULL && data->features <= GV_SCALED_FEATURES_MAX;
+    schema->scaling = per_feature ? GV_SCALING_STANDARD : GV_SCALING_UNIT;
+    enum gv_err err = gv_schema_scale(schema, data, diag);
     if (err != GV_OK) {
         gv_schema_free(schema);
     }

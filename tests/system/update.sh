@@ -21,3 +21,36 @@ alive a && alive b || fail 'a node died of an update'
 stop b
 start b
 exchanges_on b 20
+# Another schema makes the models trained so far useless: a new epoch begins, and none goes back.
+stop b
+stop a
+epoch() { sed -nE 's/^epoch = //p' "$1/manifest"; }
+mean() { sed -nE 's/^mean = //p' "$1/manifest"; }
+mv elsewhere a/root.key
+before=$(epoch a)
+good update a --set scaling=none
+[ "$(epoch a)" = $((before + 1)) ] || fail 'another scaling has begun no new epoch'
+[ -z "$(mean a)" ] || fail 'unscaled features have a mean'
+good update a --set scaling=unit
+[ -n "$(mean a)" ] || fail 'the mean was not learnt from the data'
+good update a --set mean=0.3
+[ "$(epoch a)" = $((before + 3)) ] || fail 'another mean has begun no new epoch'
+good update a --set rate=0.01
+[ "$(epoch a)" = $((before + 3)) ] || fail 'another rate has begun a new epoch'
+bad 3 update a --set epoch="$before"
+says "epoch $before"
+# The root's own node must be able to go on.
+bad 3 update a --set classes=a,b,c,d,e,f,g,h,i,j
+says 'own data'
+bad 3 update a --set mean=1000
+says 'units'
+[ "$(epoch a)" = $((before + 3)) ] || fail 'a refused update was written'
+good create c --name c --model "$MODEL" --set scaling=none
+bad 3 update c --set scaling=unit
+says 'mean='
+# Right after a change the node starts again, and cannot be told anything for a moment.
+start a
+for momentum in 0.8 0.7 0.6; do
+    good update a --set scaling=none --set momentum=$momentum
+    good update a --set scaling=unit --set momentum=$momentum
+done

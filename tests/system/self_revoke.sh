@@ -1,0 +1,14 @@
+# An entry that would expel its own signer is refused: the node would end before it has passed the entry on.
+. "$(dirname "$0")/lib.sh"
+swarm a
+start a
+good join "$(token a)" b --data "$GLYPHS"
+a=$(field a node_id)
+stop a
+gv status b
+b=$(sed -nE 's/^on disk +node ([0-9a-f]{64}).*/\1/p' "$T/out")
+bad 2 revoke b "$a" --root-key a/root.key
+says "--keep $b"
+[ ! -e b/trust ] || fail 'an entry was written'
+good revoke b "$a" --root-key a/root.key --keep "$b"
+[ -e b/trust ] || fail 'no entry was written'
