@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static enum gv_err load_membership(struct gv_node *node, struct gv_diag *diag)
         return gv_diag_set(diag, GV_ERR_KEY_FILE,
                            "%s: node.key, member and manifest do not belong together (%s); restore all three from one "
                            "backup, or join again in an empty folder",
-                           node->dir, gv_err_text(err));
+                           node->dir, gv_err_text((int)err));
     }
     node->id = gv_id_of(identity);
     node->swarm = gv_swarm_id_of(&node->manifest.root);
@@ -128,7 +129,7 @@ static enum gv_err load_knowledge(struct gv_node *node, struct gv_diag *diag)
     err = gv_trust_check(node->trust, &node->member);
     if (err != GV_OK) {
         return gv_diag_set(diag, err, "%s: this node is no longer a member of the swarm: %s", node->dir,
-                           gv_err_text(err));
+                           gv_err_text((int)err));
     }
     uint32_t skipped = 0;
     struct gv_diag why;
@@ -332,6 +333,9 @@ static void prepare_process(void)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
+    /* Chunks come and go by the hundred thousand: without a fixed threshold malloc keeps megabytes of them per thread. */
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_ARENA_MAX, 2);
     gv_blas_set_threads(1);
 }
 
