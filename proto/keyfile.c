@@ -201,7 +201,9 @@ static enum gv_err load(const char *path, struct item *items, size_t count, stru
     size_t bytes;
     enum gv_err err = read_private(path, text, sizeof text, &bytes, diag);
     if (err == GV_OK) {
-        err = parse(items, count, text, bytes, diag);
+        err = bytes > 0
+                  ? parse(items, count, text, bytes, diag)
+                  : gv_diag_set(diag, GV_ERR_KEY_FILE, "the file is empty, expected a key; restore it from a backup");
         if (err != GV_OK) {
             (void)gv_diag_wrap(diag, "load %s", path);
         }

@@ -145,10 +145,11 @@ static enum gv_err read_integer(struct gv_manifest *m, const struct gv_manifest_
     uint64_t number;
     if (!parse_u64(&number, value) || !in_range(key, (double)number)) {
         /* As a double the largest integer is rounded up to one that is too large. */
-        return key->max >= U64_MAX ? gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %" PRIu64,
-                                                 value, key->min, UINT64_MAX)
-                                   : gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %.0f",
-                                                 value, key->min, key->max);
+        return key->max >= U64_MAX
+                   ? gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %" PRIu64, value,
+                                 key->min, UINT64_MAX)
+                   : gv_diag_set(diag, GV_ERR_CONFIG, "\"%.40s\" is not a whole number from %.0f to %.0f", value,
+                                 key->min, key->max);
     }
     if (key->type == TYPE_U64) {
         memcpy(place_of(m, key), &number, sizeof number);

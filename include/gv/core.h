@@ -66,28 +66,28 @@ struct gv_core_config {
 /* ---- events ---------------------------------------------------------------------------------------------- */
 
 enum gv_event_kind {
-    GV_EV_START = 1,    /* first, once */
-    GV_EV_TICK,         /* the deadline has come, or nothing else did */
-    GV_EV_LINK_UP,      /* a dial finished its encrypted handshake: HELLO may be sent */
-    GV_EV_DIAL_FAILED,  /* a dial came to nothing */
-    GV_EV_LINK_IN,      /* someone finished an encrypted handshake with us; provisional until a valid HELLO */
-    GV_EV_LINK_DOWN,    /* a link is gone; nothing more comes from it */
-    GV_EV_MSG,          /* a decoded message; `verdict` says whether its signatures hold */
-    GV_EV_BAD_FRAME,    /* a frame that did not decode or verify: verdict says why */
-    GV_EV_SEND_FAILED,  /* a SEND found the peer's queue full: the frame is lost */
-    GV_EV_PERSISTED,    /* an incarnation is on disk; our record is signed anew with it */
-    GV_EV_SELF,         /* our record changed (endpoints): its new sequence */
-    GV_EV_STEPS,        /* the trainer finished a round: total steps of this process and the last loss */
-    GV_EV_METRICS,      /* a new evaluation */
-    GV_EV_SNAPSHOT,     /* the state of this exchange is copied: chunks may be sent */
-    GV_EV_APPLIED,      /* a chunk handed out by APPLY is staged, or refused (verdict) */
-    GV_EV_MERGED,       /* a COMMIT or ADOPT has reached the live model; the exchange's memory is free */
-    GV_EV_PINNED,       /* the donor's snapshot is ready (verdict) */
-    GV_EV_MANIFEST,     /* a newer manifest holds from now on */
-    GV_EV_TRUST,        /* the set of revocations changed: new digest */
-    GV_EV_REVOKED,      /* this identity is no longer valid */
-    GV_EV_BOOK,         /* how many address book entries and seeds can be dialled */
-    GV_EV_COMMAND,      /* a person wants something */
+    GV_EV_START = 1,   /* first, once */
+    GV_EV_TICK,        /* the deadline has come, or nothing else did */
+    GV_EV_LINK_UP,     /* a dial finished its encrypted handshake: HELLO may be sent */
+    GV_EV_DIAL_FAILED, /* a dial came to nothing */
+    GV_EV_LINK_IN,     /* someone finished an encrypted handshake with us; provisional until a valid HELLO */
+    GV_EV_LINK_DOWN,   /* a link is gone; nothing more comes from it */
+    GV_EV_MSG,         /* a decoded message; `verdict` says whether its signatures hold */
+    GV_EV_BAD_FRAME,   /* a frame that did not decode or verify: verdict says why */
+    GV_EV_SEND_FAILED, /* a SEND found the peer's queue full: the frame is lost */
+    GV_EV_PERSISTED,   /* an incarnation is on disk; our record is signed anew with it */
+    GV_EV_SELF,        /* our record changed (endpoints): its new sequence */
+    GV_EV_STEPS,       /* the trainer finished a round: total steps of this process and the last loss */
+    GV_EV_METRICS,     /* a new evaluation */
+    GV_EV_SNAPSHOT,    /* the state of this exchange is copied: chunks may be sent */
+    GV_EV_APPLIED,     /* a chunk handed out by APPLY is staged, or refused (verdict) */
+    GV_EV_MERGED,      /* a COMMIT or ADOPT has reached the live model; the exchange's memory is free */
+    GV_EV_PINNED,      /* the donor's snapshot is ready (verdict) */
+    GV_EV_MANIFEST,    /* a newer manifest holds from now on */
+    GV_EV_TRUST,       /* the set of revocations changed: new digest */
+    GV_EV_REVOKED,     /* this identity is no longer valid */
+    GV_EV_BOOK,        /* how many address book entries and seeds can be dialled */
+    GV_EV_COMMAND,     /* a person wants something */
 };
 
 enum gv_command {
@@ -175,39 +175,39 @@ enum gv_effect_kind {
     GV_FX_UNPIN,      /* forget it */
     GV_FX_ALARM,      /* something everyone should see (copied key, conflicting manifest) */
     GV_FX_LOG,        /* a line for the log: `log` says what, link and target about whom */
-    GV_FX_SETTLED,    /* the model is finished: age or steps reached and settled; `found` says whether ever met anybody */
-    GV_FX_STOPPED,    /* all farewells are sent */
-    GV_FX_GONE,       /* our own identity is revoked or left: stop for good with this reason */
+    GV_FX_SETTLED, /* the model is finished: age or steps reached and settled; `found` says whether ever met anybody */
+    GV_FX_STOPPED, /* all farewells are sent */
+    GV_FX_GONE,    /* our own identity is revoked or left: stop for good with this reason */
 };
 
 /* Things worth a line in the log; the text is the host's. */
-#define GV_LOG_LIST(X)                                \
-    X(PEER_JOINED, info, "peer verified")             \
-    X(PEER_LOST, info, "peer lost")                   \
-    X(PEER_REFUSED, unusual, "peer refused")          \
-    X(WE_REFUSED, unusual, "refused by peer")         \
-    X(SUSPECT, info, "peer suspected")                \
-    X(DEAD, info, "peer declared dead")               \
-    X(REFUTED, info, "we refuted a suspicion")        \
-    X(LEFT, info, "peer left the swarm")              \
-    X(PROMOTED, debug, "peer promoted to active")     \
-    X(DEMOTED, debug, "peer demoted to passive")      \
-    X(EXCHANGE_DONE, debug, "exchange committed")     \
-    X(EXCHANGE_FAILED, info, "exchange failed")       \
-    X(EXCHANGE_REFUSED, debug, "exchange refused")    \
-    X(EXCHANGE_DOUBT, unusual, "exchange in doubt")   \
-    X(FETCH_START, info, "fetching the model")        \
-    X(FETCH_DONE, info, "model adopted")              \
-    X(FETCH_FAILED, info, "donor lost, trying another") \
+#define GV_LOG_LIST(X)                                   \
+    X(PEER_JOINED, info, "peer verified")                \
+    X(PEER_LOST, info, "peer lost")                      \
+    X(PEER_REFUSED, unusual, "peer refused")             \
+    X(WE_REFUSED, unusual, "refused by peer")            \
+    X(SUSPECT, info, "peer suspected")                   \
+    X(DEAD, info, "peer declared dead")                  \
+    X(REFUTED, info, "we refuted a suspicion")           \
+    X(LEFT, info, "peer left the swarm")                 \
+    X(PROMOTED, debug, "peer promoted to active")        \
+    X(DEMOTED, debug, "peer demoted to passive")         \
+    X(EXCHANGE_DONE, debug, "exchange committed")        \
+    X(EXCHANGE_FAILED, info, "exchange failed")          \
+    X(EXCHANGE_REFUSED, debug, "exchange refused")       \
+    X(EXCHANGE_DOUBT, unusual, "exchange in doubt")      \
+    X(FETCH_START, info, "fetching the model")           \
+    X(FETCH_DONE, info, "model adopted")                 \
+    X(FETCH_FAILED, info, "donor lost, trying another")  \
     X(ISOLATED, unusual, "no neighbour: training alone") \
-    X(STATE, info, "state changed")                   \
+    X(STATE, info, "state changed")                      \
     X(BAD_FRAME, unusual, "bad frame")
 
 enum gv_log_code {
 #define GV_LOG_ENUM(name, level, text) GV_LOG_##name,
     GV_LOG_LIST(GV_LOG_ENUM)
 #undef GV_LOG_ENUM
-    GV_LOG_COUNT
+        GV_LOG_COUNT
 };
 
 struct gv_effect {
@@ -268,9 +268,9 @@ struct gv_core_stats {
     uint64_t messages_in, messages_out;
     uint64_t refusals[GV_REASONS]; /* what we refused or failed, by reason */
     uint64_t alarms;
-    uint64_t swarm_nodes;                   /* estimate, 1 when alone */
-    uint64_t swarm_loss, swarm_accuracy;    /* Q16; swarm_figures false: nobody has said anything */
-    uint64_t swarm_samples_per_s;           /* Q16, mean per node */
+    uint64_t swarm_nodes;                /* estimate, 1 when alone */
+    uint64_t swarm_loss, swarm_accuracy; /* Q16; swarm_figures false: nobody has said anything */
+    uint64_t swarm_samples_per_s;        /* Q16, mean per node */
     bool swarm_figures;
     int64_t clock_offset_s; /* median of the offsets seen in HELLOs */
 };
@@ -282,9 +282,9 @@ struct gv_peer_info {
     bool suspected;
     bool dialled; /* the link was dialled by us */
     uint32_t link;
-    uint32_t score;     /* 0 good .. 65535 bad, Q16, decays */
-    uint64_t rtt_us;    /* 0: not measured */
-    uint64_t heard_us;  /* monotonic time of the last frame */
+    uint32_t score;      /* 0 good .. 65535 bad, Q16, decays */
+    uint64_t rtt_us;     /* 0: not measured */
+    uint64_t heard_us;   /* monotonic time of the last frame */
     uint32_t last_error; /* enum gv_err of the last failure, 0: none */
 };
 
@@ -298,7 +298,7 @@ void gv_core_defaults(struct gv_core_config *config);
 /** Bytes of memory a core with this configuration needs (alignment: that of max_align_t). */
 size_t gv_core_bytes(const struct gv_core_config *config);
 
-/** Builds a core in `memory` (gv_core_bytes() long, caller's, must outlive it); copies config. Clamps it to limits.h. */
+/** Builds a core in `memory` (gv_core_bytes() long, caller's, outlives it); copies config, clamped to limits.h. */
 struct gv_core *gv_core_init(void *memory, const struct gv_core_config *config);
 
 /**

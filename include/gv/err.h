@@ -90,6 +90,8 @@ static inline const char *gv_err_text(int err)
 _Noreturn void gv_assert_fail(const char *condition, const char *file, int line);
 
 #define GV_ASSERT(condition) ((condition) ? (void)0 : gv_assert_fail(#condition, __FILE__, __LINE__))
+/** Where no run of our code ever comes. */
+#define GV_UNREACHABLE(text) gv_assert_fail("unreachable: " text, __FILE__, __LINE__)
 
 /*
  * What set-up paths fill for a person to read. `code` is the innermost error; `text` is wrapped from the outside in:
@@ -114,6 +116,10 @@ static inline enum gv_err gv_diag_set(struct gv_diag *d, enum gv_err err, const 
     d->code = err;
     return err;
 }
+
+#ifdef __clang_analyzer__ /* it does not look into functions with "...", and believes that they may return GV_OK */
+#define gv_diag_set(d, err, ...) ((void)!gv_diag_set((d), (err), __VA_ARGS__), (err))
+#endif
 
 /** Puts "<context>: " in front of what d already says. d may be NULL. Returns d's code (GV_ERR_RANGE if d is NULL). */
 GV_PRINTF(2, 3)

@@ -57,13 +57,16 @@
 #define GV_NAME_BYTES_MAX 64
 
 /* A record must hold a full chain, its endpoints, its own fields and its signature. */
-_Static_assert(GV_RECORD_BYTES_MAX >= GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + GV_ENDPOINTS_MAX * (GV_ENDPOINT_BYTES_MAX + 3) + 256,
+_Static_assert(GV_RECORD_BYTES_MAX >=
+                   GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + GV_ENDPOINTS_MAX * (GV_ENDPOINT_BYTES_MAX + 3) + 256,
                "a record with the longest chain fits");
-_Static_assert(GV_FRAME_BYTES_MAX >= GV_RECORDS_PER_MSG_MAX * (GV_RECORD_BYTES_MAX + 8) + 1024, "a sample of records fits");
+_Static_assert(GV_FRAME_BYTES_MAX >= GV_RECORDS_PER_MSG_MAX * (GV_RECORD_BYTES_MAX + 8) + 1024,
+               "a sample of records fits");
 _Static_assert(GV_FRAME_BYTES_MAX >= GV_MANIFEST_BYTES_MAX + 1024, "a manifest fits");
 _Static_assert(GV_FRAME_BYTES_MAX >= GV_CHUNK_BYTES_MAX + GV_CHUNK_HEAD_BYTES_MAX, "a chunk fits");
 _Static_assert(GV_FRAME_BYTES_MAX >= GV_INLINE_BYTES_MAX + 2048, "an OFFER with its model fits");
-_Static_assert(GV_TRUST_ENTRY_BYTES_MAX >= GV_KEPT_IDS_MAX * (GV_ID_BYTES + 2) + GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + 128,
+_Static_assert(GV_TRUST_ENTRY_BYTES_MAX >=
+                   GV_KEPT_IDS_MAX * (GV_ID_BYTES + 2) + GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + 128,
                "an entry with all its kept ids and its issuer's chain fits");
 
 #endif

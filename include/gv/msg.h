@@ -15,48 +15,48 @@
 #include "gv/limits.h"
 
 /* kind, number on the wire, what the bulk items are */
-#define GV_KIND_LIST(X)                                                           \
-    X(HELLO, 1)          /* [own record]                                       */ \
-    X(WELCOME, 2)        /* [own record]                                       */ \
-    X(REFUSE, 3)         /* none; the link closes                              */ \
-    X(PING, 4)           /* [own record] if `has_record`, else none            */ \
-    X(PONG, 5)           /* [own record] if `has_record`, else none            */ \
-    X(PROBE, 6)          /* none: "please ping target for me"                  */ \
-    X(PROBE_RESULT, 7)   /* none                                               */ \
-    X(NEIGHBOUR, 8)      /* none: ask for a place in the active view           */ \
-    X(NEIGHBOUR_REPLY, 9)/* [records...] a sample, when refused                */ \
-    X(DISCONNECT, 10)    /* none: leaves the active view                       */ \
-    X(FORWARD_JOIN, 11)  /* [newcomer's record]                                */ \
-    X(SHUFFLE, 12)       /* [records...], the origin's first                   */ \
-    X(SHUFFLE_REPLY, 13) /* [records...]                                       */ \
-    X(SAMPLE, 14)        /* none: ask for records                              */ \
-    X(RECORDS, 15)       /* [records...]                                       */ \
-    X(LEAVE, 16)         /* [signed leave entry]                               */ \
-    X(OFFER, 17)         /* [whole encoded state] if it rides inline           */ \
-    X(ACCEPT, 18)        /* [whole encoded state] if it rides inline           */ \
-    X(BUSY, 19)          /* none                                               */ \
-    X(CHUNK, 20)         /* [encoded chunk]                                    */ \
-    X(CREDIT, 21)        /* none                                               */ \
-    X(DONE, 22)          /* none: all your chunks are staged                   */ \
-    X(COMMIT, 23)        /* none                                               */ \
-    X(COMMITTED, 24)     /* none                                               */ \
-    X(ABORT, 25)         /* none                                               */ \
-    X(OUTCOME, 26)       /* none: ask how an exchange ended                    */ \
-    X(OUTCOME_REPLY, 27) /* none                                               */ \
-    X(STATE, 28)         /* none: ask for age and readiness to donate          */ \
-    X(STATE_REPLY, 29)   /* none                                               */ \
-    X(FETCH, 30)         /* none: ask for the current model                    */ \
-    X(FETCH_REPLY, 31)   /* none; CHUNKs follow                                */ \
-    X(MANIFEST_WANT, 32) /* none                                               */ \
-    X(MANIFEST, 33)      /* [signed manifest]                                  */ \
-    X(TRUST_HAVE, 34)    /* [concatenated 8-byte hashes of entries held]       */ \
-    X(TRUST, 35)         /* [signed entries...]                                */
+#define GV_KIND_LIST(X)                                                            \
+    X(HELLO, 1)           /* [own record]                                       */ \
+    X(WELCOME, 2)         /* [own record]                                       */ \
+    X(REFUSE, 3)          /* none; the link closes                              */ \
+    X(PING, 4)            /* [own record] if `has_record`, else none            */ \
+    X(PONG, 5)            /* [own record] if `has_record`, else none            */ \
+    X(PROBE, 6)           /* none: "please ping target for me"                  */ \
+    X(PROBE_RESULT, 7)    /* none                                               */ \
+    X(NEIGHBOUR, 8)       /* none: ask for a place in the active view           */ \
+    X(NEIGHBOUR_REPLY, 9) /* [records...] a sample, when refused                */ \
+    X(DISCONNECT, 10)     /* none: leaves the active view                       */ \
+    X(FORWARD_JOIN, 11)   /* [newcomer's record]                                */ \
+    X(SHUFFLE, 12)        /* [records...], the origin's first                   */ \
+    X(SHUFFLE_REPLY, 13)  /* [records...]                                       */ \
+    X(SAMPLE, 14)         /* none: ask for records                              */ \
+    X(RECORDS, 15)        /* [records...]                                       */ \
+    X(LEAVE, 16)          /* [signed leave entry]                               */ \
+    X(OFFER, 17)          /* [whole encoded state] if it rides inline           */ \
+    X(ACCEPT, 18)         /* [whole encoded state] if it rides inline           */ \
+    X(BUSY, 19)           /* none                                               */ \
+    X(CHUNK, 20)          /* [encoded chunk]                                    */ \
+    X(CREDIT, 21)         /* none                                               */ \
+    X(DONE, 22)           /* none: all your chunks are staged                   */ \
+    X(COMMIT, 23)         /* none                                               */ \
+    X(COMMITTED, 24)      /* none                                               */ \
+    X(ABORT, 25)          /* none                                               */ \
+    X(OUTCOME, 26)        /* none: ask how an exchange ended                    */ \
+    X(OUTCOME_REPLY, 27)  /* none                                               */ \
+    X(STATE, 28)          /* none: ask for age and readiness to donate          */ \
+    X(STATE_REPLY, 29)    /* none                                               */ \
+    X(FETCH, 30)          /* none: ask for the current model                    */ \
+    X(FETCH_REPLY, 31)    /* none; CHUNKs follow                                */ \
+    X(MANIFEST_WANT, 32)  /* none                                               */ \
+    X(MANIFEST, 33)       /* [signed manifest]                                  */ \
+    X(TRUST_HAVE, 34)     /* [concatenated 8-byte hashes of entries held]       */ \
+    X(TRUST, 35)          /* [signed entries...]                                */
 
 enum gv_kind {
 #define GV_KIND_ENUM(name, number) GV_KIND_##name = (number),
     GV_KIND_LIST(GV_KIND_ENUM)
 #undef GV_KIND_ENUM
-    GV_KIND_COUNT
+        GV_KIND_COUNT
 };
 
 /* A record in few bytes. Ordered by (incarnation, sequence). */
@@ -72,12 +72,12 @@ struct gv_ref {
 };
 
 /* Where a node is in its life; also what `status` prints. */
-#define GV_STATE_LIST(X)                                                         \
-    X(JOINING, 0, "joining")   /* looking for its first neighbour             */ \
-    X(FETCHING, 1, "fetching") /* taking the swarm's model                    */ \
-    X(TRAINING, 2, "training")                                                   \
-    X(SETTLING, 3, "settling") /* exchanging without training                 */ \
-    X(SERVING, 4, "serving")   /* done; answers exchanges and fetches         */ \
+#define GV_STATE_LIST(X)                                                          \
+    X(JOINING, 0, "joining")   /* looking for its first neighbour             */  \
+    X(FETCHING, 1, "fetching") /* taking the swarm's model                    */  \
+    X(TRAINING, 2, "training")                                                    \
+    X(SETTLING, 3, "settling") /* exchanging without training                 */  \
+    X(SERVING, 4, "serving")   /* done; answers exchanges and fetches         */  \
     X(ISOLATED, 5, "isolated") /* trains, but has had no neighbour for a while */ \
     X(PAUSED, 6, "paused")
 
@@ -94,7 +94,7 @@ enum gv_state {
 #define GV_MINIMA 64
 struct gv_swarm_stats {
     uint32_t epoch;             /* 60-second epochs; the higher one wins and restarts the average */
-    uint32_t minima[GV_MINIMA]; /* minima of exponentials, Q16: E[count] = (GV_MINIMA - 1) / sum */
+    uint32_t minima[GV_MINIMA]; /* minima of exponentials, Q27: E[count] = (GV_MINIMA - 1) / sum */
     uint64_t weight;            /* Q32, the mass of nodes that contributed figures; 1.0 each at the start of an epoch */
     uint64_t loss;              /* Q32, weighted */
     uint64_t accuracy;          /* Q32, weighted, 0..1 */

@@ -27,11 +27,51 @@ static enum gv_err unknown_option(const struct gv_option *options, const char *t
     return gv_diag_set(diag, GV_ERR_USAGE, "unknown option %.80s", text);
 }
 
+const char *gv_arg_each(const struct gv_args *args, const char *name, uint32_t index)
+{
+    for (uint32_t i = 0; i < args->option_count; i++) {
+        if (strcmp(args->given[i].option->name, name) == 0 && index-- == 0) {
+            return args->given[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *gv_arg(const struct gv_args *args, const char *name)
+{
+    for (uint32_t i = args->option_count; i > 0; i--) {
+        if (strcmp(args->given[i - 1].option->name, name) == 0) {
+            return args->given[i - 1].value;
+        }
+    }
+    return NULL;
+}
+
+bool gv_arg_given(const struct gv_args *args, const char *name)
+{
+    for (uint32_t i = 0; i < args->option_count; i++) {
+        if (strcmp(args->given[i].option->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool repeatable(const struct gv_option *option)
+{
+    size_t length = option->value != NULL ? strlen(option->value) : 0;
+    return length >= 3 && strcmp(option->value + length - 3, "...") == 0;
+}
+
 static enum gv_err take_option(struct gv_args *args, const struct gv_option *option, const char *value,
                                struct gv_diag *diag)
 {
     if (args->option_count == GV_ARGS_OPTIONS_MAX) {
         return gv_diag_set(diag, GV_ERR_USAGE, "more than %d options", GV_ARGS_OPTIONS_MAX);
+    }
+    if (option->value != NULL && !repeatable(option) && gv_arg_given(args, option->name)) {
+        return gv_diag_set(diag, GV_ERR_USAGE, "--%s: given more than once, \"%.80s\" and \"%.80s\"", option->name,
+                           gv_arg(args, option->name), value);
     }
     args->given[args->option_count].option = option;
     args->given[args->option_count].value = value;
@@ -95,34 +135,4 @@ enum gv_err gv_args_parse(struct gv_args *args, const struct gv_option *options,
     }
     args->positional_count = count;
     return GV_OK;
-}
-
-const char *gv_arg_each(const struct gv_args *args, const char *name, uint32_t index)
-{
-    for (uint32_t i = 0; i < args->option_count; i++) {
-        if (strcmp(args->given[i].option->name, name) == 0 && index-- == 0) {
-            return args->given[i].value;
-        }
-    }
-    return NULL;
-}
-
-const char *gv_arg(const struct gv_args *args, const char *name)
-{
-    for (uint32_t i = args->option_count; i > 0; i--) {
-        if (strcmp(args->given[i - 1].option->name, name) == 0) {
-            return args->given[i - 1].value;
-        }
-    }
-    return NULL;
-}
-
-bool gv_arg_given(const struct gv_args *args, const char *name)
-{
-    for (uint32_t i = 0; i < args->option_count; i++) {
-        if (strcmp(args->given[i].option->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }

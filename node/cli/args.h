@@ -16,7 +16,7 @@
 /* One option of a subcommand, without the leading "--". */
 struct gv_option {
     const char *name;  /* NULL ends a list */
-    const char *value; /* what follows it, as "NAME"; NULL: nothing */
+    const char *value; /* what follows it, as "NAME"; NULL: nothing; "K=V ...": it may be given more than once */
     const char *help;
 };
 
@@ -36,7 +36,7 @@ struct gv_args {
 GV_NODISCARD enum gv_err gv_args_parse(struct gv_args *args, const struct gv_option *options, uint32_t positional_min,
                                        uint32_t positional_max, int argc, char **argv, struct gv_diag *diag);
 
-/** The last value given for an option, or NULL. */
+/** The value given for an option (the last one if it may be repeated), or NULL. */
 const char *gv_arg(const struct gv_args *args, const char *name);
 /** True if the option was given. */
 bool gv_arg_given(const struct gv_args *args, const char *name);

@@ -96,7 +96,7 @@ static enum gv_err make_vectors(struct vectors *vectors, struct gv_diag *diag)
     *vectors = (struct vectors){0};
     vectors->ours = malloc(ELEMENTS * sizeof(float));
     vectors->theirs = malloc(ELEMENTS * sizeof(float));
-    vectors->bytes = malloc(ELEMENTS * sizeof(float));
+    vectors->bytes = malloc(4 * ELEMENTS); /* as f32, the widest codec */
     if (vectors->ours == NULL || vectors->theirs == NULL || vectors->bytes == NULL) {
         free(vectors->ours);
         free(vectors->theirs);

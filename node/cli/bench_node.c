@@ -19,7 +19,8 @@
 #define LARGE_PARAMETERS 24998898.0
 #define SMALL_MODEL "mlp:784-128-10"
 #define SMALL_PARAMETERS 101770.0
-#define LARGE_CPU_PERCENT 5 /* the trainers rest: what is measured is the exchange, as the bare link has the machine too */
+#define LARGE_CPU_PERCENT \
+    5 /* the trainers rest: what is measured is the exchange, as the bare link has the machine too */
 #define ROUNDS 3
 #define EXCHANGES_PER_ROUND 4
 #define ROUND_TIMEOUT_S 60.0
@@ -34,7 +35,8 @@ static const char *const LARGE_SETTINGS[] = {
 static const char *const SMALL_SETTINGS[] = {"schedule=constant", "rate=0.01", NULL};
 
 /* Two nodes: the founder and the "newcomer" of struct gv_demo. */
-static struct gv_demo *pair_new(const char *model, const char *const *settings, uint32_t cpu_percent, struct gv_diag *diag)
+static struct gv_demo *pair_new(const char *model, const char *const *settings, uint32_t cpu_percent,
+                                struct gv_diag *diag)
 {
     struct gv_demo *pair = calloc(1, sizeof *pair);
     if (pair == NULL) {

@@ -153,6 +153,48 @@ void gv_node_dir_close(struct gv_node_dir *node)
     gv_curve_key_free(&node->curve);
 }
 
+enum gv_err gv_node_dir_standing(const struct gv_node_dir *node, const struct gv_trust *trust, struct gv_diag *diag)
+{
+    char left[GV_STORE_PATH_MAX];
+    enum gv_err err = gv_store_path(left, node->dir, "left", diag);
+    if (err == GV_OK && access(left, F_OK) == 0) {
+        return gv_diag_set(diag, GV_ERR_LEFT,
+                           "%s: this node has left its swarm for good; join again in an empty folder", node->dir);
+    }
+    if (err == GV_OK) {
+        err = gv_trust_check(trust, &node->chain);
+    }
+    return err == GV_OK ? GV_OK
+                        : gv_diag_set(diag, err,
+                                      "%s: this node is no longer a member of the swarm: %s; join again in an empty "
+                                      "folder with a new invite",
+                                      node->dir, gv_err_text((int)err));
+}
+
+enum gv_err gv_cli_standing(const char *dir, struct gv_diag *diag)
+{
+    struct gv_node_dir node;
+    struct gv_trust *trust = NULL;
+    enum gv_err standing = GV_OK;
+    enum gv_err err = gv_node_dir_open(&node, dir, NULL);
+    if (err == GV_OK) {
+        err = gv_node_dir_keys(&node, NULL);
+    }
+    if (err == GV_OK) {
+        err = gv_trust_new(&trust, &node.manifest.root);
+    }
+    if (err == GV_OK) {
+        gv_trust_set_inviters(trust, node.manifest.inviters);
+        err = gv_store_load_trust(dir, trust, NULL);
+    }
+    if (err == GV_OK) {
+        standing = gv_node_dir_standing(&node, trust, diag);
+    }
+    gv_trust_free(&trust);
+    gv_node_dir_close(&node);
+    return standing;
+}
+
 enum gv_err gv_node_dir_book(const struct gv_node_dir *node, struct gv_trust **trust, struct gv_directory **directory,
                              struct gv_diag *diag)
 {
@@ -218,6 +260,10 @@ enum gv_err gv_cli_call(const char *dir, json_t *request, json_t **reply, struct
     if (err == GV_ERR_NOT_FOUND && !gv_store_exists(dir)) {
         return gv_diag_set(diag, err, "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
     }
+    struct gv_diag gone;
+    if (err == GV_ERR_NOT_FOUND && gv_cli_standing(dir, &gone) != GV_OK) {
+        return gv_diag_set(diag, err, "no daemon runs, and none can: %s", gone.text);
+    }
     if (err != GV_OK) {
         return err;
     }
@@ -246,7 +292,8 @@ enum gv_err gv_cli_hand_over(int *lock, const char *dir, json_t *request, struct
         if (err == GV_ERR_NOT_FOUND) {
             err = gv_store_lock(lock, dir, diag);
         }
-        if (err != GV_ERR_IN_USE || waited >= GV_HAND_OVER_MS) {
+        bool starting = err == GV_ERR_IN_USE || err == GV_ERR_BUSY || err == GV_ERR_STOPPING;
+        if (!starting || waited >= GV_HAND_OVER_MS) {
             json_decref(request);
             return err;
         }

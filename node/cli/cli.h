@@ -55,6 +55,13 @@ GV_NODISCARD enum gv_err gv_node_dir_open(struct gv_node_dir *node, const char *
 GV_NODISCARD enum gv_err gv_node_dir_keys(struct gv_node_dir *node, struct gv_diag *diag);
 void gv_node_dir_close(struct gv_node_dir *node);
 
+/** GV_ERR_LEFT, GV_ERR_REVOKED, ... with what can be done, if the node's membership has ended as far as its DIR knows.
+ *  Needs the keys; `trust` borrowed. */
+GV_NODISCARD enum gv_err gv_node_dir_standing(const struct gv_node_dir *node, const struct gv_trust *trust,
+                                              struct gv_diag *diag);
+/** The same for a DIR that is not open; GV_OK too if its files cannot be read. */
+GV_NODISCARD enum gv_err gv_cli_standing(const char *dir, struct gv_diag *diag);
+
 /** Loads trust and the address book. Returns owned. */
 GV_NODISCARD enum gv_err gv_node_dir_book(const struct gv_node_dir *node, struct gv_trust **trust,
                                           struct gv_directory **directory, struct gv_diag *diag);
@@ -67,7 +74,7 @@ GV_NODISCARD enum gv_err gv_cli_root_key(struct gv_sign_key **root, const struct
                                          const struct gv_args *args, bool required, struct gv_diag *diag);
 
 /** Asks the daemon on DIR; a reply that is not ok is an error with the daemon's own words. *reply may be NULL. Takes
- *  the reference to `request`. GV_ERR_NOT_FOUND: no daemon runs. */
+ *  the reference to `request`. GV_ERR_NOT_FOUND: no daemon runs; the diagnosis says if none can any more. */
 GV_NODISCARD enum gv_err gv_cli_call(const char *dir, json_t *request, json_t **reply, struct gv_diag *diag);
 
 /**

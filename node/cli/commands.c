@@ -37,7 +37,7 @@ static const struct gv_option CREATE[] = {
     NODE_OPTIONS,
     {"test", "SHARE", "the share of the data to hold out for testing, as 0.2 (csv: only)"},
     {"root-key", "FILE", "where to put the root key instead of DIR/root.key"},
-    {"set", "K=V", "a setting of the manifest, as local_steps=16; repeatable"},
+    {"set", "K=V ...", "a setting of the manifest, as local_steps=16"},
     END,
 };
 
@@ -51,13 +51,13 @@ static const struct gv_option INVITE[] = {
 static const struct gv_option JSON[] = {{"json", NULL, "print JSON"}, END};
 
 static const struct gv_option UPDATE[] = {
-    {"set", "K=V", "a setting of the manifest, as rate=0.05; repeatable"},
+    {"set", "K=V ...", "a setting of the manifest, as rate=0.05"},
     ROOT_KEY,
     END,
 };
 
 static const struct gv_option REVOKE[] = {
-    {"keep", "ID", "a node below the revoked one that stays a member; repeatable"},
+    {"keep", "ID ...", "a node below the revoked one that stays a member"},
     {"invite", NULL, "NODE is the id of an invite: close it; those who used it stay"},
     ROOT_KEY,
     END,

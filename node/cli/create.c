@@ -25,6 +25,8 @@ struct creation {
     struct gv_sign_key *sign;
     struct gv_curve_key *curve;
     struct gv_chain chain;
+    struct gv_data data;
+    bool has_data;
     struct gv_state_draft draft;
     char root_path[GV_STORE_PATH_MAX];
     bool root_saved;
@@ -72,19 +74,33 @@ static enum gv_err schema_of_model(struct gv_schema *schema, const char *spec, s
     return GV_OK;
 }
 
-static enum gv_err schema_of_data(struct gv_schema *schema, const struct gv_args *args, const char *spec,
-                                  struct gv_diag *diag)
+static enum gv_err schema_of_data(struct creation *c, const struct gv_args *args, struct gv_diag *diag)
 {
-    struct gv_data data;
-    enum gv_err err = gv_data_load(&data, spec, diag);
+    enum gv_err err = gv_data_load(&c->data, c->config.data, diag);
     if (err != GV_OK) {
         return err;
     }
-    if (data.skipped_rows > 0) {
-        gv_cli_note(args, "%zu rows of the data are skipped: a field is empty or not finite", data.skipped_rows);
+    c->has_data = true;
+    if (c->data.skipped_rows > 0) {
+        gv_cli_note(args, "%zu rows of the data are skipped: a field is empty or not finite", c->data.skipped_rows);
     }
-    err = gv_data_schema(schema, &data, diag);
-    gv_data_deinit(&data);
+    return gv_data_schema(&c->manifest.schema, &c->data, diag);
+}
+
+/* What a running node does with its data, so that it fails here if it must. */
+static enum gv_err try_data(struct creation *c, struct gv_diag *diag)
+{
+    if (!c->has_data) {
+        return GV_OK;
+    }
+    enum gv_err err = gv_data_fit(&c->data, &c->manifest.schema, diag);
+    if (err == GV_OK && c->config.shard_count > 1) {
+        err = gv_data_shard(&c->data, c->config.partition, c->config.shard_index, c->config.shard_count,
+                            c->manifest.training.seed, diag);
+    }
+    if (err != GV_OK) {
+        (void)gv_diag_wrap(diag, "data %s", c->config.data);
+    }
     return err;
 }
 
@@ -111,7 +127,7 @@ static enum gv_err make_manifest(struct creation *c, const struct gv_args *args,
         gv_model_free(&model);
     }
     if (err == GV_OK && c->config.data[0] != '\0') {
-        err = schema_of_data(&c->manifest.schema, args, c->config.data, diag);
+        err = schema_of_data(c, args, diag);
     } else if (err == GV_OK) {
         gv_cli_note(args,
                     "no --data: this node will not train, classes are named 0, 1, ... and features are not scaled");
@@ -123,7 +139,10 @@ static enum gv_err make_manifest(struct creation *c, const struct gv_args *args,
             (void)gv_diag_wrap(diag, "--set %s", set);
         }
     }
-    return err == GV_OK ? gv_manifest_check(&c->manifest, diag) : err;
+    if (err == GV_OK) {
+        err = gv_manifest_check(&c->manifest, diag);
+    }
+    return err == GV_OK ? try_data(c, diag) : err;
 }
 
 static enum gv_err make_keys(struct creation *c, struct gv_diag *diag)
@@ -224,6 +243,9 @@ int gv_cmd_create(const struct gv_args *args)
             (void)unlink(c->root_path);
         }
         gv_state_drop(&c->draft);
+    }
+    if (c->has_data) {
+        gv_data_deinit(&c->data);
     }
     gv_manifest_deinit(&c->manifest);
     gv_sign_key_free(&c->root);

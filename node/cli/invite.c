@@ -80,6 +80,9 @@ static enum gv_err add_others(struct inviting *v, struct gv_diag *diag)
     struct gv_trust *trust = NULL;
     struct gv_directory *directory = NULL;
     enum gv_err err = gv_node_dir_book(&v->node, &trust, &directory, diag);
+    if (err == GV_OK) {
+        err = gv_node_dir_standing(&v->node, trust, diag);
+    }
     uint64_t below = UINT64_MAX;
     while (err == GV_OK && v->invite.seed_count < GV_SEEDS_MAX) {
         const struct gv_record *newest = NULL;

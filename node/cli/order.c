@@ -84,7 +84,9 @@ int gv_cmd_leave(const struct gv_args *args)
                             dir);
     }
     enum gv_err err = order(args, "leave", &diag);
-    if (err == GV_ERR_NOT_FOUND) {
+    if (err == GV_ERR_NOT_FOUND && gv_cli_standing(dir, &diag) != GV_OK) {
+        err = diag.code;
+    } else if (err == GV_ERR_NOT_FOUND && gv_store_exists(dir)) {
         (void)gv_diag_set(&diag, err,
                           "no daemon runs on %s, so nobody could be told; start it with `grapevine run %s` and "
                           "leave then",
@@ -98,8 +100,10 @@ int gv_cmd_leave(const struct gv_args *args)
     if (err != GV_OK) {
         return gv_cli_fail(args, &diag);
     }
-    gv_cli_note(args,
-                "the node has left its swarm; %s holds its model still (`grapevine export`), and cannot be run again",
-                dir);
+    struct gv_checkpoint checkpoint;
+    bool damaged = false;
+    bool model = gv_store_load_checkpoint(dir, &checkpoint, NULL, NULL, &damaged, NULL) == GV_OK;
+    gv_cli_note(args, "the node has left its swarm; %s %scannot be run again", dir,
+                model ? "holds its model still (`grapevine export`), and " : "holds no model, and ");
     return GV_EXIT_OK;
 }

@@ -79,7 +79,8 @@ static enum gv_err keep_users_of_daemon(struct revoking *r, struct gv_diag *diag
     struct gv_diag none;
     json_t *reply = NULL;
     gv_id_hex(hex, &r->entry.target, 2 * GV_ID_BYTES);
-    if (gv_cli_call(r->node.dir, json_pack("{s:s,s:s}", "cmd", "invite_users", "invite", hex), &reply, &none) != GV_OK) {
+    if (gv_cli_call(r->node.dir, json_pack("{s:s,s:s}", "cmd", "invite_users", "invite", hex), &reply, &none) !=
+        GV_OK) {
         return GV_OK;
     }
     enum gv_err err = GV_OK;
@@ -216,8 +217,7 @@ static enum gv_err publish(struct revoking *r, struct gv_diag *diag)
     bool added = false;
     int lock = -1;
     (void)sodium_bin2base64(text, sizeof text, r->bytes, r->bytes_count, sodium_base64_VARIANT_ORIGINAL);
-    enum gv_err err =
-        gv_cli_hand_over(&lock, r->node.dir, json_pack("{s:s,s:s}", "cmd", "trust", "entry", text), diag);
+    enum gv_err err = gv_cli_hand_over(&lock, r->node.dir, json_pack("{s:s,s:s}", "cmd", "trust", "entry", text), diag);
     r->live = lock < 0;
     if (err != GV_OK || r->live) {
         return err;

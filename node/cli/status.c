@@ -208,6 +208,45 @@ static void print_disk(const struct gv_args *args, const char *dir)
     gv_node_dir_close(&node);
 }
 
+/* The same for scripts: the fields of a running node's status that are on disk. */
+static int print_disk_json(const struct gv_args *args, const char *dir)
+{
+    struct gv_node_dir node;
+    struct gv_checkpoint checkpoint;
+    struct gv_diag diag = {.code = GV_OK};
+    bool damaged = false;
+    char hex[2 * GV_ID_BYTES + 1];
+    json_t *object = json_pack("{s:s}", "state", "stopped");
+    enum gv_err err = gv_node_dir_open(&node, dir, &diag);
+    if (err == GV_OK) {
+        err = gv_node_dir_keys(&node, &diag);
+    }
+    if (err == GV_OK) {
+        struct gv_id id = gv_id_of(gv_sign_key_public(node.sign));
+        gv_id_hex(hex, &id, 2 * GV_ID_BYTES);
+        enum gv_err standing = gv_cli_standing(dir, NULL);
+        json_t *more = json_pack("{s:s,s:{s:s},s:I,s:I,s:s,s:s}", "node_id", hex, "swarm", "name", node.manifest.name,
+                                 "manifest_version", (json_int_t)node.manifest.version, "epoch",
+                                 (json_int_t)node.manifest.epoch, "model", node.manifest.training.model, "membership",
+                                 standing == GV_OK         ? "member"
+                                 : standing == GV_ERR_LEFT ? "left"
+                                                           : "ended");
+        (void)json_object_update_new(object, more);
+        if (gv_store_load_checkpoint(dir, &checkpoint, NULL, NULL, &damaged, NULL) == GV_OK) {
+            more = json_pack("{s:I,s:f,s:I,s:b}", "steps", (json_int_t)checkpoint.steps, "age",
+                             (double)checkpoint.age / 65536.0, "exchanges_done", (json_int_t)checkpoint.exchanges,
+                             "checkpoint_damaged", damaged);
+            (void)json_object_update_new(object, more);
+        }
+    } else {
+        (void)json_object_set_new(object, "error", json_string(diag.text));
+    }
+    gv_node_dir_close(&node);
+    int code = gv_cli_print_json(args, object);
+    json_decref(object);
+    return code;
+}
+
 int gv_cmd_status(const struct gv_args *args)
 {
     struct gv_diag diag = {.code = GV_OK};
@@ -217,8 +256,12 @@ int gv_cmd_status(const struct gv_args *args)
     enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &status, &diag);
     if (err != GV_OK) {
         code = gv_cli_fail(args, &diag);
-        if (err == GV_ERR_NOT_FOUND && gv_store_exists(dir) && !gv_arg_given(args, "json")) {
-            print_disk(args, dir);
+        if (err == GV_ERR_NOT_FOUND && gv_store_exists(dir)) {
+            if (gv_arg_given(args, "json")) {
+                (void)print_disk_json(args, dir);
+            } else {
+                print_disk(args, dir);
+            }
         }
         return err == GV_ERR_NOT_FOUND ? GV_EXIT_FAILED : code;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data.h"
 #include "record.h"
 #include "store.h"
 #include "units.h"
@@ -59,9 +60,7 @@ static int print_data(const struct gv_config *config, char *out, size_t cap)
 
 static bool parse_partition(struct gv_config *config, const char *value)
 {
-    bool known =
-        strcmp(value, "iid") == 0 || strncmp(value, "dirichlet:", 10) == 0 || strncmp(value, "classes:", 8) == 0;
-    return known && copy_text(config->partition, sizeof config->partition, value);
+    return gv_partition_check(value, NULL) == GV_OK && copy_text(config->partition, sizeof config->partition, value);
 }
 
 static int print_partition(const struct gv_config *config, char *out, size_t cap)
@@ -210,7 +209,8 @@ static const struct key KEYS[] = {
      "Empty: this node only serves and relays. Relative paths are relative to where the program is started.",
      "a data specification of at most 4095 characters", parse_data, print_data},
     {"partition", "Trials only: how `shard` cuts the data: iid, dirichlet:ALPHA or classes:K.",
-     "iid, dirichlet:ALPHA or classes:K", parse_partition, print_partition},
+     "iid, dirichlet:ALPHA with ALPHA from 0.001 to 1000000, or classes:K with K from 1", parse_partition,
+     print_partition},
     {"shard", "Trials only: train on part I of N of the data, as I/N. 1/1 is all of it.",
      "I/N with 1 <= I <= N, as 1/8", parse_shard, print_shard},
     {"listen", "Where others reach this node, as tcp://0.0.0.0:7400 or tcp://[::]:7400. Empty: dial out only.",
@@ -290,6 +290,11 @@ static char *next_line(char *out, int cap, void *stream)
         fail_line(reading, GV_ERR_CONFIG, "%zu characters, at most %d are allowed", text_length, cap - 2);
         return NULL;
     }
+    if (*text == '[') { /* inih tells nobody of a section without keys */
+        fail_line(reading, GV_ERR_CONFIG, "\"%.*s\": config.ini has no sections",
+                  text_length < 64 ? (int)text_length : 64, text);
+        return NULL;
+    }
     memcpy(out, text, text_length);
     out[text_length] = '\n';
     out[text_length + 1] = '\0';
@@ -300,10 +305,7 @@ static int take_pair(void *user, const char *section, const char *name, const ch
 {
     struct reading *reading = user;
     struct gv_diag inner = {.code = GV_OK};
-    if (section[0] != '\0') {
-        fail_line(reading, GV_ERR_CONFIG, "section [%.64s]: config.ini has no sections", section);
-        return 0;
-    }
+    (void)section;
     enum gv_err err = gv_config_set(reading->config, name, value, &inner);
     if (err != GV_OK) {
         fail_line(reading, err, "%s", inner.text);
@@ -359,7 +361,9 @@ enum gv_err gv_config_load(struct gv_config *config, const char *path, struct gv
     struct reading reading = {.config = &parsed, .diag = diag};
     enum gv_err err = gv_file_read(path, FILE_MAX_BYTES, &text, &bytes, diag);
     if (err != GV_OK) {
-        return err;
+        return gv_file_advise(diag, err,
+                              "expected \"key = value\" lines; restore it from a backup, or make an empty file "
+                              "to run with every default (without data and listening nowhere)");
     }
     gv_config_defaults(&parsed);
     reading.at = (const char *)text;

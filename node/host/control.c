@@ -16,6 +16,7 @@
 #define IDLE_US (30ull * 1000 * 1000)
 #define READ_PIECE 16384u
 #define BACKLOG 16
+#define SKIP_BYTES_MAX (2u * GV_CONTROL_LINE_MAX) /* of a line that is too long */
 
 struct client {
     int fd; /* -1: free */
@@ -24,6 +25,8 @@ struct client {
     size_t in_used, in_cap;
     char *out; /* replies not yet sent; owned */
     size_t out_used, out_sent;
+    bool skipping; /* the rest of a line that is too long */
+    size_t skipped;
     bool closing; /* once the replies are out */
 };
 
@@ -93,10 +96,20 @@ static bool answer(struct gv_control *control, struct client *client, const char
     return queue_reply(client, reply);
 }
 
+/* What of the input belongs to a line that is too long and has been answered. */
+static size_t skip_line(struct client *client)
+{
+    const char *stop = client->in_used > 0 ? memchr(client->in, '\n', client->in_used) : NULL;
+    client->skipping = stop == NULL;
+    client->skipped = stop == NULL ? client->skipped + client->in_used : 0;
+    client->closing = client->skipped > SKIP_BYTES_MAX;
+    return stop == NULL ? client->in_used : (size_t)(stop - client->in) + 1;
+}
+
 /* Answers the whole lines that are there, one reply outstanding at a time. */
 static void take_lines(struct gv_control *control, struct client *client)
 {
-    size_t at = 0;
+    size_t at = client->skipping ? skip_line(client) : 0;
     while (!pending(client) && !client->closing && client->in_used > at) {
         const char *line = client->in + at;
         const char *stop = memchr(line, '\n', client->in_used - at);
@@ -112,9 +125,11 @@ static void take_lines(struct gv_control *control, struct client *client)
         memmove(client->in, client->in + at, client->in_used - at);
         client->in_used -= at;
     }
+    /* Its rest is read all the same: a connection closed with bytes unread would take the reply with it. */
     if (client->in_used > GV_CONTROL_LINE_MAX) {
-        (void)queue_reply(client, error_reply(GV_ERR_USAGE, "the line is longer than 1 MiB"));
-        client->closing = true;
+        client->closing = !queue_reply(client, error_reply(GV_ERR_USAGE, "the line is longer than 1 MiB"));
+        client->skipping = true;
+        client->in_used = 0;
     }
 }
 

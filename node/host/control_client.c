@@ -100,7 +100,7 @@ static enum gv_err read_line(int fd, char **line, int64_t deadline, const char *
     while (err == GV_OK) {
         char *grown = used < GV_CONTROL_LINE_MAX ? realloc(text, used + READ_PIECE + 1) : NULL;
         if (grown == NULL) {
-            err = gv_diag_set(diag, GV_ERR_NOMEM, "the daemon's answer is longer than memory or %d bytes",
+            err = gv_diag_set(diag, GV_ERR_NOMEM, "the daemon's answer is longer than %d bytes or than memory",
                               GV_CONTROL_LINE_MAX);
             break;
         }
@@ -162,6 +162,9 @@ enum gv_err gv_control_call(const char *dir, const json_t *request, json_t **rep
     char *line = json_dumps(request, JSON_COMPACT);
     if (line == NULL) {
         err = gv_diag_set(diag, GV_ERR_NOMEM, "%s", gv_err_text(GV_ERR_NOMEM));
+    } else if (strlen(line) > GV_CONTROL_LINE_MAX) {
+        err = gv_diag_set(diag, GV_ERR_USAGE, "the request has %zu bytes, at most %d are possible", strlen(line),
+                          GV_CONTROL_LINE_MAX);
     } else {
         err = converse(fd, line, reply, deadline, dir, diag);
     }

@@ -333,7 +333,7 @@ static void prepare_process(void)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    /* Chunks come and go by the hundred thousand: without a fixed threshold malloc keeps megabytes of them per thread. */
+    /* Chunks come and go by the hundred thousand: without a fixed threshold malloc keeps megabytes of them a thread. */
     (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     gv_blas_set_threads(1);

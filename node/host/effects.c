@@ -436,10 +436,10 @@ static void log_effect(const struct gv_node *node, const struct gv_effect *effec
         return;
     }
     const char *address = effect->link != GV_LINK_NONE ? gv_net_address(node->net, effect->link) : "";
+    bool why = effect->reason != GV_OK;
     gv_log_limited(lines[code].level, peer, lines[code].text, "peer=%s%s%s value=%llu%s%s%s", peer,
                    address[0] != '\0' ? " at=" : "", address, (unsigned long long)effect->u.log.value,
-                   effect->reason != GV_OK ? " reason=\"" : "",
-                   effect->reason != GV_OK ? gv_err_text(effect->reason) : "", effect->reason != GV_OK ? "\"" : "");
+                   why ? " reason=\"" : "", why ? gv_err_text((int)effect->reason) : "", why ? "\"" : "");
 }
 
 /*
@@ -457,7 +457,7 @@ static void note_admission(struct gv_node *node, const struct gv_effect *effect)
         (void)gv_diag_set(&node->diag, reason,
                           "nobody admits this node: %s; ask a member for a new invite and join in an "
                           "empty folder",
-                          gv_err_text(reason));
+                          gv_err_text((int)reason));
         gv_node_end(node, GV_EXIT_REVOKED);
     }
 }
@@ -467,14 +467,14 @@ static void raise_alarm(struct gv_node *node, const struct gv_effect *effect)
     char peer[9];
     gv_id_hex(peer, &effect->target, 8);
     node->alarms++;
-    (void)snprintf(node->last_alarm, sizeof node->last_alarm, "%s: %s", peer, gv_err_text(effect->reason));
-    gv_log_limited(GV_LEVEL_UNUSUAL, peer, "ALARM", "peer=%s reason=\"%s\"", peer, gv_err_text(effect->reason));
+    (void)snprintf(node->last_alarm, sizeof node->last_alarm, "%s: %s", peer, gv_err_text((int)effect->reason));
+    gv_log_limited(GV_LEVEL_UNUSUAL, peer, "ALARM", "peer=%s reason=\"%s\"", peer, gv_err_text((int)effect->reason));
 }
 
 static void gone(struct gv_node *node, enum gv_err reason)
 {
-    (void)gv_diag_set(&node->diag, reason, "this node is no longer a member: %s", gv_err_text(reason));
-    gv_log(GV_LEVEL_UNUSUAL, "no longer a member", "reason=\"%s\"", gv_err_text(reason));
+    (void)gv_diag_set(&node->diag, reason, "this node is no longer a member: %s", gv_err_text((int)reason));
+    gv_log(GV_LEVEL_UNUSUAL, "no longer a member", "reason=\"%s\"", gv_err_text((int)reason));
     gv_node_end(node, GV_EXIT_REVOKED);
 }
 

@@ -42,7 +42,7 @@ static void on_bad(void *context, uint32_t link, enum gv_err why)
     const char *address = gv_net_address(node->net, link);
     const char *port = strrchr(address, ':'); /* a source is a host, or every reconnect would have a fresh allowance */
     (void)snprintf(host, sizeof host, "%.*s", port != NULL ? (int)(port - address) : 0, address);
-    gv_log_limited(GV_LEVEL_UNUSUAL, host, "bad frame", "from=%s why=\"%s\"", address, gv_err_text(why));
+    gv_log_limited(GV_LEVEL_UNUSUAL, host, "bad frame", "from=%s why=\"%s\"", address, gv_err_text((int)why));
     struct gv_event event = {.kind = GV_EV_BAD_FRAME, .link = link, .verdict = why};
     gv_node_event(node, &event);
 }
@@ -310,7 +310,8 @@ static void take_trust(struct gv_node *node, uint32_t link, struct gv_msg *msg, 
     for (uint32_t i = 0; i < bulk->count && may_check(node, link, 1); i++) {
         bool added = false;
         enum gv_err err = gv_trust_add(node->trust, &added, bulk->item[i].data, bulk->item[i].bytes);
-        verdict = err == GV_OK || err == GV_ERR_FULL ? verdict : err;
+        /* Who has not heard of the root's entry yet may well send one that this has made void. */
+        verdict = err == GV_OK || err == GV_ERR_FULL || err == GV_ERR_REVOKED ? verdict : err;
         any = any || added;
     }
     deliver(node, link, msg, bulk, verdict, 0, bytes);

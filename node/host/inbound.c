@@ -164,8 +164,8 @@ void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
     if (fresh.held < 0) {
         return; /* it closed already, or no descriptor is left: libzmq's own time-outs end it */
     }
-    struct sockaddr_storage ours;
-    struct sockaddr_storage theirs;
+    struct sockaddr_storage ours = {0};
+    struct sockaddr_storage theirs = {0};
     socklen_t ours_size = sizeof ours;
     socklen_t theirs_size = sizeof theirs;
     if (getsockname(fresh.held, (struct sockaddr *)&ours, &ours_size) != 0 ||

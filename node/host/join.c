@@ -3,10 +3,12 @@
  */
 #include "join.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <zmq.h>
 
 #include "data.h"
 #include "invite.h"
@@ -30,6 +32,34 @@ struct joining {
 
 /* The visit uses incarnation 1 and leaves it on disk, so that the daemon's first start is a newer one. */
 #define VISIT_INCARNATION 1u
+
+/* Who joins first and finds the port taken afterwards has used up an invite for nothing. */
+static enum gv_err try_listening(const struct gv_config *config, struct gv_diag *diag)
+{
+    if (config->listen[0] == '\0') {
+        return GV_OK;
+    }
+    enum gv_err err = GV_OK;
+    const char *host = config->listen + strlen("tcp://");
+    bool literal4 = strspn(host, "0123456789.:*") == strlen(host);
+    int ipv6 = config->family == GV_FAMILY_IPV4 || literal4 ? 0 : 1; /* as the daemon will */
+    void *context = zmq_ctx_new();
+    void *socket = context != NULL ? zmq_socket(context, ZMQ_ROUTER) : NULL;
+    if (socket == NULL) {
+        err = gv_diag_set(diag, GV_ERR_NET, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+    } else if (zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6) != 0 || zmq_bind(socket, config->listen) != 0) {
+        err = gv_diag_set(diag, errno == EADDRINUSE ? GV_ERR_NET : GV_ERR_CONFIG,
+                          "cannot listen on %s: %s; free the port or choose another with --listen", config->listen,
+                          zmq_strerror(errno));
+    }
+    if (socket != NULL) {
+        (void)zmq_close(socket);
+    }
+    if (context != NULL) {
+        (void)zmq_ctx_term(context);
+    }
+    return err;
+}
 
 static enum gv_err load_data(struct joining *j, const char *spec, struct gv_diag *diag)
 {
@@ -124,6 +154,9 @@ static enum gv_err write_state(struct joining *j, const struct gv_config *config
 static enum gv_err run_join(struct joining *j, const struct gv_join_options *options, struct gv_diag *diag)
 {
     enum gv_err err = gv_invite_decode(&j->invite, options->token, diag);
+    if (err == GV_OK) {
+        err = try_listening(options->config, diag);
+    }
     if (err == GV_OK) {
         err = gv_state_begin(&j->draft, options->dir, diag);
     }

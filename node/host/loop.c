@@ -349,7 +349,7 @@ static void on_failed(struct gv_node *node, const struct gv_mail *mail)
         node->diag = *diag;
         free(diag);
     } else {
-        (void)gv_diag_set(&node->diag, mail->verdict, "%s", gv_err_text(mail->verdict));
+        (void)gv_diag_set(&node->diag, mail->verdict, "%s", gv_err_text((int)mail->verdict));
     }
     node->exit_code = gv_exit_for(mail->verdict);
     node->ending = GV_ENDED;
@@ -410,7 +410,7 @@ static void take_letter(struct gv_node *node, struct gv_mail *mail)
         on_checkpointed(node, mail);
         return;
     default:
-        GV_ASSERT(!"a letter for another thread");
+        GV_UNREACHABLE("a letter for another thread");
     }
 }
 

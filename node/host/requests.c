@@ -106,12 +106,15 @@ static void add_swarm(const struct gv_node *node, json_t *reply, const struct gv
 
 static void add_learning(const struct gv_node *node, json_t *reply, const struct gv_core_stats *stats)
 {
-    set_count(reply, "steps", node->trainer.checkpoint.steps + node->steps);
+    /* The trainer thread sets its own up until the node has started. */
+    const struct gv_trainer *trainer = node->started ? &node->trainer : NULL;
+    set_count(reply, "steps", trainer != NULL ? trainer->checkpoint.steps + node->steps : 0);
     set_real(reply, "age", from_q16(stats->age), true);
     set_real(reply, "loss", from_q16(node->loss), node->steps > 0);
     set_real(reply, "accuracy", from_q16(node->accuracy), node->evaluated > 0);
     (void)json_object_set_new(reply, "accuracy_on",
-                              json_string(node->trainer.evaluates_train ? "training data" : "test data"));
+                              trainer == NULL ? json_null()
+                                              : json_string(trainer->evaluates_train ? "training data" : "test data"));
     set_count(reply, "accuracy_samples", node->evaluated);
     set_real(reply, "compute_share", node->wall_us > 0 ? (double)node->compute_us / (double)node->wall_us : 0,
              node->wall_us > 0);
@@ -160,7 +163,8 @@ static json_t *status(struct gv_node *node)
     (void)json_object_set_new(reply, "last_alarm", json_string(node->last_alarm));
     (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));
     set_count(reply, "checkpoints", node->checkpoints);
-    (void)json_object_set_new(reply, "checkpoint_damaged", json_boolean(node->trainer.checkpoint_damaged));
+    (void)json_object_set_new(reply, "checkpoint_damaged",
+                              json_boolean(node->started && node->trainer.checkpoint_damaged));
     return reply;
 }
 
@@ -219,7 +223,7 @@ static json_t *add_trust(struct gv_node *node, const char *text)
     }
     enum gv_err err = gv_trust_add(node->trust, &added, entry, bytes);
     if (err != GV_OK) {
-        return refuse(err, gv_err_text(err));
+        return refuse(err, gv_err_text((int)err));
     }
     json_t *reply = done();
     (void)json_object_set_new(reply, "added", json_boolean(added));

@@ -1,5 +1,6 @@
 /*
- * Our standing in the swarm: our signed record and the addresses in it, the manifest in force, who is no longer a member.
+ * Our standing in the swarm: our signed record and the addresses in it, the manifest in force, who is no longer a
+ * member.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ enum gv_err gv_node_sign_record(struct gv_node *node)
     node->record.issued_s = (uint64_t)time(NULL);
     enum gv_err err = gv_record_sign(node->record_data, &node->record_bytes, &node->record, node->sign);
     if (err != GV_OK) {
-        gv_log(GV_LEVEL_BROKEN, "cannot sign our record", "reason=\"%s\"", gv_err_text(err));
+        gv_log(GV_LEVEL_BROKEN, "cannot sign our record", "reason=\"%s\"", gv_err_text((int)err));
     }
     return err;
 }
@@ -312,7 +313,7 @@ void gv_node_close_invites(struct gv_node *node)
         enum gv_err err = close_invite(node, &invite);
         gv_log_limited(err == GV_OK ? GV_LEVEL_INFO : GV_LEVEL_UNUSUAL, hex,
                        err == GV_OK ? "invite closed" : "cannot close an invite", "invite=%.8s result=\"%s\"", hex,
-                       gv_err_text(err));
+                       gv_err_text((int)err));
     }
     free(data);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control_path.h"
 #include "store.h"
 
 enum gv_err gv_state_begin(struct gv_state_draft *draft, const char *dir, struct gv_diag *diag)
@@ -13,7 +14,11 @@ enum gv_err gv_state_begin(struct gv_state_draft *draft, const char *dir, struct
     draft->dir = NULL;
     draft->lock = -1;
     draft->made = access(dir, F_OK) != 0;
-    enum gv_err err = gv_store_create(dir, diag);
+    struct sockaddr_un address; /* no node could run where its control socket has no room */
+    enum gv_err err = gv_control_address(&address, dir, diag);
+    if (err == GV_OK) {
+        err = gv_store_create(dir, diag);
+    }
     if (err != GV_OK) {
         return err;
     }

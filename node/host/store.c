@@ -17,6 +17,13 @@
 #define CHAIN_TEXT_MAX (CHAIN_BYTES_MAX / 3 * 4 + 8)
 #define TRUST_BYTES_MAX (64u * 1024 * 1024)
 
+/* What to do about a file that is missing or damaged. */
+static const char LOST[] = "restore it from a backup, or join again in an empty folder with a new invite";
+static const char FORGET_TRUST[] =
+    "restore it from a backup, or delete it: the node learns the revocations from its peers again";
+static const char FORGET_INCARNATION[] =
+    "restore it from a backup, or delete it: the node learns its newest incarnation from its peers";
+
 /* Reads a small text file that begins with `head`; *text is owned and starts behind it. */
 static enum gv_err read_headed(const char *dir, const char *name, const char *head, size_t max, char **owned,
                                const char **text, struct gv_diag *diag)
@@ -27,12 +34,15 @@ static enum gv_err read_headed(const char *dir, const char *name, const char *he
     if (err != GV_OK) {
         return err;
     }
+    if (bytes == 0) {
+        free(data);
+        return gv_diag_set(diag, GV_ERR_CORRUPT, "%s/%s: the file is empty", dir, name);
+    }
     if (strlen((const char *)data) != bytes || strncmp((const char *)data, head, strlen(head)) != 0) {
         free(data);
         (void)gv_diag_set(diag, GV_ERR_CORRUPT,
-                          "%s/%s: expected a first line \"%.*s\"; the file is damaged or of a "
-                          "newer version: restore it from a backup",
-                          dir, name, (int)strlen(head) - 1, head);
+                          "%s/%s: expected a first line \"%.*s\": the file is damaged or of a newer version", dir, name,
+                          (int)strlen(head) - 1, head);
         return GV_ERR_CORRUPT;
     }
     *owned = (char *)data;
@@ -64,17 +74,15 @@ enum gv_err gv_store_load_member(const char *dir, struct gv_chain *chain, struct
     size_t used = 0;
     enum gv_err err = read_headed(dir, "member", MEMBER_HEAD, sizeof MEMBER_HEAD + CHAIN_TEXT_MAX, &owned, &text, diag);
     if (err != GV_OK) {
-        return err;
+        return gv_file_advise(diag, err, "%s", LOST);
     }
     bool decoded = sodium_base642bin(bytes, sizeof bytes, text, strlen(text), "\n", &used, NULL,
                                      sodium_base64_VARIANT_ORIGINAL) == 0 &&
                    gv_chain_decode(chain, bytes, used) == GV_OK;
     free(owned);
     if (!decoded) {
-        return gv_diag_set(diag, GV_ERR_CORRUPT,
-                           "%s/member: not a certificate chain; restore it from a backup or join "
-                           "again with a new invite",
-                           dir);
+        (void)gv_diag_set(diag, GV_ERR_CORRUPT, "%s/member: expected a certificate chain, this is none", dir);
+        return gv_file_advise(diag, GV_ERR_CORRUPT, "%s", LOST);
     }
     return GV_OK;
 }
@@ -92,15 +100,16 @@ enum gv_err gv_store_load_manifest(const char *dir, struct gv_manifest *manifest
     struct gv_diag local;
     enum gv_err err = gv_store_read(dir, "manifest", GV_MANIFEST_BYTES_MAX, &data, &bytes, diag);
     if (err != GV_OK) {
-        return err;
+        return gv_file_advise(diag, err, "%s", LOST);
     }
     diag = diag != NULL ? diag : &local;
     err = gv_manifest_parse(manifest, (const char *)data, bytes, root, diag);
     free(data);
-    if (err != GV_OK) {
-        (void)gv_diag_wrap(diag, "%s/manifest", dir);
+    if (err == GV_OK || err == GV_ERR_NOMEM) {
+        return err;
     }
-    return err;
+    (void)gv_diag_wrap(diag, "%s/manifest", dir);
+    return gv_file_advise(diag, GV_ERR_CORRUPT, "%s", LOST);
 }
 
 enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, struct gv_diag *diag)
@@ -115,7 +124,7 @@ enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, st
         return GV_OK;
     }
     if (err != GV_OK) {
-        return err;
+        return gv_file_advise(diag, err, "%s", FORGET_INCARNATION);
     }
     char number[32] = "";
     size_t length = strcspn(text, "\n");
@@ -125,10 +134,8 @@ enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, st
     bool good = gv_u64_parse(incarnation, number) && strcmp(text + length, "\n") == 0;
     free(owned);
     if (!good) {
-        return gv_diag_set(diag, GV_ERR_CORRUPT,
-                           "%s/incarnation: expected one number; remove the file and the node will "
-                           "learn its newest incarnation from its peers",
-                           dir);
+        (void)gv_diag_set(diag, GV_ERR_CORRUPT, "%s/incarnation: expected one number", dir);
+        return gv_file_advise(diag, GV_ERR_CORRUPT, "%s", FORGET_INCARNATION);
     }
     return GV_OK;
 }
@@ -162,15 +169,14 @@ enum gv_err gv_store_load_trust(const char *dir, struct gv_trust *trust, struct 
         return GV_OK;
     }
     if (err != GV_OK) {
-        return err;
+        return gv_file_advise(diag, err, "%s", FORGET_TRUST);
     }
     err = gv_trust_decode(trust, data, bytes);
     free(data);
-    if (err != GV_OK) {
-        return gv_diag_set(diag, GV_ERR_CORRUPT,
-                           "%s/trust: %s; remove the file and the node will learn the revocations "
-                           "from its peers again",
-                           dir, gv_err_text((int)err));
+    if (err == GV_OK || err == GV_ERR_NOMEM) {
+        return err == GV_OK ? GV_OK : gv_diag_set(diag, err, "%s/trust: %s", dir, gv_err_text((int)err));
     }
-    return GV_OK;
+    (void)gv_diag_set(diag, GV_ERR_CORRUPT, "%s/trust: expected signed entries, %s", dir,
+                      bytes == 0 ? "the file is empty" : "the file is damaged");
+    return gv_file_advise(diag, GV_ERR_CORRUPT, "%s", FORGET_TRUST);
 }

@@ -31,6 +31,13 @@ GV_NODISCARD enum gv_err gv_file_read(const char *path, size_t max, uint8_t **da
 GV_NODISCARD enum gv_err gv_file_write(const char *path, const void *data, size_t bytes, unsigned mode,
                                        struct gv_diag *diag);
 
+/**
+ * Adds to the diagnosis of a state file that is missing or damaged what to do about it, "<what it says>; <advice>", and
+ * returns GV_ERR_CONFIG, since only the user can repair it. Other errors (memory, a failing disk) return unchanged.
+ */
+GV_PRINTF(3, 4)
+GV_NODISCARD enum gv_err gv_file_advise(struct gv_diag *diag, enum gv_err err, const char *format, ...);
+
 /** Writes a file atomically with this mode (e.g. 0600). */
 GV_NODISCARD enum gv_err gv_store_write(const char *dir, const char *name, const void *data, size_t bytes,
                                         unsigned mode, struct gv_diag *diag);
@@ -42,7 +49,7 @@ GV_NODISCARD enum gv_err gv_store_read(const char *dir, const char *name, size_t
 GV_NODISCARD enum gv_err gv_store_create(const char *dir, struct gv_diag *diag);
 /** Undoes a gv_store_create() that succeeded and all that was put into the DIR since; the folder goes too if asked. */
 void gv_store_discard(const char *dir, bool folder);
-/** True if DIR holds a node (a manifest and a key). */
+/** True if DIR holds a node, or what is left of one (a manifest or a key), or if it cannot be looked into. */
 bool gv_store_exists(const char *dir);
 
 /** Takes the lock of a DIR for this process; GV_ERR_IN_USE names the process that holds it. Returns a descriptor. */

@@ -27,10 +27,11 @@ enum gv_err gv_errno_err(int number)
     case ENOTDIR:
     case EISDIR:
     case ELOOP:
+        return GV_ERR_PATH;
     case EACCES:
     case EPERM:
     case EROFS:
-        return GV_ERR_PATH;
+        return GV_ERR_CONFIG; /* nothing is damaged; the user must permit it */
     default:
         return GV_ERR_IO;
     }
@@ -64,7 +65,7 @@ static enum gv_err sync_folder(const char *path, struct gv_diag *diag)
     return err;
 }
 
-/* A rename would put a file in the place of a device, a pipe, a socket or a link, and whoever uses that would lose it. */
+/* A rename would put a file in the place of a device, a pipe, a socket or a link: whoever uses that would lose it. */
 static enum gv_err check_replaceable(const char *path, struct gv_diag *diag)
 {
     struct stat info;
@@ -97,7 +98,8 @@ enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsi
     (void)unlink(r->temporary);
     r->fd = open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (r->fd < 0) {
-        return say_errno(diag, r->temporary, "cannot be created");
+        return errno == ENOENT ? gv_diag_set(diag, GV_ERR_PATH, "%s: its folder does not exist", path)
+                               : say_errno(diag, r->temporary, "cannot be created");
     }
     return GV_OK;
 }
@@ -210,6 +212,24 @@ enum gv_err gv_file_read(const char *path, size_t max, uint8_t **data, size_t *b
     return err;
 }
 
+enum gv_err gv_file_advise(struct gv_diag *diag, enum gv_err err, const char *format, ...)
+{
+    char advice[sizeof diag->text];
+    if (err != GV_ERR_NOT_FOUND && err != GV_ERR_CORRUPT && err != GV_ERR_PATH) {
+        return err;
+    }
+    if (diag != NULL) {
+        size_t used = strlen(diag->text);
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(advice, sizeof advice, format, args);
+        va_end(args);
+        (void)snprintf(diag->text + used, sizeof diag->text - used, "; %s", advice);
+        diag->code = GV_ERR_CONFIG;
+    }
+    return GV_ERR_CONFIG;
+}
+
 enum gv_err gv_store_path(char *out, const char *dir, const char *name, struct gv_diag *diag)
 {
     int used = snprintf(out, GV_STORE_PATH_MAX, "%s/%s", dir, name);
@@ -250,7 +270,8 @@ static bool present(const char *dir, const char *name)
 
 bool gv_store_exists(const char *dir)
 {
-    return present(dir, "manifest") && present(dir, "node.key");
+    /* Without permission nobody can tell; whoever opens the files then says so. */
+    return present(dir, "manifest") || present(dir, "node.key") || (access(dir, X_OK) != 0 && errno == EACCES);
 }
 
 enum gv_err gv_store_create(const char *dir, struct gv_diag *diag)
@@ -271,7 +292,7 @@ enum gv_err gv_store_create(const char *dir, struct gv_diag *diag)
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {
         return gv_diag_set(diag, GV_ERR_PATH, "%s: exists and is not a folder", dir);
     }
-    if (gv_store_exists(dir)) {
+    if (present(dir, "manifest") && present(dir, "node.key")) {
         return gv_diag_set(diag, GV_ERR_PATH, "%s: already holds a node; choose another folder", dir);
     }
     for (size_t i = 1; i < sizeof FILES / sizeof FILES[0]; i++) {

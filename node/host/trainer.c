@@ -232,8 +232,8 @@ static void report(struct work *work, uint64_t now_us, bool round)
     work->reported_steps = work->steps;
 }
 
-/* How long a step boundary may last: a millisecond, or an eighth of a long step. At a millisecond alone, copying a model
- * whose steps take 150 ms would take as many steps as it has megabytes. */
+/* How long a step boundary may last: a millisecond, or an eighth of a long step. At a millisecond alone, copying a
+ * model whose steps take 150 ms would take as many steps as it has megabytes. */
 static uint64_t boundary_us(const struct work *work)
 {
     return work->step_us / 8 > SLICE_US ? work->step_us / 8 : SLICE_US;
@@ -327,7 +327,7 @@ static void obey(struct work *work, const struct gv_mail *mail)
         work->asked_to_stop = true;
         return;
     default:
-        GV_ASSERT(!"a letter for another thread");
+        GV_UNREACHABLE("a letter for another thread");
     }
 }
 

@@ -4,8 +4,8 @@
  * those boundaries, so training never waits for an exchange.
  *
  *     live    [parameters | velocity], the learner's
- *     stage   the exchanged blocks: snapshot, then delta in place; lent to the worker (and, for a state that rides in an
- *             OFFER, to the loop) between SNAPSHOT_READY and COMMIT
+ *     stage   the exchanged blocks: snapshot, then delta in place; lent to the worker (and, for a state that rides in
+ *             an OFFER, to the loop) between SNAPSHOT_READY and COMMIT
  *     served  the model right after the last merge: what `eval` and `export` show and what late joiners are given;
  *             does not move while it is pinned
  */

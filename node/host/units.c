@@ -14,7 +14,7 @@
 #define RATE_MAX_BYTES 1e12 /* a terabyte a second caps nothing any more */
 #define SHARDS_MAX 100000u
 #define HINT_DISTANCE_MAX 2u /* beyond that a suggestion is noise */
-#define WORD_MAX 48u /* longer words are not compared */
+#define WORD_MAX 48u         /* longer words are not compared */
 
 struct unit {
     const char *name;

@@ -249,7 +249,7 @@ static void obey(struct gv_worker *worker, struct gv_mail *mail)
         worker->stopping = true;
         return;
     default:
-        GV_ASSERT(!"a letter for another thread");
+        GV_UNREACHABLE("a letter for another thread");
     }
 }
 

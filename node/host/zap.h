@@ -1,8 +1,8 @@
 /*
- * The ZAP handler (ZeroMQ RFC 27): answers libzmq's question "may this CURVE key connect?" with yes and names the key as
- * User-Id, which libzmq then attaches to every message of that connection. It is not the gate: what it says is frozen for
- * the life of a connection, so authorisation is a look-up per message. It must be bound before any other socket: without a
- * handler, CURVE encrypts but authenticates nobody.
+ * The ZAP handler (ZeroMQ RFC 27): answers libzmq's question "may this CURVE key connect?" with yes and names the key
+ * as User-Id, which libzmq then attaches to every message of that connection. It is not the gate: what it says is
+ * frozen for the life of a connection, so authorisation is a look-up per message. It must be bound before any other
+ * socket: without a handler, CURVE encrypts but authenticates nobody.
  */
 #ifndef GV_ZAP_H
 #define GV_ZAP_H

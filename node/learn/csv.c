@@ -76,6 +76,7 @@ static enum gv_err put_char(struct gv_csv *csv, char c, struct gv_diag *diag)
                                "line %llu: a row of more than 4 MiB; is a quote not closed, or is this not a CSV file?",
                                (unsigned long long)csv->row_line);
         }
+        GV_ASSERT(csv->text_cap > 0);
         char *grown = realloc(csv->text, csv->text_cap * 2);
         if (grown == NULL) {
             return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
@@ -95,6 +96,7 @@ static enum gv_err begin_field(struct gv_csv *csv, struct gv_diag *diag)
                            GV_CSV_FIELDS_MAX);
     }
     if (csv->field_count == csv->field_cap) {
+        GV_ASSERT(csv->field_cap > 0);
         size_t *grown = realloc(csv->field, 2 * (size_t)csv->field_cap * sizeof *grown);
         if (grown == NULL) {
             return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");

@@ -62,6 +62,9 @@ void gv_schema_free(struct gv_schema *schema);
  */
 GV_NODISCARD enum gv_err gv_data_fit(struct gv_data *data, const struct gv_schema *schema, struct gv_diag *diag);
 
+/** GV_ERR_DATA, with what was expected, if `partition` is none of those of gv_data_partition(). */
+GV_NODISCARD enum gv_err gv_partition_check(const char *partition, struct gv_diag *diag);
+
 /**
  * owner (train.count) <- the shard each training row belongs to, as `partition` ("iid", "dirichlet:ALPHA", "classes:K")
  * cuts the training part into `count` with `seed`. Every shard gets something, or it is an error.

@@ -154,6 +154,39 @@ static bool looks_like_header(struct reader *reader)
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
 
+/*
+ * Length of the well-formed sequence at text, 0 if there is none or it is a control character. Only the second byte's
+ * range depends on the first (Unicode standard, table 3-7); U+0080 to U+009F are controls.
+ */
+static size_t utf8_sequence(const unsigned char *s, size_t left)
+{
+    if (s[0] < 0x80) {
+        return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
+    }
+    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || left < length) {
+        return 0;
+    }
+    unsigned char low = s[0] == 0xe0 || s[0] == 0xc2 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    bool good = s[1] >= low && s[1] <= high;
+    for (size_t i = 2; i < length; i++) {
+        good = good && (s[i] & 0xc0) == 0x80;
+    }
+    return good ? length : 0;
+}
+
+/* What a manifest may hold as a name. */
+static bool printable_utf8(const char *text, size_t bytes)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t length = 1;
+    for (; bytes > 0 && length > 0; bytes -= length, at += length) {
+        length = utf8_sequence(at, bytes);
+    }
+    return length > 0;
+}
+
 /* "3.0" and "3" are one class; other text is taken as it stands, without the blanks around it. */
 static enum gv_err name_class(struct reader *reader, char name[GV_NAME_BYTES_MAX + 1], struct gv_diag *diag)
 {
@@ -181,11 +214,11 @@ static enum gv_err name_class(struct reader *reader, char name[GV_NAME_BYTES_MAX
             diag, GV_ERR_DATA, "line %llu, column %u: a class name of %zu bytes, at most %d; is this the class column?",
             (unsigned long long)reader->csv.row_line, reader->label_column + 1, bytes, GV_NAME_BYTES_MAX);
     }
-    for (size_t i = 0; i < bytes; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-            return gv_diag_set(diag, GV_ERR_DATA, "line %llu, column %u: a control character in a class name",
-                               (unsigned long long)reader->csv.row_line, reader->label_column + 1);
-        }
+    if (!printable_utf8(text, bytes)) {
+        return gv_diag_set(
+            diag, GV_ERR_DATA,
+            "line %llu, column %u: a control character in a class name, or bytes that are not UTF-8 text",
+            (unsigned long long)reader->csv.row_line, reader->label_column + 1);
     }
     memcpy(name, text, bytes);
     name[bytes] = '\0';

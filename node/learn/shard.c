@@ -243,28 +243,64 @@ static enum gv_err cut_classes(struct cut *cut, uint32_t *owner, uint32_t per_sh
 
 /* ---- public ----------------------------------------------------------------------------------------------- */
 
-static enum gv_err cut_as_told(struct cut *cut, uint32_t *owner, const char *partition, struct gv_diag *diag)
+/* A partition's text, read. */
+struct partition {
+    enum { BY_CHANCE, BY_DIRICHLET, BY_CLASSES } kind;
+    double alpha;
+    uint32_t classes;
+};
+
+static enum gv_err read_partition(struct partition *p, const char *text, struct gv_diag *diag)
 {
-    if (strcmp(partition, "iid") == 0) {
-        cut_iid(cut, owner);
+    memset(p, 0, sizeof *p);
+    if (strcmp(text, "iid") == 0) {
+        p->kind = BY_CHANCE;
         return GV_OK;
     }
-    if (strncmp(partition, "dirichlet:", 10) == 0) {
+    if (strncmp(text, "dirichlet:", 10) == 0) {
         char *end;
-        double alpha = strtod(partition + 10, &end);
-        if (end != partition + 10 && *end == '\0' && alpha >= 0.001 && alpha <= 1e6) {
-            return cut_dirichlet(cut, owner, alpha, diag);
+        p->kind = BY_DIRICHLET;
+        p->alpha = strtod(text + 10, &end);
+        if (end != text + 10 && *end == '\0' && p->alpha >= 0.001 && p->alpha <= 1e6) {
+            return GV_OK;
         }
         return gv_diag_set(diag, GV_ERR_DATA, "expected dirichlet:ALPHA with ALPHA from 0.001 to 1000000");
     }
-    if (strncmp(partition, "classes:", 8) == 0) {
+    if (strncmp(text, "classes:", 8) == 0) {
         uint64_t classes;
-        if (gv_parse_number(&classes, partition + 8) && classes >= 1 && classes <= GV_CLASSES_MAX) {
-            return cut_classes(cut, owner, (uint32_t)classes, diag);
+        p->kind = BY_CLASSES;
+        if (gv_parse_number(&classes, text + 8) && classes >= 1 && classes <= GV_CLASSES_MAX) {
+            p->classes = (uint32_t)classes;
+            return GV_OK;
         }
         return gv_diag_set(diag, GV_ERR_DATA, "expected classes:K with K from 1 to %d", GV_CLASSES_MAX);
     }
     return gv_diag_set(diag, GV_ERR_DATA, "expected iid, dirichlet:ALPHA or classes:K");
+}
+
+static enum gv_err cut_as_told(struct cut *cut, uint32_t *owner, const char *partition, struct gv_diag *diag)
+{
+    struct partition p;
+    enum gv_err err = read_partition(&p, partition, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    switch (p.kind) {
+    case BY_DIRICHLET:
+        return cut_dirichlet(cut, owner, p.alpha, diag);
+    case BY_CLASSES:
+        return cut_classes(cut, owner, p.classes, diag);
+    case BY_CHANCE:
+        break;
+    }
+    cut_iid(cut, owner);
+    return GV_OK;
+}
+
+enum gv_err gv_partition_check(const char *partition, struct gv_diag *diag)
+{
+    struct partition p;
+    return read_partition(&p, partition, diag);
 }
 
 enum gv_err gv_data_partition(uint32_t *owner, const struct gv_data *data, const char *partition, uint32_t count,

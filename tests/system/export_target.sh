@@ -1,7 +1,7 @@
 # What `export` writes replaces a regular file and nothing else: not a pipe, a socket, a device, a folder or a link.
 . "$(dirname "$0")/lib.sh"
 swarm a
-good run a --steps 8
+gv run a --steps 8
 good export a model.st
 cp model.st first.st
 good export a model.st

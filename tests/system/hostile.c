@@ -18,9 +18,9 @@ struct attack {
 };
 
 static const struct attack ATTACKS[] = {
-    {"layout", GV_ERR_LAYOUT},     {"epoch", GV_ERR_EPOCH}, {"nan", GV_ERR_NONFINITE}, {"infinity", GV_ERR_NONFINITE},
-    {"short-state", GV_ERR_CHUNK}, {"garbage", GV_OK},      {"truncated", GV_OK},      {"multipart", GV_OK},
-    {"offer-abort", GV_OK},
+    {"layout", GV_ERR_LAYOUT},      {"epoch", GV_ERR_EPOCH},       {"nan", GV_ERR_NONFINITE},
+    {"infinity", GV_ERR_NONFINITE}, {"short-state", GV_ERR_CHUNK}, {"garbage", GV_OK},
+    {"truncated", GV_OK},           {"multipart", GV_OK},          {"offer-abort", GV_OK},
 };
 
 static void decode_token(struct gv_invite *invite, const char *token)

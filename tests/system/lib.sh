@@ -123,8 +123,9 @@ launch() {
     "$GRAPEVINE" run "$dir" "$@" >>"$T/${dir##*/}.log" 2>&1 </dev/null &
     PID[$dir]=$!
 }
+# It answers and has loaded its data and checkpoint: until then it knows nothing of them.
 answers() {
-    "$GRAPEVINE" status "$1" --json >/dev/null 2>&1
+    "$GRAPEVINE" status "$1" --json 2>/dev/null | grep -q '"accuracy_on": "'
 }
 start() {
     launch "$@"

@@ -23,7 +23,7 @@ struct peer {
 };
 
 /** Prints and exits 1. */
-_Noreturn void peer_fail(const char *format, ...);
+GV_PRINTF(1, 2) _Noreturn void peer_fail(const char *format, ...);
 
 /** Dials. server NULL: no encryption. own NULL: a random link key. */
 struct peer *peer_dial(const char *endpoint, const struct gv_curve_public *server, const struct gv_curve_key *own);

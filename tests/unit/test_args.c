@@ -9,7 +9,7 @@
 #include "commands.h"
 
 static const struct gv_option OPTIONS[] = {
-    {"set", "K=V", "repeatable"}, {"name", "NAME", "text"}, {"json", NULL, "flag"}, {NULL, NULL, NULL}};
+    {"set", "K=V ...", "repeatable"}, {"name", "NAME", "text"}, {"json", NULL, "flag"}, {NULL, NULL, NULL}};
 
 static enum gv_err parse(struct gv_args *args, struct gv_diag *diag, const char *line)
 {
@@ -29,16 +29,25 @@ Test(args, options_and_positionals_mix)
 {
     struct gv_args args;
     struct gv_diag diag = {.text = ""};
-    cr_assert_eq(parse(&args, &diag, "--set a=1 DIR --set=b=2 --json FILE --name x --name y"), GV_OK, "%s", diag.text);
+    cr_assert_eq(parse(&args, &diag, "--set a=1 DIR --set=b=2 --json FILE --json --name y"), GV_OK, "%s", diag.text);
     cr_expect_eq(args.positional_count, 2);
     cr_expect_str_eq(args.positional[0], "DIR");
     cr_expect_str_eq(args.positional[1], "FILE");
     cr_expect_str_eq(gv_arg_each(&args, "set", 0), "a=1");
     cr_expect_str_eq(gv_arg_each(&args, "set", 1), "b=2");
     cr_expect_null(gv_arg_each(&args, "set", 2));
-    cr_expect_str_eq(gv_arg(&args, "name"), "y", "the last one counts");
+    cr_expect_str_eq(gv_arg(&args, "set"), "b=2", "the last one counts");
+    cr_expect_str_eq(gv_arg(&args, "name"), "y");
     cr_expect(gv_arg_given(&args, "json"));
     cr_expect_str_eq(args.command, "cmd");
+}
+
+Test(args, a_single_value_given_twice_is_an_error)
+{
+    struct gv_args args;
+    struct gv_diag diag = {.text = ""};
+    cr_expect_eq(parse(&args, &diag, "DIR --name x --name y"), GV_ERR_USAGE);
+    cr_expect(strstr(diag.text, "--name") != NULL && strstr(diag.text, "\"x\" and \"y\"") != NULL, "%s", diag.text);
 }
 
 Test(args, what_was_not_given_is_not_there)

@@ -77,13 +77,16 @@ Test(config, a_bad_value_is_quoted_with_what_was_expected)
 
 Test(config, what_is_no_line_of_it_is_refused)
 {
-    expect_refused("cpu = 50%\n[node]\ncpu = 50%\n", "no sections", "line 3");
+    expect_refused("cpu = 50%\n[node]\ncpu = 50%\n", "no sections", "line 2");
+    expect_refused("cpu = 50%\n [node]\n", "no sections", "line 2");
+    expect_refused("partition = dirichlet:0\n", "0.001", "line 1");
+    expect_refused("partition = classes:x\n", "classes:K", "line 1");
     expect_refused("cpu = 50%\njust words\n", "key = value", "line 2");
     struct gv_config c;
     struct gv_diag diag = {.text = ""};
     host_write("config.ini", "cpu = 5\0%\n", 10);
     cr_expect_eq(gv_config_load(&c, host_path("config.ini"), &diag), GV_ERR_CONFIG);
-    cr_expect_eq(gv_config_load(&c, host_path("nothing.ini"), &diag), GV_ERR_NOT_FOUND);
+    cr_expect_eq(gv_config_load(&c, host_path("nothing.ini"), &diag), GV_ERR_CONFIG);
 }
 
 Test(config, long_values_are_kept_or_refused_but_never_cut)

@@ -221,7 +221,7 @@ Test(control, an_endless_line_is_cut_off)
     int fd = dial();
     cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     size_t sent = 0;
-    for (int i = 0; i < 2000 && sent < 4u * GV_CONTROL_LINE_MAX; i++) {
+    for (int i = 0; i < 2000 && sent < 8u * GV_CONTROL_LINE_MAX; i++) {
         ssize_t more = send(fd, piece, sizeof piece, MSG_NOSIGNAL);
         if (more < 0 && errno != EAGAIN) {
             break;
@@ -229,9 +229,46 @@ Test(control, an_endless_line_is_cut_off)
         sent += more > 0 ? (size_t)more : 0;
         steps(4);
     }
-    cr_expect_lt(sent, 2u * GV_CONTROL_LINE_MAX, "what it takes in is bounded");
+    cr_expect_lt(sent, 4u * GV_CONTROL_LINE_MAX, "what it takes in is bounded");
     cr_expect_eq(requests, 0);
     (void)close(fd);
+}
+
+Test(control, a_line_that_is_too_long_is_answered_and_the_client_may_go_on)
+{
+    static char line[GV_CONTROL_LINE_MAX + GV_CONTROL_LINE_MAX / 2];
+    memset(line, 'a', sizeof line);
+    line[sizeof line - 1] = '\n';
+    int fd = dial();
+    cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    for (size_t sent = 0, i = 0; sent < sizeof line && i < 2000; i++) {
+        ssize_t more = send(fd, line + sent, sizeof line - sent, MSG_NOSIGNAL);
+        sent += more > 0 ? (size_t)more : 0;
+        steps(4);
+    }
+    steps(100); /* what the socket's buffer holds */
+    const char *heard = hear(fd);
+    cr_expect(heard != NULL && strstr(heard, "longer than 1 MiB") != NULL, "%s", heard != NULL ? heard : "closed");
+    say(fd, "{\"cmd\":\"echo\",\"text\":\"fine\"}\n");
+    steps(4);
+    heard = hear(fd);
+    cr_expect(heard != NULL && strstr(heard, "fine") != NULL, "%s", heard != NULL ? heard : "closed");
+    (void)close(fd);
+}
+
+Test(control, a_request_that_is_too_long_is_not_sent)
+{
+    struct gv_diag diag = {.text = ""};
+    json_t *reply = NULL;
+    char *text = malloc(GV_CONTROL_LINE_MAX + 1);
+    cr_assert_not_null(text);
+    memset(text, 'a', GV_CONTROL_LINE_MAX);
+    text[GV_CONTROL_LINE_MAX] = '\0';
+    json_t *request = json_pack("{s:s,s:s}", "cmd", "echo", "text", text);
+    cr_expect_eq(gv_control_call(dir, request, &reply, 1000, &diag), GV_ERR_USAGE);
+    cr_expect(strstr(diag.text, "at most 1048576") != NULL, "%s", diag.text);
+    json_decref(request);
+    free(text);
 }
 
 Test(control, a_client_that_reads_nothing_is_not_read_from)

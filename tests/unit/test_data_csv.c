@@ -147,6 +147,12 @@ Test(data_csv, refuses_a_label_column_that_is_none)
     memset(name + 2, 'n', 70);
     help_refuse(table(name, ""), "a class name of 70 bytes");
     help_refuse(table("1,a\tb\n", ""), "a control character in a class name");
+    static const char *const bytes[] = {"\xff",         "a\xc3",    "\xc0\xaf",         "\xe0\x80\x80",
+                                        "\xed\xa0\x80", "\xc2\x85", "\xf4\x90\x80\x80", "\x80"};
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+        (void)snprintf(text, sizeof text, "1,fine\n2,%s\n", bytes[i]);
+        help_refuse(table(text, ""), "line 2, column 2: a control character in a class name, or bytes");
+    }
 }
 
 Test(data_csv, reads_gzipped_tables_and_refuses_torn_ones)

@@ -81,6 +81,28 @@ Test(schema, scales_images_by_one_mean_and_deviation)
     cr_assert(fabs(sum / (double)n - (double)schema.mean[0]) < 1e-6);
     cr_assert(fabs(sqrt(squares / (double)n - sum / (double)n * (sum / (double)n)) - (double)schema.deviation[0]) <
               1e-6);
+    struct gv_diag diag = {0};
+    schema.scaling = GV_SCALING_STANDARD;
+    cr_expect_eq(gv_schema_scale(&schema, &data, &diag), GV_ERR_DATA, "images have no columns");
+    gv_schema_free(&schema);
+    gv_data_deinit(&data);
+}
+
+Test(schema, scales_a_table_as_it_is_told)
+{
+    struct gv_data data;
+    struct gv_schema schema;
+    struct gv_diag diag = {0};
+    load_table(&data, "1,2,a\n3,6,b\n");
+    write_schema(&schema, &data);
+    schema.scaling = GV_SCALING_UNIT;
+    cr_assert_eq(gv_schema_scale(&schema, &data, &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(schema.scale_count, 1);
+    cr_expect_float_eq(schema.mean[0], 3.0F, 1e-6F);
+    schema.scaling = GV_SCALING_STANDARD;
+    cr_assert_eq(gv_schema_scale(&schema, &data, &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(schema.scale_count, 2);
+    cr_expect_float_eq(schema.mean[1], 4.0F, 1e-6F);
     gv_schema_free(&schema);
     gv_data_deinit(&data);
 }

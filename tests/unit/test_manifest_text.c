@@ -253,6 +253,9 @@ Test(manifest_text, settings_are_checked_and_named)
         {"schedule=cosine", "constant or linear"},
         {"stop_age=1e5", "whole number"},
         {"=1", "there is no key"},
+        {"colour=red", "\"colour\""},
+        {"rate=1e6", "from 0 to 10"},
+        {"seed=-1", "from 0 to 18446744073709551615"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct gv_diag diag = {0};
@@ -273,9 +276,9 @@ Test(manifest_text, settings_are_checked_and_named)
 Test(manifest_text, contradictions_are_found)
 {
     static const char *const together[][2] = {
-        {"schedule=constant", "total_age"},  {"model=mlp:4-8-2", "2 classes"},    {"model=softmax:5-3", "5 features"},
-        {"scaling=unit", "scaling needs 1"}, {"scaling=none", "scaling needs 0"}, {"mean=1,2", "scaling needs 4"},
-        {"classes=only", "at least two"},    {"features=0", "expected both"},
+        {"schedule=constant", "total_age"},  {"model=mlp:4-8-2", "2 classes"}, {"model=softmax:5-3", "5 features"},
+        {"scaling=unit", "scaling needs 1"}, {"mean=1,2", "scaling needs 4"},  {"classes=only", "at least two"},
+        {"features=0", "expected both"},
     };
     for (size_t i = 0; i < sizeof together / sizeof together[0]; i++) {
         struct gv_diag diag = {0};
@@ -290,6 +293,43 @@ Test(manifest_text, contradictions_are_found)
     manifest.exchange_momentum = true;
     manifest.training.momentum = 0;
     cr_assert_eq(gv_manifest_check(&manifest, NULL), GV_ERR_CONFIG);
+}
+
+Test(manifest_text, a_word_unlike_any_key_gets_no_suggestion)
+{
+    struct gv_diag diag = {0};
+    cr_expect_eq(gv_manifest_set(&manifest, "colour=red", &diag), GV_ERR_CONFIG);
+    cr_expect_null(strstr(diag.text, "did you mean"), "%s", diag.text);
+    cr_expect_eq(gv_manifest_set(&manifest, "weight=1", &diag), GV_ERR_CONFIG);
+    cr_expect_not_null(strstr(diag.text, "\"weight_decay\""), "%s", diag.text);
+}
+
+Test(manifest_text, scaling_none_takes_mean_and_deviation_away)
+{
+    struct gv_diag diag = {0};
+    cr_assert_eq(gv_manifest_set(&manifest, "scaling=none", &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(manifest.schema.scale_count, 0);
+    cr_expect_eq(gv_manifest_sign(&manifest, f.root, &diag), GV_OK, "%s", diag.text);
+}
+
+Test(manifest_text, another_schema_is_another_model)
+{
+    static const struct {
+        const char *set;
+        bool same;
+    } changes[] = {
+        {"rate=0.5", true},       {"epoch=9", true},       {"model=softmax:4-3", false}, {"scaling=none", false},
+        {"classes=a,b,c", false}, {"mean=1,2,3,4", false}, {"deviation=1,2,3,4", false},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct gv_diag diag = {0};
+        struct gv_manifest m;
+        cr_assert_eq(gv_manifest_parse(&m, manifest.text, manifest.text_bytes, NULL, &diag), GV_OK);
+        cr_expect(gv_manifest_same_model(&manifest, &m));
+        cr_assert_eq(gv_manifest_set(&m, changes[i].set, &diag), GV_OK, "%s: %s", changes[i].set, diag.text);
+        cr_expect_eq(gv_manifest_same_model(&manifest, &m), changes[i].same, "%s", changes[i].set);
+        gv_manifest_deinit(&m);
+    }
 }
 
 Test(manifest_text, awkward_class_names_survive)

@@ -232,6 +232,14 @@ Test(shard, refuses_what_cannot_be_cut)
     refuse("classes:2", 2000, "would be empty");
     refuse("iid", 0, "cannot be cut into 0 shards");
     refuse("iid", 2001, "2000 training samples cannot be cut into 2001 shards");
+    static const char *const bad[] = {"",          "dirichlet:", "dirichlet:0", "dirichlet:-1", "dirichlet:nan",
+                                      "classes:0", "classes:x",  "classes:"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cr_expect_eq(gv_partition_check(bad[i], NULL), GV_ERR_DATA, "%s", bad[i]);
+    }
+    cr_expect_eq(gv_partition_check("iid", NULL), GV_OK);
+    cr_expect_eq(gv_partition_check("dirichlet:0.5", NULL), GV_OK);
+    cr_expect_eq(gv_partition_check("classes:2", NULL), GV_OK);
     struct gv_data data;
     struct gv_diag diag = {0};
     load(&data);

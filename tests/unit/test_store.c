@@ -54,7 +54,7 @@ Test(store, a_damaged_membership_never_loads_as_another)
 {
     struct gv_chain chain;
     size_t bytes;
-    cr_expect_eq(gv_store_load_member(dir, &chain, NULL), GV_ERR_NOT_FOUND);
+    cr_expect_eq(gv_store_load_member(dir, &chain, NULL), GV_ERR_CONFIG);
     cr_assert_eq(gv_store_save_member(dir, &f.member_chain, NULL), GV_OK);
     char *text = host_read("member", &bytes);
     for (size_t at = 0; at < bytes; at++) {
@@ -63,13 +63,13 @@ Test(store, a_damaged_membership_never_loads_as_another)
         host_write("member", text, bytes);
         text[at] = kept;
         enum gv_err err = gv_store_load_member(dir, &chain, NULL);
-        cr_expect(err == GV_ERR_CORRUPT ||
+        cr_expect(err == GV_ERR_CONFIG ||
                       (err == GV_OK && gv_chain_verify(&chain, gv_sign_key_public(f.root)) != GV_OK),
                   "byte %zu", at);
     }
     for (size_t length = 0; length + 1 < bytes; length++) { /* without the last line break it is still whole */
         host_write("member", text, length);
-        cr_expect_eq(gv_store_load_member(dir, &chain, NULL), GV_ERR_CORRUPT, "%zu bytes", length);
+        cr_expect_eq(gv_store_load_member(dir, &chain, NULL), GV_ERR_CONFIG, "%zu bytes", length);
     }
     free(text);
 }
@@ -80,7 +80,7 @@ Test(store, the_manifest_is_verified_when_read)
     struct gv_manifest read;
     struct gv_diag diag;
     size_t bytes;
-    cr_expect_eq(gv_store_load_manifest(dir, &read, NULL, &diag), GV_ERR_NOT_FOUND);
+    cr_expect_eq(gv_store_load_manifest(dir, &read, NULL, &diag), GV_ERR_CONFIG);
     example_manifest(&manifest, &f);
     if (manifest.text == NULL) {
         cr_assert_eq(gv_manifest_sign(&manifest, f.root, &diag), GV_OK, "%s", diag.text);
@@ -123,7 +123,7 @@ Test(store, a_damaged_incarnation_is_an_error_not_a_number)
         struct gv_diag diag;
         uint64_t incarnation = 9;
         host_write("incarnation", bad[i], strlen(bad[i]));
-        cr_expect_eq(gv_store_load_incarnation(dir, &incarnation, &diag), GV_ERR_CORRUPT, "\"%s\"", bad[i]);
+        cr_expect_eq(gv_store_load_incarnation(dir, &incarnation, &diag), GV_ERR_CONFIG, "\"%s\"", bad[i]);
     }
 }
 
@@ -149,7 +149,7 @@ Test(store, trust_is_kept_and_a_damaged_file_is_refused)
     host_write("trust", text, length / 2);
     free(text);
     cr_assert_eq(gv_trust_new(&read, gv_sign_key_public(f.root)), GV_OK);
-    cr_expect_eq(gv_store_load_trust(dir, read, NULL), GV_ERR_CORRUPT);
+    cr_expect_eq(gv_store_load_trust(dir, read, NULL), GV_ERR_CONFIG);
     gv_trust_free(&read);
     gv_trust_free(&trust);
 }

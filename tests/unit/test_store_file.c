@@ -115,12 +115,30 @@ Test(store_file, create_makes_a_private_folder)
     cr_expect_eq(gv_store_create(host_path("file"), NULL), GV_ERR_PATH);
 }
 
+Test(store_file, only_a_regular_file_is_replaced)
+{
+    struct gv_diag diag;
+    struct stat info;
+    host_write("file", "old", 3);
+    cr_assert_eq(mkfifo(host_path("pipe"), 0600), 0);
+    cr_assert_eq(symlink("file", host_path("link")), 0);
+    cr_assert_eq(mkdir(host_path("folder"), 0700), 0);
+    cr_expect_eq(gv_store_write(dir, "pipe", "new", 3, 0600, &diag), GV_ERR_PATH);
+    cr_expect_eq(gv_store_write(dir, "folder", "new", 3, 0600, &diag), GV_ERR_PATH);
+    cr_expect_eq(gv_store_write(dir, "link", "new", 3, 0600, &diag), GV_ERR_PATH);
+    cr_expect_not_null(strstr(diag.text, "a symbolic link"), "%s", diag.text);
+    cr_assert_eq(lstat(host_path("pipe"), &info), 0);
+    cr_expect(S_ISFIFO(info.st_mode));
+    cr_expect_eq(gv_store_write(dir, "file", "new", 3, 0600, &diag), GV_OK);
+    cr_expect_eq(gv_store_write(dir, "fresh", "new", 3, 0600, &diag), GV_OK);
+}
+
 Test(store_file, create_refuses_a_folder_with_a_node_or_parts_of_one)
 {
     struct gv_diag diag;
     cr_expect_not(gv_store_exists(dir));
     host_write("node.key", "", 0);
-    cr_expect_not(gv_store_exists(dir));
+    cr_expect(gv_store_exists(dir), "what is left of a node");
     cr_expect_eq(gv_store_create(dir, &diag), GV_ERR_PATH);
     cr_expect_not_null(strstr(diag.text, "holds node.key"), "%s", diag.text);
     host_write("manifest", "", 0);

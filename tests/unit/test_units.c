@@ -161,7 +161,9 @@ Test(word, nearest_is_a_typo_away_or_nothing)
     cr_assert_str_eq(gv_word_nearest("statsu", words), "status");
     cr_assert_str_eq(gv_word_nearest("loglevel", words), "log_level");
     cr_assert_str_eq(gv_word_nearest("stp", words), "stop");
+    cr_assert_str_eq(gv_word_nearest("log", words), "log_level", "a beginning");
     cr_assert_null(gv_word_nearest("quintessence", words));
+    cr_assert_null(gv_word_nearest("strange", words), "three letters off");
     cr_assert_null(gv_word_nearest("", (const char *const[]){NULL}));
     char longest[5000];
     memset(longest, 'a', sizeof longest - 1);
