@@ -160,8 +160,6 @@ static const struct gv_command COMMANDS[] = {
      false},
     {"demo", HERE, "[--nodes 8] [--data SPEC] [--seconds 30] [--json]", "a real local swarm, with churn, on loopback",
      NULL, 0, 0, DEMO, NULL, gv_cmd_demo, true},
-    {"sim", HERE, "SCENARIO.ini [--set section.key=value ...] [--out DIR] [--seed N] [--threads N] [--json]",
-     "simulate ten to a hundred thousand nodes", NULL, 0, 0, NULL, NULL, gv_cmd_sim, false},
     {"bench", HERE, "[exchange|merge|codec|train|core] [--json]", "measure this machine", NULL, 0, 0, JSON, NULL,
      gv_cmd_bench, true},
     {"help", PROGRAM, "[COMMAND] [--man] [--markdown]", "this text, or that of one command", NULL, 0, 1, HELP,
