@@ -38,8 +38,8 @@ struct gv_training {
     float momentum;  /* v <- momentum v + g, x <- x - rate v */
     float weight_decay;
     enum gv_schedule schedule;
-    float warmup;        /* fraction of total_age, for GV_SCHEDULE_LINEAR */
-    uint64_t total_age;  /* steps of the swarm's clock over which the schedule runs; 0 with GV_SCHEDULE_CONSTANT */
+    float warmup;       /* fraction of total_age, for GV_SCHEDULE_LINEAR */
+    uint64_t total_age; /* steps of the swarm's clock over which the schedule runs; 0 with GV_SCHEDULE_CONSTANT */
     uint32_t batch;
 };
 

@@ -208,7 +208,7 @@ Test(identity, a_damaged_key_file_is_named_but_never_quoted)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        {"", "no line \"identity"},
+        {"", "the file is empty"},
         {"hello\n", "not a grapevine key file"},
         {"grapevine_key = 2\n", "newer"},
         {GOOD, "no line \"curve"},
