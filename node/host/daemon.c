@@ -334,7 +334,8 @@ static void prepare_process(void)
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     /* Chunks come and go by the hundred thousand: without a fixed threshold malloc keeps megabytes of them a thread. */
-    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     gv_blas_set_threads(1);
 }
