@@ -286,6 +286,10 @@ static void drain_mail(struct gv_node *node)
     for (uint32_t i = 0; i < node->held_count; i++) {
         gv_mail_drop(&node->held[i]);
     }
+    for (uint32_t i = 0; i < node->waiting_count; i++) {
+        (void)zmq_msg_close(node->waiting[i].frame);
+        free(node->waiting[i].frame);
+    }
     for (size_t i = 0; i < GV_PARKED_FRAMES; i++) {
         if (node->parked[i].used) {
             (void)zmq_msg_close(&node->parked[i].frame);

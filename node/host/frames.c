@@ -216,6 +216,8 @@ static void keep_leave(struct gv_node *node, const struct gv_verification *job)
 
 void gv_node_verified(struct gv_node *node, struct gv_verification *job)
 {
+    uint32_t link = job->link;
+    bool greeting = job->msg.kind == GV_KIND_HELLO || job->msg.kind == GV_KIND_WELCOME;
     node->verifications--;
     size_t bytes = zmq_msg_size(&job->frame);
     struct gv_msg *msg = &job->msg;
@@ -250,6 +252,9 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
     }
     gv_verification_free(&job);
+    if (greeting) {
+        gv_node_greeted(node, link);
+    }
 }
 
 static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_msg *msg, zmq_msg_t *frame)
@@ -276,6 +281,7 @@ static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_
     struct gv_mail mail = {.kind = GV_MAIL_VERIFY, .link = link, .data = job};
     if (gv_node_order(node, &mail)) {
         node->verifications++;
+        check_rate(node, link)->verifying = msg->kind == GV_KIND_HELLO || msg->kind == GV_KIND_WELCOME;
     } else {
         gv_verification_free(&job);
     }
@@ -322,9 +328,35 @@ static void take_trust(struct gv_node *node, uint32_t link, struct gv_msg *msg, 
 
 /* ---- frames ---------------------------------------------------------------------------------------------- */
 
+/* What a peer says right behind its greeting must not overtake it on its way through the worker: the core would take it
+ * for a stranger's word. True if the frame was taken. */
+static bool wait_behind_greeting(struct gv_node *node, uint32_t link, zmq_msg_t *frame)
+{
+    if (!check_rate(node, link)->verifying) {
+        return false;
+    }
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < node->waiting_count; i++) {
+        same += node->waiting[i].link == link ? 1 : 0;
+    }
+    if (same < GV_WAITING_PER_LINK &&
+        node->waiting_count < GV_WAITING_FRAMES) { /* else it is lost, as a stranger's is */
+        zmq_msg_t *kept = malloc(sizeof *kept);
+        if (kept != NULL) {
+            (void)zmq_msg_init(kept);
+            (void)zmq_msg_move(kept, frame);
+            node->waiting[node->waiting_count++] = (struct gv_waiting){.link = link, .frame = kept};
+        }
+    }
+    return true;
+}
+
 static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
 {
     struct gv_node *node = context;
+    if (wait_behind_greeting(node, link, frame)) {
+        return;
+    }
     struct gv_msg msg;
     struct gv_bulk bulk;
     size_t bytes = zmq_msg_size(frame);
@@ -359,6 +391,23 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
         take_trust(node, link, &msg, &bulk, bytes);
     } else {
         deliver(node, link, &msg, &bulk, GV_OK, 0, bytes); /* the core knows what an unverified link may say */
+    }
+}
+
+void gv_node_greeted(struct gv_node *node, uint32_t link)
+{
+    check_rate(node, link)->verifying = false;
+    for (uint32_t i = 0; i < node->waiting_count;) {
+        if (node->waiting[i].link != link) {
+            i++;
+            continue;
+        }
+        struct gv_waiting next = node->waiting[i];
+        node->waiting_count--;
+        memmove(&node->waiting[i], &node->waiting[i + 1], (node->waiting_count - i) * sizeof node->waiting[0]);
+        on_frame(node, link, next.frame);
+        (void)zmq_msg_close(next.frame);
+        free(next.frame);
     }
 }
 

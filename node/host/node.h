@@ -32,11 +32,18 @@
 #define GV_LEAVES_KEPT 64
 #define GV_PINNED_MAX 8
 #define GV_VERIFICATIONS_MAX 32
+#define GV_WAITING_FRAMES 64
+#define GV_WAITING_PER_LINK 8
 
 struct gv_parked { /* a frame with bulk parameters, waiting for the core's APPLY or DROP */
     bool used;
     bool inline_state;
     zmq_msg_t frame;
+};
+
+struct gv_waiting { /* a frame behind a greeting that is being verified */
+    uint32_t link;
+    zmq_msg_t *frame; /* owned */
 };
 
 struct gv_leave_entry { /* a signed farewell, to be passed on */
@@ -47,7 +54,8 @@ struct gv_leave_entry { /* a signed farewell, to be passed on */
 
 struct gv_check_rate { /* per link: signature checks it may cause, tokens in thousandths */
     uint32_t link;
-    bool greeted; /* its one HELLO or WELCOME has come */
+    bool greeted;   /* its one HELLO or WELCOME has come */
+    bool verifying; /* and is at the worker: what follows it waits */
     uint32_t tokens;
     uint64_t updated_us;
 };
@@ -111,7 +119,9 @@ struct gv_node {
     const struct gv_bulk *current_bulk;   /* of the message the core looks at */
     const struct gv_chain *current_chain; /* of the HELLO the core looks at */
     struct gv_check_rate check_rates[GV_LINK_SLOTS];
-    uint32_t verifications; /* at the worker */
+    uint32_t verifications;                       /* at the worker */
+    struct gv_waiting waiting[GV_WAITING_FRAMES]; /* in order of arrival */
+    uint32_t waiting_count;
     uint64_t pins[GV_PINNED_MAX];
     uint32_t snapshot_codec;
     uint32_t stage_lent; /* SNAPSHOTs, COMMITs, ADOPTs not answered: worker jobs on the stage wait in `held` */
@@ -156,6 +166,8 @@ void gv_node_event(struct gv_node *node, struct gv_event *event);
 struct gv_net_handler gv_node_net_handler(struct gv_node *node);
 /** The worker's answer to a GV_MAIL_VERIFY; takes the job. */
 void gv_node_verified(struct gv_node *node, struct gv_verification *job);
+/** The greeting of this link has been looked at: delivers what waited behind it. */
+void gv_node_greeted(struct gv_node *node, uint32_t link);
 /** A frame that waits under this handle, or NULL. */
 struct gv_parked *gv_node_parked(struct gv_node *node, uint32_t handle);
 
