@@ -1,7 +1,8 @@
 #!/bin/bash
 # fashion.sh DATA [PARTITION]: eight real nodes on shards of DATA (idx:DIR), against one model trained centrally with as
 # many samples in all, and against each shard alone: 20 epochs' worth, batch 32, H = 16, a rate that decays to zero.
-# Prints the accuracy on the test part of every node's served model.
+# Prints the accuracy on the test part of every node's served model. RATE is the swarm's, RATE_ALONE that of the models
+# trained by themselves: averaging tolerates, and wants, a higher one.
 set -eu
 data=$1
 partition=${2:-iid}
@@ -21,14 +22,14 @@ cleanup() {
 trap cleanup EXIT
 export OPENBLAS_NUM_THREADS=1
 # shellcheck disable=SC2086
-settings=(--set schedule=linear --set rate=${RATE:-0.02} --set momentum=0.9 --set local_steps=16 --set settle=3 --set seed=1 ${EXTRA:-})
+settings=(--set schedule=linear --set momentum=0.9 --set local_steps=16 --set settle=3 --set seed=1 ${EXTRA:-})
 first=$((20000 + RANDOM % 10000))
 accuracy() { # DIR [--raw]
     "$program" eval "$@" --data "$data" --json | sed -nE 's/.*"accuracy": *([0-9.]+).*/\1/p'
 }
 single() { # NAME SHARD STEPS
     "$program" create "$folder/$1" --name "$1" --model mlp:784-128-10 --data "$data" --listen "tcp://127.0.0.1:$first" \
-        --shard "$2" --partition "$partition" "${settings[@]}" --set "total_age=$3" 2>/dev/null
+        --shard "$2" --partition "$partition" "${settings[@]}" --set "rate=${RATE_ALONE:-0.02}" --set "total_age=$3" 2>/dev/null
     "$program" run "$folder/$1" --steps "$3" 2>/dev/null || [ $? = 6 ]
     echo "$1: $(accuracy "$folder/$1" --raw)"
 }
@@ -39,11 +40,11 @@ if [ -z "${SWARM_ONLY:-}" ]; then
     done
 fi
 "$program" create "$folder/n1" --name fashion --model mlp:784-128-10 --data "$data" --listen "tcp://127.0.0.1:$first" \
-    --shard "1/$nodes" --partition "$partition" "${settings[@]}" --set "total_age=$age" 2>/dev/null
+    --shard "1/$nodes" --partition "$partition" "${settings[@]}" --set "rate=${RATE:-0.05}" --set "total_age=$age" 2>/dev/null
 # A node uses little of a processor, so that the first has not done everything before the last is there.
 slowly() {
     sed -i -E '/^#?cpu *=/d' "$1/config.ini"
-    echo "cpu = ${CPU:-8%}" >>"$1/config.ini"
+    echo "cpu = ${CPU:-10%}" >>"$1/config.ini"
 }
 slowly "$folder/n1"
 "$program" run "$folder/n1" --until-age "$age" 2>"$folder/n1.log" &
