@@ -17,19 +17,6 @@ const char *gv_served_name(const struct gv_served *served)
     return served->raw ? "raw" : "served";
 }
 
-static struct gv_hash layout_hash(const struct gv_model *model)
-{
-    struct gv_hash hash = {{0}};
-    size_t length = gv_model_describe(model, NULL, 0);
-    char *text = malloc(length + 1);
-    if (text != NULL) {
-        (void)gv_model_describe(model, text, length + 1);
-        hash = gv_hash_of(text, length);
-        free(text);
-    }
-    return hash;
-}
-
 static json_int_t checkpoints_of(const json_t *reply)
 {
     return json_integer_value(json_object_get(reply, "checkpoints"));
@@ -71,7 +58,7 @@ static enum gv_err check_fit(const struct gv_served *served, const struct gv_che
                              struct gv_diag *diag)
 {
     size_t parameters = gv_model_layout(served->model)->parameters;
-    struct gv_hash layout = layout_hash(served->model);
+    struct gv_hash layout = gv_layout_hash(served->model);
     if (checkpoint->epoch != served->node.manifest.epoch || !gv_hash_equal(&checkpoint->layout, &layout) ||
         checkpoint->state_count < parameters ||
         (checkpoint->served_count != 0 && checkpoint->served_count != parameters)) {

@@ -181,7 +181,7 @@ static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *di
 
 /* ---- the machine ------------------------------------------------------------------------------------------- */
 
-static struct gv_hash layout_hash(const struct gv_model *model)
+struct gv_hash gv_layout_hash(const struct gv_model *model)
 {
     struct gv_hash hash = {0};
     size_t length = gv_model_describe(model, NULL, 0);
@@ -201,7 +201,7 @@ static enum gv_err start_trainer(struct gv_node *node, struct gv_diag *diag)
     if (err != GV_OK) {
         return err;
     }
-    node->layout = layout_hash(model);
+    node->layout = gv_layout_hash(model);
     node->epoch = node->manifest.epoch;
     gv_model_free(&model);
     struct gv_trainer_options options = {.dir = node->dir,

@@ -18,6 +18,7 @@
 #include "gv/manifest.h"
 #include "identity.h"
 #include "invite.h"
+#include "model.h"
 #include "trust.h"
 
 #define GV_STORE_PATH_MAX 4096
@@ -121,5 +122,9 @@ GV_NODISCARD enum gv_err gv_store_save_checkpoint(const char *dir, struct gv_che
  */
 GV_NODISCARD enum gv_err gv_store_load_checkpoint(const char *dir, struct gv_checkpoint *checkpoint, float *state,
                                                   float *served, bool *damaged, struct gv_diag *diag);
+
+/** What a checkpoint and an OFFER carry so that only like models meet: the hash of names, shapes and dtype. Zero if
+ *  there is no memory for the description. Defined in daemon.c. */
+struct gv_hash gv_layout_hash(const struct gv_model *model);
 
 #endif
