@@ -291,6 +291,7 @@ static void on_steps(struct gv_node *node, const struct gv_mail *mail)
 static void on_metrics(struct gv_node *node, const struct gv_mail *mail)
 {
     node->accuracy = mail->accuracy;
+    node->evaluated_loss = mail->loss;
     node->evaluated = mail->samples;
     gv_log(GV_LEVEL_INFO, "evaluated", "accuracy=%.4f loss=%.4f samples=%llu", (double)mail->accuracy / 65536.0,
            (double)mail->loss / 65536.0, (unsigned long long)mail->samples);

@@ -135,6 +135,7 @@ struct gv_node {
     uint64_t exchanges_before;              /* of earlier processes */
     uint64_t loss, accuracy, samples_per_s; /* Q16 */
     uint64_t evaluated;                     /* samples; 0: no evaluation */
+    uint64_t evaluated_loss;                /* Q16, of that evaluation; `loss` is the running mean of training */
     uint64_t compute_us, wall_us;
     uint64_t alarms;
     char last_alarm[160];

@@ -9,11 +9,14 @@ for node in a b c; do
     eventually 15 holds "$node" exchanges_done -ge 5
     eventually 10 holds "$node" peers_active -eq 2
 done
-for key in state node_id name manifest_version incarnation uptime_s steps age loss accuracy accuracy_on accuracy_samples \
+for key in state node_id name manifest_version incarnation uptime_s steps age loss training_loss accuracy accuracy_on accuracy_samples \
     peers_active peers_known exchanges_done exchanges_failed exchanges_refused last_exchange_s bytes_sent bytes_received \
     compute_share samples_per_s rss_bytes nodes; do
     [ -n "$(field a $key)" ] || fail "status lacks $key"
 done
+eventually 15 holds a accuracy_samples -ge 1
+loss=$(field a loss)
+[ "$loss" != null ] && [ "$loss" != "$(field a training_loss)" ] || fail "loss is not that of the evaluation"
 good status a
 good status a --check
 good peers a
