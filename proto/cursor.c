@@ -93,6 +93,21 @@ static bool is_shortest(enum shape shape, uint8_t bytes, uint64_t number)
     }
 }
 
+static uint64_t load_few(const uint8_t *at, uint8_t bytes)
+{
+    uint64_t value = 0;
+    for (uint8_t i = 0; i < bytes; i++) {
+        value = value << 8 | at[i];
+    }
+    return value;
+}
+
+static uint64_t load_be(const uint8_t *at)
+{
+    return (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 | (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |
+           (uint64_t)at[4] << 24 | (uint64_t)at[5] << 16 | (uint64_t)at[6] << 8 | (uint64_t)at[7];
+}
+
 /* Reads first byte and number. Negative integers keep their two's complement, sign-extended. */
 static struct lead read_lead(struct gv_cursor *c, uint64_t *number)
 {
@@ -111,8 +126,8 @@ static struct lead read_lead(struct gv_cursor *c, uint64_t *number)
         return none;
     }
     uint64_t value = lead.immediate;
-    for (uint8_t i = 0; i < lead.bytes; i++) {
-        value = value << 8 | c->at[1 + i];
+    if (lead.bytes > 0) {
+        value = c->left > 8 ? load_be(c->at + 1) >> (64 - 8 * lead.bytes) : load_few(c->at + 1, lead.bytes);
     }
     if (lead.shape == SHAPE_INT && (c->at[1] & 0x80) != 0 && lead.bytes < 8) {
         value |= UINT64_MAX << (8 * lead.bytes);

@@ -37,8 +37,9 @@ struct gv_manifest_key {
 
 static const char *const inviters[] = {"members", "root", NULL};
 static const char *const optimizers[] = {"sgd", NULL};
-static const char *const schedules[] = {"constant", "linear", NULL};
+static const char *const schedules[] = {"constant", "linear", "inverse", NULL};
 static const char *const merges[] = {"mean", "age", NULL};
+static const char *const exchanges[] = {"pair", "push", NULL};
 static const char *const codecs[] = {"f32", "f16", NULL};
 static const char *const scalings[] = {"none", "unit", "standard", NULL};
 
@@ -60,15 +61,17 @@ static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
     {"model", TYPE_TEXT, AT(training.model), 0, MODEL_BYTES_MAX, NULL, false},
     {"seed", TYPE_U64, AT(training.seed), 0, U64_MAX, NULL, false},
     {"optimizer", TYPE_ENUM, NO_PLACE, 0, 0, optimizers, false},
-    {"rate", TYPE_FLOAT, AT(training.rate), 0, 10, NULL, false},
+    {"rate", TYPE_FLOAT, AT(training.rate), 0, 1e6, NULL, false},
     {"momentum", TYPE_FLOAT, AT(training.momentum), 0, 0.9999, NULL, false},
     {"weight_decay", TYPE_FLOAT, AT(training.weight_decay), 0, 1, NULL, false},
     {"schedule", TYPE_ENUM, AT(training.schedule), 0, 0, schedules, false},
     {"warmup", TYPE_FRACTION, AT(training.warmup), 0, 1, NULL, false},
     {"total_age", TYPE_U64, AT(training.total_age), 0, STEPS_MAX, NULL, false},
+    {"rate_decay", TYPE_FLOAT, AT(training.rate_decay), 0, 1000, NULL, false},
     {"batch", TYPE_U32, AT(training.batch), 1, 65536, NULL, false},
     {"local_steps", TYPE_U32, AT(local_steps), 1, 1000000, NULL, false},
     {"merge", TYPE_ENUM, AT(merge), 0, 0, merges, false},
+    {"exchange", TYPE_ENUM, AT(exchange), 0, 0, exchanges, false},
     {"exchange_momentum", TYPE_BOOL, AT(exchange_momentum), 0, 0, NULL, false},
     {"codec", TYPE_ENUM, AT(codec), 0, 0, codecs, false},
     {"settle", TYPE_U32, AT(settle_exchanges), 0, 1000, NULL, false},

@@ -21,7 +21,7 @@ struct gv_text_out {
 
 struct gv_manifest_key;
 
-#define GV_MANIFEST_KEYS 26 /* all but the first line and the signature */
+#define GV_MANIFEST_KEYS 28 /* all but the first line and the signature */
 
 /** Key `index` in the order of the text; its name. */
 const struct gv_manifest_key *gv_manifest_key_at(size_t index);

@@ -17,6 +17,7 @@
 #define FIRST_KEY "grapevine_manifest"
 #define LAST_KEY "signature"
 #define SIGNATURE_CHARS (2 * GV_SIGNATURE_BYTES)
+#define RATE_STEADY_MAX 10.0f /* beyond it is a typing error, but where the rate falls at once: Pegasos' is 1/lambda */
 
 /* Numbers are written and read with a point, whatever the user's language. Per thread, so no other thread notices. */
 struct plain_numbers {
@@ -333,11 +334,22 @@ enum gv_err gv_manifest_check(const struct gv_manifest *manifest, struct gv_diag
     if (!isfinite(t->rate) || t->rate <= 0) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "rate is %g, expected more than 0", (double)t->rate);
     }
+    if (t->schedule != GV_SCHEDULE_INVERSE && t->rate > RATE_STEADY_MAX) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "rate is %g, expected at most %g without schedule=inverse",
+                           (double)t->rate, (double)RATE_STEADY_MAX);
+    }
     if (t->schedule == GV_SCHEDULE_LINEAR && t->total_age == 0) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "schedule=linear needs total_age, the steps over which the rate falls");
     }
-    if (t->schedule == GV_SCHEDULE_CONSTANT && t->total_age != 0) {
+    if (t->schedule != GV_SCHEDULE_LINEAR && t->total_age != 0) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "total_age has no meaning without schedule=linear");
+    }
+    if (t->schedule == GV_SCHEDULE_INVERSE && !(isfinite(t->rate_decay) && t->rate_decay > 0)) {
+        return gv_diag_set(diag, GV_ERR_CONFIG,
+                           "schedule=inverse needs rate_decay above 0: the rate is rate / (1 + rate_decay * steps)");
+    }
+    if (t->schedule != GV_SCHEDULE_INVERSE && t->rate_decay != 0) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "rate_decay has no meaning without schedule=inverse");
     }
     if (manifest->exchange_momentum && t->momentum == 0) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "exchange_momentum=yes needs a momentum above 0");

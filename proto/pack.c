@@ -3,6 +3,7 @@
  */
 #include "pack.h"
 
+#include <msgpack.h>
 #include <string.h>
 
 /* msgpack-c's callback: < 0 stops it. */
@@ -18,49 +19,63 @@ static int append(void *context, const char *data, size_t bytes)
     return 0;
 }
 
+/* A packer lives as long as one value: the compiler then sees which callback it has, and writes the bytes in place
+ * instead of calling it for each head. */
+static inline msgpack_packer packer_of(struct gv_pack *p)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, p, append);
+    return packer;
+}
+
 void gv_pack_init(struct gv_pack *p, uint8_t *out, size_t cap)
 {
     p->out = out;
     p->cap = cap;
     p->used = 0;
     p->overflow = false;
-    msgpack_packer_init(&p->packer, p, append);
 }
 
 void gv_pack_array(struct gv_pack *p, size_t count)
 {
-    (void)msgpack_pack_array(&p->packer, count);
+    msgpack_packer packer = packer_of(p);
+    (void)msgpack_pack_array(&packer, count);
 }
 
 void gv_pack_u64(struct gv_pack *p, uint64_t value)
 {
-    (void)msgpack_pack_uint64(&p->packer, value);
+    msgpack_packer packer = packer_of(p);
+    (void)msgpack_pack_uint64(&packer, value);
 }
 
 void gv_pack_bool(struct gv_pack *p, bool value)
 {
-    (void)(value ? msgpack_pack_true(&p->packer) : msgpack_pack_false(&p->packer));
+    msgpack_packer packer = packer_of(p);
+    (void)(value ? msgpack_pack_true(&packer) : msgpack_pack_false(&packer));
 }
 
 void gv_pack_bin(struct gv_pack *p, const uint8_t *data, size_t bytes)
 {
     gv_pack_bin_head(p, bytes);
     if (bytes > 0) {
-        (void)msgpack_pack_bin_body(&p->packer, data, bytes);
+        msgpack_packer packer = packer_of(p);
+        (void)msgpack_pack_bin_body(&packer, data, bytes);
     }
 }
 
 void gv_pack_bin_head(struct gv_pack *p, size_t bytes)
 {
-    (void)msgpack_pack_bin(&p->packer, bytes);
+    msgpack_packer packer = packer_of(p);
+    (void)msgpack_pack_bin(&packer, bytes);
 }
 
 void gv_pack_text(struct gv_pack *p, const char *text)
 {
     size_t bytes = strlen(text);
-    (void)msgpack_pack_str(&p->packer, bytes);
+    msgpack_packer packer = packer_of(p);
+    (void)msgpack_pack_str(&packer, bytes);
     if (bytes > 0) {
-        (void)msgpack_pack_str_body(&p->packer, text, bytes);
+        (void)msgpack_pack_str_body(&packer, text, bytes);
     }
 }
 

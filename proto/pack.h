@@ -5,7 +5,6 @@
 #ifndef GV_PACK_H
 #define GV_PACK_H
 
-#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +16,6 @@ struct gv_pack {
     size_t cap;
     size_t used;
     bool overflow;
-    msgpack_packer packer; /* holds the address of this struct: do not copy it */
 };
 
 void gv_pack_init(struct gv_pack *p, uint8_t *out, size_t cap);

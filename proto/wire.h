@@ -9,7 +9,8 @@
 #include "gv/msg.h"
 
 /**
- * Reads a frame. On success *msg is filled (refs and host-filled fields zero) and *bulk borrows from `frame`.
+ * Reads a frame. On success *msg is filled (no refs, host-filled fields of the kind's member zero) and *bulk borrows
+ * from `frame`; refs and items beyond their counts, and the rest of the union, are as they were.
  * GV_ERR_TRUNCATED, _MALFORMED, _VERSION, _KIND or _OVERSIZE; *msg then unspecified. Never reads beyond `bytes`.
  */
 GV_NODISCARD enum gv_err gv_wire_decode(struct gv_msg *msg, struct gv_bulk *bulk, const uint8_t *frame, size_t bytes);

@@ -45,7 +45,7 @@ static size_t field_bound(const struct gv_field *field)
     case GV_FIELD_IDS:
         return HEAD_BYTES + (size_t)field->max * (2 + GV_ID_BYTES);
     case GV_FIELD_U32S:
-        return HEAD_BYTES + (size_t)field->max * 5;
+        return HEAD_BYTES + (size_t)field->max * 4;
     case GV_FIELD_U32:
     case GV_FIELD_REASON:
     case GV_FIELD_BIT:
@@ -65,6 +65,17 @@ static bool pack_ids(struct gv_pack *p, const struct gv_field *field, const uint
         gv_pack_bin(p, ids + (size_t)i * GV_ID_BYTES, GV_ID_BYTES);
     }
     return true;
+}
+
+static void pack_u32s(struct gv_pack *p, const struct gv_field *field, const uint8_t *at)
+{
+    uint8_t bytes[4 * GV_MINIMA];
+    GV_ASSERT(field->max <= GV_MINIMA);
+    for (uint32_t i = 0; i < field->max; i++) {
+        uint32_t value = gv_be32(load_u32(at + i * sizeof value));
+        memcpy(bytes + i * sizeof value, &value, sizeof value);
+    }
+    gv_pack_bin(p, bytes, 4 * (size_t)field->max);
 }
 
 /* False if the value is one that the table forbids. */
@@ -91,10 +102,7 @@ static bool pack_field(struct gv_pack *p, const struct gv_field *field, const st
     case GV_FIELD_IDS:
         return pack_ids(p, field, at, load_u32(base + field->count_offset));
     case GV_FIELD_U32S:
-        gv_pack_array(p, field->max);
-        for (uint32_t i = 0; i < field->max; i++) {
-            gv_pack_u64(p, load_u32(at + i * sizeof(uint32_t)));
-        }
+        pack_u32s(p, field, at);
         return true;
     case GV_FIELD_GROUP:
         gv_pack_array(p, field->max);
@@ -132,7 +140,7 @@ static bool bulk_allowed(const struct gv_wire_kind *layout, const struct gv_msg 
 /* Everything before the bulk. */
 static bool pack_fields(struct gv_pack *p, const struct gv_wire_kind *layout, const struct gv_msg *msg)
 {
-    gv_pack_array(p, gv_wire_kind_arity(layout) + (layout->form != GV_BULK_NONE ? 1u : 0u));
+    gv_pack_array(p, layout->arity + (layout->form != GV_BULK_NONE ? 1u : 0u));
     gv_pack_u64(p, GV_PROTOCOL_VERSION);
     gv_pack_u64(p, (uint64_t)msg->kind);
     for (uint32_t i = 0; i < layout->field_count; i++) {

@@ -103,11 +103,12 @@ static const struct gv_field leave[] = {
     U32(leave.ttl, 0, TTL_MAX),
 };
 
-#define OFFER(codecs)                                                                                               \
-    U64(offer.nonce), U64(offer.manifest_version), ANY32(offer.epoch), RAW32(offer.layout), U64(offer.age), codecs, \
-        U32(offer.chunk_bytes, 0, GV_CHUNK_BYTES_MAX), GROUP(6), ANY32(offer.stats.epoch),                          \
-        {GV_FIELD_U32S, AT(offer.stats.minima), 0, GV_MINIMA, 0}, U64(offer.stats.weight), U64(offer.stats.loss),   \
-        U64(offer.stats.accuracy), U64(offer.stats.samples_per_s)
+#define STATS 6 /* fields of the group at the end of OFFER and ACCEPT */
+#define OFFER(codecs)                                                                                                \
+    U64(offer.nonce), U64(offer.manifest_version), ANY32(offer.epoch), RAW32(offer.layout), U64(offer.age),          \
+        ANY32(offer.exchange), codecs, U32(offer.chunk_bytes, 0, GV_CHUNK_BYTES_MAX), GROUP(STATS),                  \
+        ANY32(offer.stats.epoch), {GV_FIELD_U32S, AT(offer.stats.minima), 0, GV_MINIMA, 0}, U64(offer.stats.weight), \
+        U64(offer.stats.loss), U64(offer.stats.accuracy), U64(offer.stats.samples_per_s)
 static const struct gv_field offer[] = {
     OFFER(U32(offer.codecs, 1, UINT32_MAX)),
 };
@@ -160,8 +161,11 @@ static const struct gv_field manifest_want[] = {
 };
 /* clang-format on */
 
-#define FIELDS(table) (table), sizeof(table) / sizeof(table)[0]
-#define NO_FIELDS NULL, 0
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+#define FIELDS(table) (table), COUNT(table), 2 + COUNT(table)
+#define FIELDS_AND_GROUP(table, members) (table), COUNT(table), 2 + COUNT(table) - (members)
+#define BODY(member) sizeof(((struct gv_msg *)NULL)->u.member)
+#define NO_FIELDS 0, NULL, 0, 2
 #define NO_BULK GV_BULK_NONE, 0, 0, 0, 0, 1, GV_NO_FLAG
 #define RECORD_BYTES 1, GV_RECORD_BYTES_MAX, 1
 #define ONE_RECORD GV_BULK_ARRAY, 1, 1, RECORD_BYTES, GV_NO_FLAG
@@ -171,38 +175,38 @@ static const struct gv_field manifest_want[] = {
 #define KIND(name, ...) [GV_KIND_##name] = {#name, __VA_ARGS__}
 
 static const struct gv_wire_kind kinds[GV_KIND_COUNT] = {
-    KIND(HELLO, FIELDS(hello), ONE_RECORD),
-    KIND(WELCOME, FIELDS(hello), ONE_RECORD),
-    KIND(REFUSE, FIELDS(refuse), NO_BULK),
-    KIND(PING, FIELDS(ping), RECORD_IF(ping.has_record)),
-    KIND(PONG, FIELDS(pong), RECORD_IF(ping.has_record)),
-    KIND(PROBE, FIELDS(probe), NO_BULK),
-    KIND(PROBE_RESULT, FIELDS(probe_result), NO_BULK),
-    KIND(NEIGHBOUR, FIELDS(neighbour), NO_BULK),
-    KIND(NEIGHBOUR_REPLY, FIELDS(neighbour_reply), RECORDS),
-    KIND(DISCONNECT, FIELDS(disconnect), NO_BULK),
-    KIND(FORWARD_JOIN, FIELDS(walk), ONE_RECORD),
-    KIND(SHUFFLE, FIELDS(walk), RECORDS),
-    KIND(SHUFFLE_REPLY, FIELDS(walk), RECORDS),
-    KIND(SAMPLE, FIELDS(sample), NO_BULK),
+    KIND(HELLO, BODY(hello), FIELDS(hello), ONE_RECORD),
+    KIND(WELCOME, BODY(hello), FIELDS(hello), ONE_RECORD),
+    KIND(REFUSE, BODY(refuse), FIELDS(refuse), NO_BULK),
+    KIND(PING, BODY(ping), FIELDS(ping), RECORD_IF(ping.has_record)),
+    KIND(PONG, BODY(ping), FIELDS(pong), RECORD_IF(ping.has_record)),
+    KIND(PROBE, BODY(probe), FIELDS(probe), NO_BULK),
+    KIND(PROBE_RESULT, BODY(probe), FIELDS(probe_result), NO_BULK),
+    KIND(NEIGHBOUR, BODY(neighbour), FIELDS(neighbour), NO_BULK),
+    KIND(NEIGHBOUR_REPLY, BODY(neighbour), FIELDS(neighbour_reply), RECORDS),
+    KIND(DISCONNECT, BODY(disconnect), FIELDS(disconnect), NO_BULK),
+    KIND(FORWARD_JOIN, BODY(walk), FIELDS(walk), ONE_RECORD),
+    KIND(SHUFFLE, BODY(walk), FIELDS(walk), RECORDS),
+    KIND(SHUFFLE_REPLY, BODY(walk), FIELDS(walk), RECORDS),
+    KIND(SAMPLE, BODY(sample), FIELDS(sample), NO_BULK),
     KIND(RECORDS, NO_FIELDS, RECORDS),
-    KIND(LEAVE, FIELDS(leave), GV_BULK_ARRAY, 1, 1, 1, GV_LEAVE_BYTES_MAX, 1, GV_NO_FLAG),
-    KIND(OFFER, FIELDS(offer), STATE_IF(offer.inline_state)),
-    KIND(ACCEPT, FIELDS(accept), STATE_IF(offer.inline_state)),
-    KIND(BUSY, FIELDS(busy), NO_BULK),
-    KIND(CHUNK, FIELDS(chunk), GV_BULK_PAYLOAD, 1, 1, 1, GV_CHUNK_BYTES_MAX, 1, GV_NO_FLAG),
-    KIND(CREDIT, FIELDS(credit), NO_BULK),
-    KIND(DONE, FIELDS(nonce), NO_BULK),
-    KIND(COMMIT, FIELDS(nonce), NO_BULK),
-    KIND(COMMITTED, FIELDS(nonce), NO_BULK),
-    KIND(ABORT, FIELDS(aborted), NO_BULK),
-    KIND(OUTCOME, FIELDS(nonce), NO_BULK),
-    KIND(OUTCOME_REPLY, FIELDS(outcome_reply), NO_BULK),
+    KIND(LEAVE, BODY(leave), FIELDS(leave), GV_BULK_ARRAY, 1, 1, 1, GV_LEAVE_BYTES_MAX, 1, GV_NO_FLAG),
+    KIND(OFFER, BODY(offer), FIELDS_AND_GROUP(offer, STATS), STATE_IF(offer.inline_state)),
+    KIND(ACCEPT, BODY(offer), FIELDS_AND_GROUP(accept, STATS), STATE_IF(offer.inline_state)),
+    KIND(BUSY, BODY(exchange), FIELDS(busy), NO_BULK),
+    KIND(CHUNK, BODY(chunk), FIELDS(chunk), GV_BULK_PAYLOAD, 1, 1, 1, GV_CHUNK_BYTES_MAX, 1, GV_NO_FLAG),
+    KIND(CREDIT, BODY(exchange), FIELDS(credit), NO_BULK),
+    KIND(DONE, BODY(exchange), FIELDS(nonce), NO_BULK),
+    KIND(COMMIT, BODY(exchange), FIELDS(nonce), NO_BULK),
+    KIND(COMMITTED, BODY(exchange), FIELDS(nonce), NO_BULK),
+    KIND(ABORT, BODY(exchange), FIELDS(aborted), NO_BULK),
+    KIND(OUTCOME, BODY(exchange), FIELDS(nonce), NO_BULK),
+    KIND(OUTCOME_REPLY, BODY(outcome), FIELDS(outcome_reply), NO_BULK),
     KIND(STATE, NO_FIELDS, NO_BULK),
-    KIND(STATE_REPLY, FIELDS(state_reply), NO_BULK),
-    KIND(FETCH, FIELDS(fetch), NO_BULK),
-    KIND(FETCH_REPLY, FIELDS(fetch_reply), NO_BULK),
-    KIND(MANIFEST_WANT, FIELDS(manifest_want), NO_BULK),
+    KIND(STATE_REPLY, BODY(state), FIELDS(state_reply), NO_BULK),
+    KIND(FETCH, BODY(fetch), FIELDS(fetch), NO_BULK),
+    KIND(FETCH_REPLY, BODY(fetch), FIELDS(fetch_reply), NO_BULK),
+    KIND(MANIFEST_WANT, BODY(manifest), FIELDS(manifest_want), NO_BULK),
     KIND(MANIFEST, NO_FIELDS, GV_BULK_ARRAY, 1, 1, 1, GV_MANIFEST_BYTES_MAX, 1, GV_NO_FLAG),
     KIND(TRUST_HAVE, NO_FIELDS, GV_BULK_ARRAY, 1, 1, 0, 8 * GV_TRUST_ENTRIES_MAX, 8, GV_NO_FLAG),
     KIND(TRUST, NO_FIELDS, GV_BULK_ARRAY, 0, GV_RECORDS_PER_MSG_MAX, 1, GV_TRUST_ENTRY_BYTES_MAX, 1, GV_NO_FLAG),
@@ -211,28 +215,4 @@ static const struct gv_wire_kind kinds[GV_KIND_COUNT] = {
 const struct gv_wire_kind *gv_wire_kind(uint64_t kind)
 {
     return kind < GV_KIND_COUNT && kinds[kind].name != NULL ? &kinds[kind] : NULL;
-}
-
-bool gv_field_allows(const struct gv_field *field, uint64_t value)
-{
-    switch (field->type) {
-    case GV_FIELD_REASON:
-        return value == GV_OK || (value >= GV_ERR_TRUNCATED && value < GV_ERR_USAGE);
-    case GV_FIELD_BIT:
-        return value != 0 && value <= UINT32_MAX && (value & (value - 1)) == 0;
-    default:
-        return value >= field->min && value <= field->max;
-    }
-}
-
-uint32_t gv_wire_kind_arity(const struct gv_wire_kind *layout)
-{
-    uint32_t arity = 2;
-    for (uint32_t i = 0; i < layout->field_count; i++) {
-        arity++;
-        if (layout->fields[i].type == GV_FIELD_GROUP) {
-            i += layout->fields[i].max;
-        }
-    }
-    return arity;
 }

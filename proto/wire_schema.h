@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gv/err.h"
 #include "gv/msg.h"
 
 enum gv_field_type {
@@ -20,7 +21,7 @@ enum gv_field_type {
     GV_FIELD_FIXED,  /* max raw bytes, as a bin */
     GV_FIELD_TEXT,   /* at most max bytes of printable ASCII, terminated in memory, as a str */
     GV_FIELD_IDS,    /* array of at most max ids; their number is a uint32_t at `count_offset` */
-    GV_FIELD_U32S,   /* array of exactly max uint32_t */
+    GV_FIELD_U32S,   /* exactly max uint32_t, big-endian, as one bin of 4 max bytes */
     GV_FIELD_GROUP,  /* array of the `max` fields that follow */
 };
 
@@ -42,8 +43,10 @@ enum gv_bulk_form {
 
 struct gv_wire_kind {
     const char *name;
+    size_t body_bytes; /* of the kind's member of the union in struct gv_msg */
     const struct gv_field *fields;
     uint32_t field_count; /* with those inside groups */
+    uint32_t arity;       /* elements of the frame's array before the bulk: version, kind, each group counted once */
     enum gv_bulk_form form;
     uint32_t items_min, items_max;
     uint32_t item_bytes_min, item_bytes_max;
@@ -54,10 +57,23 @@ struct gv_wire_kind {
 /** The layout of a kind, or NULL if it is unknown. */
 const struct gv_wire_kind *gv_wire_kind(uint64_t kind);
 
-/** True if this number may stand in a field of type U32, REASON or BIT. */
-bool gv_field_allows(const struct gv_field *field, uint64_t value);
+/** Big-endian as it lies in memory <-> the number. */
+static inline uint32_t gv_be32(uint32_t value)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap32(value) : value;
+}
 
-/** Elements of the frame's array before the bulk: version, kind, and fields with each group counted once. */
-uint32_t gv_wire_kind_arity(const struct gv_wire_kind *layout);
+/** True if this number may stand in a field of type U32, REASON or BIT. */
+static inline bool gv_field_allows(const struct gv_field *field, uint64_t value)
+{
+    switch (field->type) {
+    case GV_FIELD_REASON:
+        return value == GV_OK || (value >= GV_ERR_TRUNCATED && value < GV_ERR_USAGE);
+    case GV_FIELD_BIT:
+        return value != 0 && value <= UINT32_MAX && (value & (value - 1)) == 0;
+    default:
+        return value >= field->min && value <= field->max;
+    }
+}
 
 #endif

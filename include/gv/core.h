@@ -28,6 +28,11 @@
 
 enum gv_merge { GV_MERGE_MEAN = 0, GV_MERGE_AGE = 1 };
 
+enum gv_exchange_kind {
+    GV_EXCHANGE_PAIR = 0, /* both ends move towards one another */
+    GV_EXCHANGE_PUSH = 1, /* the initiator sends its state, only the receiver moves */
+};
+
 /* What the core must know of the manifest. Arrives with START and again with each MANIFEST event. */
 struct gv_core_manifest {
     uint64_t version;
@@ -38,6 +43,7 @@ struct gv_core_manifest {
     uint64_t block_elements[GV_BLOCKS_MAX]; /* float32 elements of each exchanged block */
     uint32_t codec;                         /* enum gv_codec, preferred */
     uint32_t merge;                         /* enum gv_merge */
+    uint32_t exchange;                      /* enum gv_exchange_kind */
     uint32_t local_steps;                   /* H */
     uint32_t settle_exchanges;              /* exchanges without training at the end */
     uint64_t stop_age;                      /* Q16 steps; GV_NEVER: train for ever */
@@ -60,7 +66,15 @@ struct gv_core_config {
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
     uint64_t isolated_us;                           /* without a neighbour for this long: train alone (5 s) */
     uint32_t donors;                                /* 3 are asked for their age */
+    uint32_t peers_max;                             /* rows of known nodes, 172: all that views and links can name;
+                                                       less: passive records give way sooner */
+    uint32_t dials_max, relays_max, walks_max;      /* 16 dials, 8 probes and 32 shuffles for others, at once */
+    uint32_t graves_max, outcomes_max;              /* 64 dead nodes, 64 ended exchanges are remembered */
     bool outbound_only;                             /* our own record has no endpoint */
+    /* Peers come by INTRODUCE only, for comparing with theory: no views, dials, shuffles, probes, isolation or fetches
+       (the model is there from the start). A round that is due goes to any introduced link, and without one it waits
+       for the next introduction. */
+    bool oracle;
 };
 
 /* ---- events ---------------------------------------------------------------------------------------------- */
@@ -88,6 +102,7 @@ enum gv_event_kind {
     GV_EV_REVOKED,     /* this identity is no longer valid */
     GV_EV_BOOK,        /* how many address book entries and seeds can be dialled */
     GV_EV_COMMAND,     /* a person wants something */
+    GV_EV_INTRODUCE,   /* the host vouches for the peer behind a new link: verified without HELLO (simulations only) */
 };
 
 enum gv_command {
@@ -149,6 +164,10 @@ struct gv_event {
             uint32_t book_count, seed_count;
         } book;
         enum gv_command command;
+        struct {
+            struct gv_ref ref;
+            bool answer_only; /* it is for their round: ours do not go over it */
+        } introduce;
     } u;
 };
 
@@ -228,14 +247,15 @@ struct gv_effect {
         bool train; /* TRAIN */
         struct {
             uint64_t nonce;
-            uint32_t index;       /* CHUNK_SEND, APPLY */
-            uint32_t handle;      /* APPLY, DROP */
-            uint32_t codec;       /* SNAPSHOT, PIN, CHUNK_SEND, APPLY: enum gv_codec */
-            uint32_t chunk_bytes; /* CHUNK_SEND, APPLY: encoded size of a full chunk; fixes where chunk `index` lies */
-            uint32_t weight_q16;  /* APPLY: a in d = a (Q(x_j) - Q(x_i)), 0..65536; 65536 in a fetch */
-            bool fetch;           /* APPLY: the bytes are the model itself, not the far side of an exchange */
-            int64_t age_delta;    /* COMMIT, Q16 steps */
-            uint64_t age;         /* ADOPT, Q16 steps */
+            uint32_t index;  /* CHUNK_SEND, APPLY */
+            uint32_t handle; /* APPLY, DROP */
+            uint32_t codec;  /* SNAPSHOT, PIN, CHUNK_SEND, APPLY: enum gv_codec */
+            uint32_t
+                chunk_bytes; /* SNAPSHOT, PIN, CHUNK_SEND, APPLY: encoded size of a full chunk; fixes where one lies */
+            uint32_t weight_q16; /* APPLY: a in d = a (Q(x_j) - Q(x_i)), 0..65536; 65536 in a fetch */
+            bool fetch;          /* APPLY: the bytes are the model itself, not the far side of an exchange */
+            int64_t age_delta;   /* COMMIT, Q16 steps */
+            uint64_t age;        /* ADOPT, Q16 steps */
         } work;
         struct {
             enum gv_log_code code;
@@ -310,6 +330,12 @@ void gv_core_step(struct gv_core *core, const struct gv_event *event, struct gv_
 /** Monotonic time at which the core wants a TICK at the latest; GV_NEVER before START. */
 uint64_t gv_core_next_deadline(const struct gv_core *core);
 
+/**
+ * Asks for the memory that every step reads, and returns at once. For who has many cores, of which each is cold when
+ * its turn comes, and knows a few events ahead whose turn that is. Changes nothing.
+ */
+void gv_core_prefetch(const struct gv_core *core);
+
 void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats);
 
 /** Fills at most `cap` peers, returns how many there are in all. */
@@ -320,5 +346,19 @@ bool gv_core_references(const struct gv_core *core, const struct gv_id *id);
 
 /** The peer at the other end of a verified link, or NULL. */
 const struct gv_id *gv_core_link_peer(const struct gv_core *core, uint32_t link);
+
+/* ---- for simulations and tests ---------------------------------------------------------------------------- */
+
+/**
+ * NULL, or the name of the first invariant that does not hold between two steps (check.c has them with their definitions).
+ * `seen` in/out: begins at 0 for each core; what has not changed since the last call is not looked at again.
+ */
+const char *gv_core_check(const struct gv_core *core, uint64_t *seen);
+
+/** Our own record as the core has it; zero before START. */
+const struct gv_ref *gv_core_self(const struct gv_core *core);
+
+/** True if a view names this id or a verified link leads to it; false once the core has stopped. */
+bool gv_core_holds(const struct gv_core *core, const struct gv_id *id);
 
 #endif

@@ -55,6 +55,7 @@
     X(ERR_DUPLICATE, 129, "a second link between the same pair")               \
     X(ERR_MANIFEST, 130, "the manifest is not valid")                          \
     X(ERR_STOPPING, 131, "the node is stopping")                               \
+    X(ERR_EXCHANGE, 132, "another kind of exchange")                           \
     X(ERR_USAGE, 200, "wrong usage")                                           \
     X(ERR_CONFIG, 201, "wrong configuration")                                  \
     X(ERR_DATA, 202, "unusable data")                                          \

@@ -12,7 +12,11 @@
 #include "gv/limits.h"
 #include "gv/msg.h"
 
-enum gv_schedule { GV_SCHEDULE_CONSTANT = 0, GV_SCHEDULE_LINEAR = 1 /* warm-up, then linearly to zero */ };
+enum gv_schedule {
+    GV_SCHEDULE_CONSTANT = 0,
+    GV_SCHEDULE_LINEAR = 1,  /* warm-up, then linearly to zero */
+    GV_SCHEDULE_INVERSE = 2, /* rate / (1 + rate_decay age) */
+};
 enum gv_scaling {
     GV_SCALING_NONE = 0,
     GV_SCALING_UNIT = 1,     /* (x - mean) / deviation with one mean and deviation for all features (images) */
@@ -40,6 +44,7 @@ struct gv_training {
     enum gv_schedule schedule;
     float warmup;       /* fraction of total_age, for GV_SCHEDULE_LINEAR */
     uint64_t total_age; /* steps of the swarm's clock over which the schedule runs; 0 with GV_SCHEDULE_CONSTANT */
+    float rate_decay;   /* 1/step, for GV_SCHEDULE_INVERSE; else 0 */
     uint32_t batch;
 };
 
@@ -52,6 +57,7 @@ struct gv_manifest {
     struct gv_training training;
     uint32_t local_steps; /* H */
     uint32_t merge;       /* enum gv_merge of core.h */
+    uint32_t exchange;    /* enum gv_exchange_kind of core.h */
     bool exchange_momentum;
     enum gv_codec codec;
     uint32_t settle_exchanges;

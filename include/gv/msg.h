@@ -175,6 +175,7 @@ struct gv_msg_offer { /* OFFER and ACCEPT */
     uint32_t epoch; /* model generation */
     struct gv_hash layout;
     uint64_t age;         /* Q16 steps */
+    uint32_t exchange;    /* enum gv_exchange_kind of core.h; ACCEPT repeats it */
     uint32_t codecs;      /* OFFER: bit set 1 << enum gv_codec; ACCEPT: exactly one bit */
     uint32_t chunk_bytes; /* OFFER: proposed; ACCEPT: agreed, not larger */
     bool inline_state;    /* the bulk holds the whole state */

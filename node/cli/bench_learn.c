@@ -22,8 +22,8 @@
 /* Well beyond any cache: 64 MB a vector. */
 #define ELEMENTS ((size_t)16 * 1024 * 1024)
 
-static enum gv_err make_learner(struct gv_learner **learner, struct gv_model **model, struct gv_data *data,
-                                struct gv_diag *diag)
+static enum gv_err make_learner(struct gv_learner **learner, struct gv_scratch **scratch, struct gv_model **model,
+                                struct gv_data *data, struct gv_diag *diag)
 {
     struct gv_manifest manifest;
     memset(&manifest, 0, sizeof manifest);
@@ -40,7 +40,11 @@ static enum gv_err make_learner(struct gv_learner **learner, struct gv_model **m
         err = gv_model_new(model, MODEL, diag);
     }
     if (err == GV_OK) {
-        err = gv_learner_new(learner, *model, data, &manifest.training, 1);
+        err = gv_scratch_new(scratch, *model, BATCH);
+    }
+    if (err == GV_OK) {
+        struct gv_learner_options options = {.data = data, .order_seed = 1};
+        err = gv_learner_new(learner, *model, &manifest.training, &options);
     }
     gv_manifest_deinit(&manifest);
     return err;
@@ -51,18 +55,19 @@ enum gv_err gv_bench_train(struct gv_bench *bench, struct gv_diag *diag)
     struct gv_data data;
     struct gv_model *model = NULL;
     struct gv_learner *learner = NULL;
+    struct gv_scratch *scratch = NULL;
     enum gv_err err = gv_data_load(&data, "builtin:glyphs,train=8192,test=16", diag);
     if (err != GV_OK) {
         return err;
     }
-    err = make_learner(&learner, &model, &data, diag);
+    err = make_learner(&learner, &scratch, &model, &data, diag);
     double best = 0.0, gflops = 0.0;
     gv_learner_thread_init();
     for (int round = 0; round < ROUNDS && err == GV_OK; round++) {
         double start = gv_bench_now(), elapsed = 0.0;
         uint64_t steps = 0;
         while (elapsed < TRAIN_S) {
-            (void)gv_learner_step(learner);
+            (void)gv_learner_step(learner, scratch);
             steps++;
             elapsed = gv_bench_now() - start;
         }
@@ -80,6 +85,7 @@ enum gv_err gv_bench_train(struct gv_bench *bench, struct gv_diag *diag)
                      "of the time is matrix products at that speed");
     }
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
     return err;

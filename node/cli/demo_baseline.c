@@ -12,6 +12,7 @@
 
 #include "blas.h"
 #include "data.h"
+#include "evaluate.h"
 #include "gv/manifest.h"
 #include "learner.h"
 #include "manifest_text.h"
@@ -90,16 +91,21 @@ static enum gv_err train(struct work *work, uint32_t index)
     if (err != GV_OK) {
         return err;
     }
-    err = gv_learner_new(&learner, work->model, &data, &training, index + 1);
+    struct gv_scratch *scratch = NULL;
+    struct gv_learner_options options = {.data = &data, .order_seed = index + 1};
+    err = gv_scratch_new(&scratch, work->model, training.batch);
+    if (err == GV_OK) {
+        err = gv_learner_new(&learner, work->model, &training, &options);
+    }
     for (uint64_t step = 0; err == GV_OK && step < work->steps[index]; step++) {
-        (void)gv_learner_step(learner);
+        (void)gv_learner_step(learner, scratch);
         if (step % STEPS_BETWEEN_LOOKS == 0 && atomic_load(&work->stop)) {
             break;
         }
     }
     struct gv_evaluation result = {0};
     if (err == GV_OK) {
-        err = gv_evaluate(&result, work->model, gv_learner_state(learner), &data, &data.test);
+        err = gv_evaluate(&result, scratch, gv_learner_state(learner), &data, &data.test, NULL);
     }
     if (err == GV_OK) {
         work->accuracy[index] = result.accuracy;
@@ -108,6 +114,7 @@ static enum gv_err train(struct work *work, uint32_t index)
         }
     }
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_data_deinit(&data);
     return err;
 }
@@ -185,13 +192,13 @@ enum gv_err gv_demo_baselines(struct gv_demo *demo, struct gv_diag *diag)
     return err;
 }
 
-static double steps_per_second(struct gv_learner *learner)
+static double steps_per_second(struct gv_learner *learner, struct gv_scratch *scratch)
 {
     double start = gv_demo_now();
     double elapsed = 0.0;
     uint64_t steps = 0;
     while (elapsed < MEASURE_S) {
-        (void)gv_learner_step(learner);
+        (void)gv_learner_step(learner, scratch);
         steps++;
         elapsed = gv_demo_now() - start;
     }
@@ -204,6 +211,7 @@ enum gv_err gv_demo_measure(struct gv_demo *demo, double *steps_per_s, struct gv
     struct gv_data data;
     struct gv_model *model = NULL;
     struct gv_learner *learner = NULL;
+    struct gv_scratch *scratch = NULL;
     enum gv_err err = load(demo, 1, 1, &data, diag);
     if (err != GV_OK) {
         return err;
@@ -215,12 +223,17 @@ enum gv_err gv_demo_measure(struct gv_demo *demo, double *steps_per_s, struct gv
         err = gv_model_new(&model, demo->model, diag);
     }
     if (err == GV_OK) {
-        err = gv_learner_new(&learner, model, &data, &training, 1);
+        err = gv_scratch_new(&scratch, model, training.batch);
     }
     if (err == GV_OK) {
-        *steps_per_s = steps_per_second(learner);
+        struct gv_learner_options options = {.data = &data, .order_seed = 1};
+        err = gv_learner_new(&learner, model, &training, &options);
+    }
+    if (err == GV_OK) {
+        *steps_per_s = steps_per_second(learner, scratch);
     }
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
     return err;

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "daemon.h"
+#include "evaluate.h"
 #include "served.h"
 
 static int report(const struct gv_args *args, const struct gv_served *served, const struct gv_evaluation *result,
@@ -41,7 +42,12 @@ int gv_cmd_eval(const struct gv_args *args)
         err = gv_served_data(&served, &data, &samples, spec, &diag);
     }
     if (err == GV_OK) {
-        err = gv_evaluate(&result, served.model, served.parameters, &data, samples);
+        struct gv_scratch *scratch = NULL;
+        err = gv_scratch_new(&scratch, served.model, gv_evaluation_rows(served.model));
+        if (err == GV_OK) {
+            err = gv_evaluate(&result, scratch, served.parameters, &data, samples, NULL);
+        }
+        gv_scratch_free(&scratch);
         if (err == GV_OK) {
             code = report(args, &served, &result, samples == &data.test);
         } else {

@@ -13,6 +13,8 @@
  *     the same incarnation, another boot          alarm, REFUSE COPIED_KEY
  *     a higher incarnation                        the old link and its state are destroyed first
  *
+ * INTRODUCE takes the place of all this where the host itself vouches for the peer.
+ *
  * Told STALE, a node puts seen + 1 on disk (PERSIST) and dials again once that is done; until then no HELLO leaves it.
  */
 #include "core_state.h"
@@ -111,6 +113,7 @@ void gv_admission_link_up(struct gv_core *core, const struct gv_event *event)
     core->links[link].dialled = true;
     core->links[link].dial = (uint16_t)dial;
     core->dials[dial].link = (uint16_t)link;
+    gv_links_changed(core);
     core->links[link].told = core->self_version;
     fill_hello(core, gv_fx_send(core, link, GV_KIND_HELLO));
 }
@@ -170,17 +173,21 @@ static void note_offset(struct gv_core *core, uint64_t wall_s)
     core->offset_count += core->offset_count < GV_OFFSETS_MAX ? 1 : 0;
 }
 
-/* The link is verified: everyone who waited for it goes on. */
+/* The link is verified: everyone who waited for it goes on. Without a hello the host has introduced the peer. */
 static void verified(struct gv_core *core, uint32_t link, uint32_t why, const struct gv_msg_hello *hello)
 {
     struct gv_peer *peer = &core->peers[core->links[link].peer];
     gv_fx_log(core, GV_LOG_PEER_JOINED, &peer->ref.id, GV_OK, core->links[link].dialled);
     core->ever_met = true;
-    note_offset(core, hello->wall_s);
-    uint32_t handle = core->links[link].handle;
+    uint32_t handle = core->handles[link];
     gv_probe_heard(core, link);
-    gv_gossip_seen(core, link, hello->manifest_version, &hello->manifest_hash, hello->trust_digest);
-    gv_views_verified(core, link, why);
+    if (hello != NULL) {
+        note_offset(core, hello->wall_s);
+        gv_gossip_seen(core, link, hello->manifest_version, &hello->manifest_hash, hello->trust_digest);
+    }
+    if (!core->config.oracle) {
+        gv_views_verified(core, link, why);
+    }
     gv_exchange_verified(core, link);
     gv_fetch_verified(core, link);
     gv_lifecycle_verified(core);
@@ -203,6 +210,7 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
     if (hello->purpose == GV_PURPOSE_VISIT) {
         core->links[link].state = GV_LINK_VISITED;
         core->links[link].since_us = core->now_us;
+        gv_links_changed(core);
         fill_hello(core, gv_fx_send(core, link, GV_KIND_WELCOME));
         return;
     }
@@ -310,4 +318,33 @@ void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_e
     } else {
         gv_score_add(core, core->links[link].peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
     }
+}
+
+void gv_admission_introduced(struct gv_core *core, const struct gv_event *event)
+{
+    const struct gv_ref *ref = &event->u.introduce.ref;
+    bool room = core->links_used < core->config.links_max && !gv_peers_left(core, &ref->id);
+    uint32_t peer = GV_NOBODY;
+    if (room) {
+        gv_peers_exhume(core, &ref->id);
+        peer = gv_peers_intern(core, ref);
+    }
+    enum gv_err err = GV_ERR_CROWDED;
+    if (peer != GV_NOBODY) {
+        err = gv_peers_update(core, peer, ref);
+        err = err == GV_OK && core->peers[peer].link != GV_NOBODY ? GV_ERR_DUPLICATE : err;
+    }
+    uint32_t link = err == GV_OK ? gv_links_add(core, event->link, GV_LINK_INBOUND) : GV_NOBODY;
+    if (link == GV_NOBODY) {
+        struct gv_effect *effect = gv_fx(core, GV_FX_CLOSE);
+        effect->link = event->link;
+        effect->reason = err;
+        return;
+    }
+    enum gv_place place = gv_links_verify(core, link, peer);
+    GV_ASSERT(place == GV_PLACE_ONLY);
+    core->links[link].told = core->self_version;
+    core->links[link].answer_only = event->u.introduce.answer_only;
+    verified(core, link, 0, NULL);
+    gv_rounds_introduced(core);
 }

@@ -15,6 +15,8 @@
 #define REQUESTS_PER_SECOND 10
 #define REQUESTS_BURST 40
 #define MINUTE_US (60 * GV_SECOND)
+#define CACHE_LINE_BYTES 64u
+#define COLUMNS_AHEAD_BYTES 256u /* the first tables of TABLES, where they are small */
 
 void gv_core_defaults(struct gv_core_config *config)
 {
@@ -24,6 +26,7 @@ void gv_core_defaults(struct gv_core_config *config)
         .active_max = GV_ACTIVE_MAX,
         .active_dialled_min = 4,
         .passive_max = GV_PASSIVE_MAX,
+        .peers_max = GV_PEERS_MAX,
         .links_max = GV_LINKS_MAX,
         .provisional_max = 32,
         .cached_links_max = 16,
@@ -41,6 +44,11 @@ void gv_core_defaults(struct gv_core_config *config)
         .exchange_timeout_us = 20 * GV_SECOND,
         .isolated_us = 5 * GV_SECOND,
         .donors = 3,
+        .dials_max = GV_DIALS_MAX,
+        .walks_max = GV_WALKS_MAX,
+        .relays_max = GV_RELAYS_MAX,
+        .graves_max = GV_GRAVES_MAX,
+        .outcomes_max = GV_OUTCOMES_KEPT,
     };
 }
 
@@ -50,18 +58,34 @@ static size_t aligned(size_t bytes)
     return (bytes + grain - 1) / grain * grain;
 }
 
-/* Every peer that a view or a link can name at once. */
-static uint32_t peers_cap(const struct gv_core_config *config)
-{
-    return config->passive_max + config->links_max + config->active_max;
-}
+/* The tables behind struct gv_core, in memory as listed: name, and the field of the configuration with its rows. */
+#define TABLES(X)               \
+    X(handles, links_max)       \
+    X(view, active_max)         \
+    X(probe_due_us, active_max) \
+    X(links, links_max)         \
+    X(active, active_max)       \
+    X(tags, peers_max)          \
+    X(roles, peers_max)         \
+    X(lent, peers_max)          \
+    X(ages, peers_max)          \
+    X(peers, peers_max)         \
+    X(dials, dials_max)         \
+    X(relays, relays_max)       \
+    X(walks, walks_max)         \
+    X(grave_tags, graves_max)   \
+    X(graves, graves_max)       \
+    X(outcomes, outcomes_max)
 
 size_t gv_core_bytes(const struct gv_core_config *config)
 {
     struct gv_core_config c = *config;
     gv_lifecycle_clamp(&c);
-    return aligned(sizeof(struct gv_core)) + aligned(c.links_max * sizeof(struct gv_link)) +
-           aligned(peers_cap(&c) * sizeof(struct gv_peer));
+    size_t bytes = aligned(sizeof(struct gv_core));
+#define ADD(name, rows) bytes += aligned(c.rows * sizeof *((struct gv_core *)NULL)->name);
+    TABLES(ADD)
+#undef ADD
+    return bytes;
 }
 
 struct gv_core *gv_core_init(void *memory, const struct gv_core_config *config)
@@ -70,11 +94,17 @@ struct gv_core *gv_core_init(void *memory, const struct gv_core_config *config)
     struct gv_core *core = memory;
     core->config = *config;
     gv_lifecycle_clamp(&core->config);
-    core->peers_cap = peers_cap(&core->config);
     unsigned char *at = (unsigned char *)memory + aligned(sizeof *core);
-    core->links = (struct gv_link *)(void *)at;
-    at += aligned(core->config.links_max * sizeof(struct gv_link));
-    core->peers = (struct gv_peer *)(void *)at;
+#define CARVE(name, rows)    \
+    core->name = (void *)at; \
+    at += aligned(core->config.rows * sizeof *core->name);
+    TABLES(CARVE)
+#undef CARVE
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        core->view[i] = GV_NOBODY;
+        core->probe_due_us[i] = GV_NEVER;
+    }
+    core->wake_us = GV_NEVER;
     return core;
 }
 
@@ -333,6 +363,9 @@ static void take(struct gv_core *core, const struct gv_event *event)
     case GV_EV_LINK_IN:
         gv_admission_link_in(core, event);
         break;
+    case GV_EV_INTRODUCE:
+        gv_admission_introduced(core, event);
+        break;
     case GV_EV_LINK_DOWN:
         on_link_down(core, event->link);
         break;
@@ -360,9 +393,15 @@ static void take(struct gv_core *core, const struct gv_event *event)
 /* Links of peers whose score has become bad. */
 static void close_bad(struct gv_core *core)
 {
+    if (!core->accused) { /* by themselves scores only fall */
+        return;
+    }
+    core->accused = false;
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        if (core->links[i].state == GV_LINK_VERIFIED && gv_score_bad(core, core->links[i].peer) && gv_fx_room(core)) {
-            uint32_t peer = core->links[i].peer;
+        uint32_t peer = core->links[i].peer;
+        bool bad = core->links[i].state == GV_LINK_VERIFIED && gv_score_bad(core, peer);
+        core->accused = core->accused || (bad && !gv_fx_room(core)); /* in the next step */
+        if (bad && gv_fx_room(core)) {
             gv_views_remove(core, peer, false);
             core->peers[peer].dial_after_us = core->now_us + core->config.backoff_us;
             gv_links_close_peer(core, peer, (enum gv_err)core->peers[peer].last_error);
@@ -379,10 +418,28 @@ static void tick(struct gv_core *core)
     gv_donor_tick(core);
     gv_lifecycle_tick(core);
     gv_rounds_tick(core);
-    gv_probe_tick(core);
-    gv_views_tick(core);
-    gv_shuffle_tick(core);
+    if (!core->config.oracle) {
+        gv_probe_tick(core);
+        gv_views_tick(core);
+        gv_shuffle_tick(core);
+    }
     gv_swarm_stats_tick(core);
+}
+
+static uint64_t soonest(struct gv_core *core)
+{
+    if (!core->started || core->stopped) {
+        return GV_NEVER;
+    }
+    uint64_t at = gv_sooner(gv_links_deadline(core), gv_exchange_deadline(core));
+    at = gv_sooner(at, gv_sooner(gv_fetch_deadline(core), gv_donor_deadline(core)));
+    at = gv_sooner(at, gv_sooner(gv_lifecycle_deadline(core), gv_rounds_deadline(core)));
+    at = gv_sooner(at, gv_swarm_stats_deadline(core));
+    if (core->config.oracle) {
+        return at;
+    }
+    at = gv_sooner(at, gv_sooner(gv_probe_deadline(core), gv_views_deadline(core)));
+    return gv_sooner(at, gv_shuffle_deadline(core));
 }
 
 /* After a farewell: handles are still answered and links turned away, nothing else. */
@@ -390,7 +447,7 @@ static void stopped_step(struct gv_core *core, const struct gv_event *event)
 {
     if (event->kind == GV_EV_MSG) {
         gv_fx_drop(core, event->u.msg.handle);
-    } else if (event->kind == GV_EV_LINK_IN || event->kind == GV_EV_LINK_UP) {
+    } else if (event->kind == GV_EV_LINK_IN || event->kind == GV_EV_LINK_UP || event->kind == GV_EV_INTRODUCE) {
         struct gv_effect *effect = gv_fx(core, GV_FX_CLOSE);
         effect->link = event->link;
         effect->reason = GV_ERR_STOPPING;
@@ -416,18 +473,27 @@ void gv_core_step(struct gv_core *core, const struct gv_event *event, struct gv_
         }
     }
     core->fx = NULL;
+    core->wake_us = soonest(core);
 }
 
 uint64_t gv_core_next_deadline(const struct gv_core *core)
 {
-    if (!core->started || core->stopped) {
-        return GV_NEVER;
+    return core->wake_us;
+}
+
+void gv_core_prefetch(const struct gv_core *core)
+{
+    const unsigned char *at = (const unsigned char *)core;
+    for (size_t i = 0; i < offsetof(struct gv_core, exchange) + CACHE_LINE_BYTES; i += CACHE_LINE_BYTES) {
+        __builtin_prefetch(at + i);
     }
-    uint64_t at = gv_sooner(gv_links_deadline(core), gv_exchange_deadline(core));
-    at = gv_sooner(at, gv_sooner(gv_fetch_deadline(core), gv_donor_deadline(core)));
-    at = gv_sooner(at, gv_sooner(gv_lifecycle_deadline(core), gv_rounds_deadline(core)));
-    at = gv_sooner(at, gv_sooner(gv_probe_deadline(core), gv_views_deadline(core)));
-    return gv_sooner(at, gv_sooner(gv_shuffle_deadline(core), gv_swarm_stats_deadline(core)));
+    __builtin_prefetch(&core->fetch);
+    for (size_t i = 0; i < GV_PINS_MAX; i++) {
+        __builtin_prefetch(&core->pins[i]);
+    }
+    for (size_t i = 0; i < COLUMNS_AHEAD_BYTES; i += CACHE_LINE_BYTES) {
+        __builtin_prefetch(at + sizeof *core + i);
+    }
 }
 
 static int64_t median_offset(const struct gv_core *core)
@@ -471,19 +537,20 @@ void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats)
 uint32_t gv_core_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
+    for (uint32_t i = 0; i < core->peers_used; i++) {
         const struct gv_peer *p = &core->peers[i];
-        if (!p->used || (p->role == GV_ROLE_NONE && p->link == GV_NOBODY)) {
+        uint32_t role = core->roles[i];
+        if (role == GV_ROLE_NONE && p->link == GV_NOBODY) {
             continue;
         }
         if (count < cap) {
             const struct gv_link *link = p->link == GV_NOBODY ? NULL : &core->links[p->link];
             peers[count] = (struct gv_peer_info){
                 .ref = p->ref,
-                .role = p->role == GV_ROLE_ACTIVE ? GV_PEER_ACTIVE : (link == NULL ? GV_PEER_PASSIVE : GV_PEER_LINKED),
+                .role = role == GV_ROLE_ACTIVE ? GV_PEER_ACTIVE : (link == NULL ? GV_PEER_PASSIVE : GV_PEER_LINKED),
                 .suspected = gv_probe_suspected(core, i),
                 .dialled = link != NULL && link->dialled,
-                .link = link == NULL ? GV_LINK_NONE : link->handle,
+                .link = link == NULL ? GV_LINK_NONE : core->handles[p->link],
                 .score = gv_score_now(core, i),
                 .rtt_us = link == NULL ? 0 : link->srtt_us,
                 .heard_us = link == NULL ? 0 : link->heard_us,
@@ -500,10 +567,10 @@ bool gv_core_references(const struct gv_core *core, const struct gv_id *id)
         return true;
     }
     uint32_t peer = gv_peers_find(core, id);
-    if (peer != GV_NOBODY && (core->peers[peer].role != GV_ROLE_NONE || core->peers[peer].link != GV_NOBODY)) {
+    if (peer != GV_NOBODY && (core->roles[peer] != GV_ROLE_NONE || core->peers[peer].link != GV_NOBODY)) {
         return true;
     }
-    for (uint32_t i = 0; i < GV_DIALS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max; i++) {
         if (core->dials[i].kind == GV_DIAL_PEER && gv_id_equal(&core->dials[i].id, id)) {
             return true;
         }

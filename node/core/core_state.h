@@ -26,12 +26,15 @@
 #define GV_SECOND ((uint64_t)1000 * 1000)
 #define GV_MS ((uint64_t)1000)
 
-#define GV_DIALS_MAX 16 /* dials under way; a dial is over when its link is verified */
-#define GV_DIAL_US (15 * GV_SECOND)
-#define GV_VISIT_US (10 * GV_SECOND)
+/* Most rows of each table; struct gv_core_config says how many there are. */
+#define GV_PEERS_MAX (GV_PASSIVE_MAX + GV_LINKS_MAX + GV_ACTIVE_MAX) /* all that views and links can name at once */
+#define GV_DIALS_MAX 16  /* dials under way; a dial is over when its link is verified */
 #define GV_WALKS_MAX 32  /* shuffles that passed through us and may come back */
 #define GV_RELAYS_MAX 8  /* probes made for others */
 #define GV_GRAVES_MAX 64 /* left and dead nodes remembered */
+
+#define GV_DIAL_US (15 * GV_SECOND)
+#define GV_VISIT_US (10 * GV_SECOND)
 #define GV_GRAVE_US (3600 * GV_SECOND)
 #define GV_PINS_MAX 2 /* takers served at once */
 #define GV_DONORS_MAX 8
@@ -54,15 +57,11 @@ struct gv_peer {
     uint64_t dial_after_us; /* back-offs: not before */
     uint64_t exchange_after_us;
     uint64_t neighbour_after_us;
-    uint32_t score;
+    uint16_t score;
     uint16_t last_error;
     uint16_t link;      /* verified link, or GV_NOBODY */
     uint16_t neighbour; /* row of the active view, or GV_NOBODY */
-    uint16_t age;       /* shuffles since it came (Cyclon) */
-    uint8_t role;
     uint8_t dial_failures;
-    bool used;
-    bool lent;  /* sent in the shuffle under way: first to be replaced */
     bool asked; /* a NEIGHBOUR of ours awaits its reply */
 };
 
@@ -84,11 +83,11 @@ enum {
 };
 
 struct gv_link {
-    uint32_t handle; /* the host's */
     uint8_t state;
     bool dialled;
     uint16_t peer;
     uint16_t dial; /* GREETED: row of the dial */
+    bool answer_only; /* introduced for the far side's round */
     bool theirs;   /* a spare that the far side, which dialled both, will close */
     uint64_t since_us, heard_us, used_us;
     uint64_t offered_us;  /* OFFER last sent */
@@ -114,7 +113,6 @@ struct gv_dial {
 
 enum gv_probe_phase { GV_PROBE_IDLE = 0, GV_PROBE_PINGED, GV_PROBE_INDIRECT, GV_PROBE_SUSPECT };
 struct gv_neighbour {
-    bool used;
     uint8_t phase;
     uint8_t asked, nacks;  /* helpers of the indirect probe */
     uint8_t confirmations; /* of the suspicion */
@@ -122,9 +120,8 @@ struct gv_neighbour {
     uint8_t far_count;     /* its neighbours, first 8 bytes of their ids */
     bool vouched;          /* a helper reached it: alive, even if we cannot reach it */
     bool helpers_linked;   /* the helpers have a link to it themselves: their NACK is evidence */
-    uint16_t peer;
     uint32_t seq;
-    uint64_t sent_us, deadline_us, suspect_us;
+    uint64_t sent_us, suspect_us;
     uint64_t far[GV_ACTIVE_MAX];
 };
 
@@ -163,6 +160,7 @@ enum gv_exchange_phase {
 struct gv_exchange {
     uint8_t phase;
     bool initiator, inline_state;
+    bool push; /* enum gv_exchange_kind as agreed */
     bool snapshot_asked, snapshot_ready;
     bool done_sent, done_received;
     uint16_t link; /* row, or GV_NOBODY once lost */
@@ -229,78 +227,106 @@ struct gv_swarm_estimate {
     bool figures;
 };
 
+/*
+ * Ordered by how often it is looked at: a step of a core whose memory is not in the cache costs what it touches. What
+ * every step reads comes first, then what probes and their answers read, then the tables, then the rest.
+ */
 struct gv_core {
-    struct gv_core_config config;
-    struct gv_core_manifest manifest;
-    struct gv_rng rng;
+    uint64_t now_us;
+    uint64_t wake_us;      /* gv_core_next_deadline(), as of the end of the last step */
     struct gv_effects *fx; /* of the step under way */
-    uint64_t now_us, wall_s;
     bool started, stopped;
-
-    struct gv_swarm_id swarm;
-    struct gv_ref self;
-    uint32_t self_version; /* counts changes of our record */
-    uint64_t trust_digest;
     bool persisting; /* no HELLO leaves before PERSISTED */
-    uint64_t persist_to;
-    uint64_t signed_us, refuted_us, alarm_us, manifest_alarm_us;
+    bool accused;    /* a score has become bad, or its peer a link, since close_bad() last looked */
+    bool has_model, trains, paused, training, oriented, ever_met, settle_asked, settled;
+    bool lone_model; /* a joiner that found nobody started from the initial model: it takes the swarm's when it can */
+    bool has_loss, has_accuracy;
+    bool figures_put; /* our own are in */
+    uint32_t links_used, links_provisional, passive_count, active_count, dials_used, relays_used, peers_used;
 
-    struct gv_peer *peers; /* peers_cap */
-    struct gv_link *links; /* config.links_max */
-    uint32_t peers_cap;
-    uint32_t links_used, links_provisional, passive_count, active_count;
-    struct gv_neighbour active[GV_ACTIVE_MAX];
-    struct gv_dial dials[GV_DIALS_MAX];
-    uint32_t dials_used, dial_number;
-    struct gv_bucket admissions;
+    /* when periodic work is due */
+    uint64_t links_due_us, idle_from_us; /* links.c */
+    uint64_t promote_us, swap_us, book_us, seed_us, sample_us;
+    uint64_t shuffle_us, probe_us, figures_us;
+    uint64_t alone_us, phase_until_us;
+    enum gv_state state, shown;
+    uint32_t warmup_left, settle_left;
 
-    uint64_t promote_us, swap_us, book_us, seed_us, book_wait_us, sample_us, sample_wait_us;
-    uint32_t book_count, seed_count, seed_next;
-    struct gv_id seeds[GV_SEEDS_MAX]; /* whose they turned out to be */
-    bool seed_met[GV_SEEDS_MAX];
-    uint64_t shuffle_us, shuffle_nonce;
-    uint64_t started_us;
-    uint64_t probe_us;
-    uint32_t probe_next, probe_seq, health; /* Lifeguard's LHM, 0..7 */
-    struct gv_relay relays[GV_RELAYS_MAX];
-    struct gv_walk walks[GV_WALKS_MAX];
-    uint32_t walk_next;
-    struct gv_grave graves[GV_GRAVES_MAX];
-    uint32_t grave_next;
-
-    struct gv_exchange exchange;
-    struct gv_outcome_memory outcomes[GV_OUTCOMES_KEPT];
-    uint32_t outcome_next;
-    uint64_t durations[GV_DURATIONS_MAX];
-    uint32_t duration_count;
+    uint64_t changes; /* GV_CHANGED_* counted: for gv_core_check() */
+    uint64_t age, steps;
+    uint64_t messages_in, messages_out;
     struct gv_rounds rounds;
+    uint64_t trust_digest;
+    uint32_t self_version;                  /* counts changes of our record */
+    uint32_t probe_next, probe_seq, health; /* Lifeguard's LHM, 0..7 */
+    uint64_t signed_us;
+
+    /* columns: what is scanned of a table, dense; one entry a row */
+    uint32_t *handles;      /* links: the host's, GV_LINK_NONE if free */
+    uint16_t *view;         /* active view: the peer, GV_NOBODY if free */
+    uint64_t *probe_due_us; /* active view: end of the probe's phase, GV_NEVER while it is idle or the place free */
+    uint32_t *tags;         /* peers: first bytes of the id */
+    uint8_t *roles;         /* peers: enum gv_role */
+    bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
+    uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
+    uint32_t *grave_tags;   /* graves: first bytes of the id */
+
+    /* rows; how many is in the configuration */
+    struct gv_peer *peers; /* the first peers_used are in use */
+    struct gv_link *links;
+    struct gv_neighbour *active;
+    struct gv_dial *dials;
+    struct gv_relay *relays;
+    struct gv_walk *walks;
+    struct gv_grave *graves;
+    struct gv_outcome_memory *outcomes;
+
+    struct gv_core_manifest manifest;
+    struct gv_core_config config;
+    struct gv_exchange exchange;
     struct gv_fetch fetch;
     struct gv_pin pins[GV_PINS_MAX];
 
-    /* lifecycle */
-    enum gv_state state, shown;
-    bool has_model, trains, paused, training, oriented, ever_met, settle_asked, settled;
-    bool lone_model; /* a joiner that found nobody started from the initial model: it takes the swarm's when it can */
-    uint32_t warmup_left, settle_left;
-    uint64_t alone_us, phase_until_us;
-    uint64_t age, steps;
+    struct gv_rng rng;
+    uint64_t wall_s;
+    struct gv_swarm_id swarm;
+    struct gv_ref self;
+    uint64_t persist_to;
+    uint64_t refuted_us, alarm_us, manifest_alarm_us;
+    uint32_t dial_number;
+    struct gv_bucket admissions;
+
+    uint64_t book_wait_us, sample_wait_us;
+    uint32_t book_count, seed_count, seed_next;
+    struct gv_id seeds[GV_SEEDS_MAX]; /* whose they turned out to be */
+    bool seed_met[GV_SEEDS_MAX];
+    uint64_t shuffle_nonce;
+    uint64_t started_us;
+    uint32_t walk_next, grave_next, outcome_next;
+
+    uint64_t durations[GV_DURATIONS_MAX];     /* of the last exchanges, sorted */
+    uint8_t duration_turns[GV_DURATIONS_MAX]; /* beside each its number, modulo GV_DURATIONS_MAX */
+    uint64_t duration_median_us, duration_mad_us;
+    uint32_t duration_count; /* in all */
 
     /* swarm statistics */
-    struct gv_swarm_stats figures;
-    uint64_t figures_us;                    /* when their epoch began */
+    struct gv_swarm_stats figures;          /* of the epoch that began at figures_us */
     uint64_t loss, accuracy, samples_per_s; /* own, Q16 */
-    bool has_loss, has_accuracy;
-    uint32_t figures_merged; /* exchanges that counted, in this epoch */
-    bool figures_put;        /* our own are in */
-    bool estimated;          /* an epoch with others in it is over */
+    uint32_t figures_merged;                /* exchanges that counted, in this epoch */
+    bool estimated;                         /* an epoch with others in it is over */
     struct gv_swarm_estimate estimate;
 
     int64_t offsets[GV_OFFSETS_MAX];
     uint32_t offset_next, offset_count;
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt, last_exchange_us;
-    uint64_t messages_in, messages_out, alarms;
+    uint64_t alarms;
     uint64_t refusals[GV_REASONS];
 };
+
+/* Parts of gv_core.changes; one that overflows looks like a change of the next, which does no harm. */
+#define GV_CHANGED_LINKS UINT64_C(1)
+#define GV_CHANGED_VIEWS (UINT64_C(1) << 21)
+#define GV_CHANGED_IDS (UINT64_C(1) << 42)
 
 /* effects.c: the only writer of *fx */
 struct gv_effect *gv_fx(struct gv_core *core, enum gv_effect_kind kind);
@@ -309,7 +335,10 @@ struct gv_effect *gv_fx_work(struct gv_core *core, enum gv_effect_kind kind, uin
 void gv_fx_drop(struct gv_core *core, uint32_t handle); /* 0: nothing */
 void gv_fx_log(struct gv_core *core, enum gv_log_code code, const struct gv_id *id, enum gv_err reason, uint64_t value);
 void gv_fx_alarm(struct gv_core *core, const struct gv_id *id, enum gv_err reason);
-bool gv_fx_room(const struct gv_core *core);
+static inline bool gv_fx_room(const struct gv_core *core)
+{
+    return core->fx->count + GV_TICK_ROOM <= GV_EFFECTS_MAX;
+}
 static inline uint64_t gv_sooner(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -333,6 +362,9 @@ GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, co
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
 void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
 bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
+/* The rows that fit, in order, into rows; their number. */
+uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],
+                          bool (*fits)(const struct gv_core *core, uint32_t peer));
 uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer));
 void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left);
 bool gv_peers_buried(const struct gv_core *core, const struct gv_ref *ref);
@@ -364,7 +396,10 @@ void gv_links_dial_over(struct gv_core *core, uint32_t dial, enum gv_err reason)
 bool gv_links_make_room(struct gv_core *core);
 bool gv_links_busy(const struct gv_core *core, uint32_t link);
 void gv_links_tick(struct gv_core *core);
-uint64_t gv_links_deadline(const struct gv_core *core);
+void gv_links_changed(struct gv_core *core);           /* after any change of a link's or dial's state or times */
+void gv_links_idle_changed(struct gv_core *core);      /* after a link may have become idle sooner than any before */
+uint64_t gv_links_soonest(const struct gv_core *core); /* the soonest limit, looked up */
+uint64_t gv_links_deadline(struct gv_core *core);      /* the same, kept */
 static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
 {
     return peer == GV_NOBODY ? GV_NOBODY : core->peers[peer].link;
@@ -373,6 +408,7 @@ static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
 /* admission.c */
 void gv_admission_link_up(struct gv_core *core, const struct gv_event *event);
 void gv_admission_link_in(struct gv_core *core, const struct gv_event *event);
+void gv_admission_introduced(struct gv_core *core, const struct gv_event *event);
 void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
 void gv_admission_self_seen(struct gv_core *core, const struct gv_ref *ref); /* someone holds a record of ours */
 void gv_admission_stale(struct gv_core *core, uint64_t seen);
@@ -425,6 +461,15 @@ bool gv_exchange_idle(const struct gv_core *core);
 void gv_exchange_tick(struct gv_core *core);
 uint64_t gv_exchange_deadline(const struct gv_core *core);
 
+/* offer.c */
+void gv_offer_fill(struct gv_core *core, struct gv_msg *msg); /* OFFER or ACCEPT of the exchange under way */
+/* Why an OFFER cannot be taken up, GV_OK if it can; *codec is the one to use. */
+GV_NODISCARD enum gv_err gv_offer_judge(const struct gv_core *core, const struct gv_msg_offer *offer, uint32_t handle,
+                                        uint32_t *codec);
+/* Whether an ACCEPT fits our OFFER; *codec is the one it names. */
+GV_NODISCARD enum gv_err gv_offer_judge_accept(const struct gv_core *core, const struct gv_msg_offer *accept,
+                                               uint32_t handle, uint32_t *codec);
+
 void gv_transfer_begin(struct gv_core *core);
 void gv_transfer_hold(struct gv_exchange *exchange, uint32_t handle);
 void gv_transfer_drop_held(struct gv_core *core);
@@ -436,6 +481,7 @@ bool gv_transfer_credit(struct gv_core *core, uint32_t credit);
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome);
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer);
 void gv_outcome_duration(struct gv_core *core, uint64_t us);
+void gv_outcome_forget_durations(struct gv_core *core);
 uint64_t gv_outcome_median(const struct gv_core *core);
 uint64_t gv_outcome_limit(const struct gv_core *core);
 uint64_t gv_outcome_patience(const struct gv_core *core);
@@ -446,6 +492,7 @@ void gv_rounds_done(struct gv_core *core);
 void gv_rounds_refused(struct gv_core *core);
 void gv_rounds_failed(struct gv_core *core);
 void gv_rounds_verified(struct gv_core *core, uint32_t link);
+void gv_rounds_introduced(struct gv_core *core);
 void gv_rounds_dial_failed(struct gv_core *core, const struct gv_id *id);
 void gv_rounds_tick(struct gv_core *core);
 uint64_t gv_rounds_deadline(const struct gv_core *core);
@@ -474,6 +521,9 @@ uint64_t gv_donor_deadline(const struct gv_core *core);
 /* swarm_stats.c */
 void gv_swarm_stats_start(struct gv_core *core);
 void gv_swarm_stats_send(struct gv_core *core, struct gv_swarm_stats *out);
+void gv_swarm_stats_give(const struct gv_core *core, struct gv_swarm_stats *out); /* PUSH: half of our mass */
+void gv_swarm_stats_given(struct gv_core *core, uint32_t sent_epoch);             /* and it has arrived, or is lost */
+void gv_swarm_stats_take(struct gv_core *core, const struct gv_swarm_stats *theirs);
 void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch);
 void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struct gv_swarm_stats *theirs);
 void gv_swarm_stats_show(const struct gv_core *core, struct gv_core_stats *stats);

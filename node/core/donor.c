@@ -99,14 +99,16 @@ static void on_fetch(struct gv_core *core, uint32_t link, const struct gv_msg_fe
                                       .credit = asked->first_index + GV_CREDIT_CHUNKS_MAX,
                                       .age = core->age,
                                       .progress_us = core->now_us};
-    gv_fx_work(core, GV_FX_PIN, asked->nonce)->u.work.codec = asked->codec;
+    struct gv_effect *effect = gv_fx_work(core, GV_FX_PIN, asked->nonce);
+    effect->u.work.codec = asked->codec;
+    effect->u.work.chunk_bytes = asked->chunk_bytes;
 }
 
 static void pump(struct gv_core *core, struct gv_pin *pin)
 {
     while (pin->ready && pin->sent < pin->chunk_count && pin->sent < pin->credit) {
         struct gv_effect *effect = gv_fx_work(core, GV_FX_CHUNK_SEND, pin->nonce);
-        effect->link = core->links[pin->link].handle;
+        effect->link = core->handles[pin->link];
         effect->u.work.index = pin->sent++;
         effect->u.work.codec = pin->codec;
         effect->u.work.chunk_bytes = pin->chunk_bytes;

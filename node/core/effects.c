@@ -27,7 +27,7 @@ struct gv_msg *gv_fx_send(struct gv_core *core, uint32_t link, enum gv_kind kind
 {
     GV_ASSERT(link < core->config.links_max && core->links[link].state != GV_LINK_FREE);
     struct gv_effect *effect = gv_fx(core, GV_FX_SEND);
-    effect->link = core->links[link].handle;
+    effect->link = core->handles[link];
     effect->u.msg.kind = kind;
     core->messages_out++;
     return &effect->u.msg;
@@ -64,9 +64,4 @@ void gv_fx_alarm(struct gv_core *core, const struct gv_id *id, enum gv_err reaso
     effect->target = *id;
     effect->reason = reason;
     core->alarms++;
-}
-
-bool gv_fx_room(const struct gv_core *core)
-{
-    return core->fx->count + GV_TICK_ROOM <= GV_EFFECTS_MAX;
 }

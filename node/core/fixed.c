@@ -12,18 +12,14 @@
 uint64_t gv_fixed_log2(uint64_t x)
 {
     GV_ASSERT(x >= 1);
-    uint32_t top = 63;
-    while ((x >> top) == 0) {
-        top--;
-    }
+    uint32_t top = 63 - (uint32_t)__builtin_clzll(x);
     uint64_t mantissa = top > 31 ? x >> (top - 31) : x << (31 - top); /* Q31, in [1, 2) */
-    uint64_t result = (uint64_t)top << 27;
-    for (uint64_t bit = GV_Q27_ONE >> 1; bit > 0; bit >>= 1) {
+    uint64_t result = top;
+    for (uint32_t i = 0; i < 27; i++) { /* the bits are random: a branch on them would be mispredicted half the time */
         mantissa = (mantissa * mantissa) >> 31;
-        if (mantissa >> 32 != 0) {
-            result |= bit;
-            mantissa >>= 1;
-        }
+        uint64_t bit = mantissa >> 32;
+        result = result << 1 | bit;
+        mantissa >>= bit;
     }
     return result;
 }

@@ -12,6 +12,8 @@
  * "Oriented" means: we know that our model is not out of date. Only then do we exchange (a stale model would pull its
  * partners back). A node alone trains on, so ISOLATED trains; whoever ends its isolation makes it orient itself again.
  *
+ * With an oracle a node is oriented from the start and never isolated.
+ *
  * PAUSED is shown instead of TRAINING or ISOLATED while a person has stopped the training; exchanges go on.
  */
 #include "core_state.h"
@@ -42,7 +44,14 @@ void gv_lifecycle_clamp(struct gv_core_config *c)
     c->active_dialled_min = clamp32(c->active_dialled_min, 0, c->active_max / 2);
     c->passive_max = clamp32(c->passive_max, 0, GV_PASSIVE_MAX);
     c->provisional_max = clamp32(c->provisional_max, 1, c->links_max);
-    c->cached_links_max = clamp32(c->cached_links_max, 0, c->links_max);
+    c->cached_links_max = c->oracle ? c->links_max : clamp32(c->cached_links_max, 0, c->links_max);
+    uint32_t named = c->links_max + c->active_max; /* by links and the active view at once; one more can be freed */
+    c->peers_max = clamp32(c->peers_max, named + (c->passive_max > 0 ? 1 : 0), named + c->passive_max);
+    c->dials_max = clamp32(c->dials_max, 1, GV_DIALS_MAX);
+    c->walks_max = clamp32(c->walks_max, 1, GV_WALKS_MAX);
+    c->relays_max = clamp32(c->relays_max, 1, GV_RELAYS_MAX);
+    c->graves_max = clamp32(c->graves_max, 1, GV_GRAVES_MAX);
+    c->outcomes_max = clamp32(c->outcomes_max, 1, GV_OUTCOMES_KEPT);
     c->donors = clamp32(c->donors, 1, GV_DONORS_MAX);
     uint64_t *periods[] = {&c->probe_us,         &c->probe_timeout_min_us, &c->shuffle_us,
                            &c->shuffle_early_us, &c->promote_us,           &c->swap_us,
@@ -104,7 +113,8 @@ static void begin_settling(struct gv_core *core)
 {
     core->settle_left = core->manifest.settle_exchanges;
     core->phase_until_us = core->now_us + SETTLE_US + core->settle_left * SETTLE_EACH_US;
-    if (core->settle_left == 0 || core->active_count == 0) {
+    bool nobody = core->active_count == 0 && !core->config.oracle;
+    if (core->settle_left == 0 || nobody) {
         settled(core);
         return;
     }
@@ -209,6 +219,10 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
     gv_bucket_fill(&core->admissions, now, 20);
     gv_swarm_stats_start(core);
     core->started = true;
+    if (core->config.oracle) { /* who could say that the model is out of date? */
+        core->alone_us = GV_NEVER;
+        gv_lifecycle_oriented(core, true, false);
+    }
 }
 
 /* Ends everything under way; nothing is sent after this. */
@@ -281,7 +295,7 @@ void gv_lifecycle_manifest(struct gv_core *core, const struct gv_core_manifest *
         core->age = 0;
         core->has_model = true; /* the initial one, which all share */
         core->warmup_left = 0;
-        core->duration_count = 0;
+        gv_outcome_forget_durations(core);
         core->oriented = core->oriented || core->active_count > 0;
     }
     if (core->settled && !core->settle_asked && core->age < core->manifest.stop_age) {
@@ -306,6 +320,11 @@ static void expel(struct gv_core *core, const struct gv_id *id, enum gv_err reas
     if (peer == GV_NOBODY) {
         return;
     }
+#if defined(GV_CANARY) && GV_CANARY == 2 /* an exchange under way may end first; nobody remembers why it waited */
+    if (!gv_exchange_idle(core) && gv_id_equal(&core->exchange.peer, id)) {
+        return;
+    }
+#endif
     gv_views_remove(core, peer, false);
     core->peers[peer].last_error = (uint16_t)reason;
     gv_links_close_peer(core, peer, reason);
@@ -334,9 +353,9 @@ void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg
     gv_peers_bury(core, &ref, true);
     gv_fx_log(core, GV_LOG_LEFT, &id, GV_OK, 0);
     uint32_t ttl = msg->u.leave.ttl < LEAVE_TTL ? msg->u.leave.ttl : LEAVE_TTL;
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX && ttl > 0; i++) {
-        uint32_t to = core->active[i].used ? core->peers[core->active[i].peer].link : GV_NOBODY;
-        if (to != GV_NOBODY && to != link && !gv_id_equal(&core->peers[core->active[i].peer].ref.id, &id)) {
+    for (uint32_t i = 0; i < core->config.active_max && ttl > 0; i++) {
+        uint32_t to = gv_peer_link(core, core->view[i]);
+        if (to != GV_NOBODY && to != link && !gv_id_equal(&core->peers[core->view[i]].ref.id, &id)) {
             struct gv_msg *forward = gv_fx_send(core, to, GV_KIND_LEAVE);
             forward->u.leave = msg->u.leave;
             forward->u.leave.ttl = ttl - 1;
@@ -349,7 +368,7 @@ void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct g
 {
     uint32_t peer = core->links[link].peer;
     if (!msg->u.disconnect.restarting) {
-        if (core->peers[peer].role == GV_ROLE_ACTIVE) {
+        if (core->roles[peer] == GV_ROLE_ACTIVE) {
             gv_views_demote(core, peer, false);
         }
         return;
@@ -380,7 +399,7 @@ void gv_lifecycle_tick(struct gv_core *core)
     if (!gv_fx_room(core)) {
         return;
     }
-    if (core->active_count > 0) {
+    if (core->active_count > 0 || core->config.oracle) {
         core->alone_us = GV_NEVER;
     } else if (core->alone_us == GV_NEVER) {
         core->alone_us = core->now_us + core->config.isolated_us;

@@ -20,6 +20,10 @@
  *     the other link goes down  the spare takes its place; nobody is suspected
  *
  * Links beyond the active view are a cache for exchanges: the least recently used go first.
+ *
+ * Every step asks for these two times, so they are kept, and forgotten (0: to be looked up) by the one function beside:
+ *     links_due_us   the soonest limit of a link or a dial         gv_links_changed()
+ *     idle_from_us   no link is idle, and may be closed, before    gv_links_idle_changed()
  */
 #include "core_state.h"
 
@@ -39,11 +43,22 @@ uint32_t gv_links_find(const struct gv_core *core, uint32_t handle)
         return GV_NOBODY;
     }
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        if (core->links[i].state != GV_LINK_FREE && core->links[i].handle == handle) {
+        if (core->handles[i] == handle) {
             return i;
         }
     }
     return GV_NOBODY;
+}
+
+void gv_links_changed(struct gv_core *core)
+{
+    core->links_due_us = 0;
+    core->changes += GV_CHANGED_LINKS;
+}
+
+void gv_links_idle_changed(struct gv_core *core)
+{
+    core->idle_from_us = 0;
 }
 
 uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state state)
@@ -54,7 +69,7 @@ uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state 
             continue;
         }
         memset(link, 0, sizeof *link);
-        link->handle = handle;
+        core->handles[i] = handle;
         link->state = (uint8_t)state;
         link->peer = GV_NOBODY;
         link->dial = GV_NOBODY;
@@ -64,6 +79,7 @@ uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state 
         gv_bucket_fill(&link->requests, core->now_us, 40);
         core->links_used++;
         core->links_provisional++;
+        gv_links_changed(core);
         return i;
     }
     return GV_NOBODY;
@@ -91,6 +107,8 @@ void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
     }
     core->links_used--;
     link->state = GV_LINK_FREE;
+    core->handles[row] = GV_LINK_NONE;
+    gv_links_changed(core);
     if (dial != GV_NOBODY) {
         gv_links_dial_over(core, dial, reason);
     }
@@ -115,7 +133,7 @@ void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
 void gv_links_close(struct gv_core *core, uint32_t row, enum gv_err reason)
 {
     struct gv_effect *effect = gv_fx(core, GV_FX_CLOSE);
-    effect->link = core->links[row].handle;
+    effect->link = core->handles[row];
     effect->reason = reason;
     gv_links_forget(core, row, reason);
 }
@@ -161,6 +179,9 @@ enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
     if (old != GV_NOBODY && other_link(core, peer, old) != GV_NOBODY) {
         return GV_PLACE_NONE;
     }
+    gv_links_changed(core);
+    gv_links_idle_changed(core);
+    core->accused = core->accused || gv_score_bad(core, peer);
     link->state = GV_LINK_VERIFIED;
     link->peer = (uint16_t)peer;
     link->since_us = link->used_us = core->now_us;
@@ -183,11 +204,11 @@ enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
 
 static uint32_t dial_row(struct gv_core *core, enum gv_dial_kind kind, uint32_t why)
 {
-    if (core->persisting || core->stopped || core->dials_used >= GV_DIALS_MAX ||
+    if (core->persisting || core->stopped || core->dials_used >= core->config.dials_max ||
         core->links_used + core->dials_used >= core->config.links_max) {
         return GV_NOBODY;
     }
-    for (uint32_t i = 0; i < GV_DIALS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max; i++) {
         struct gv_dial *dial = &core->dials[i];
         if (dial->kind == GV_DIAL_NONE) {
             memset(dial, 0, sizeof *dial);
@@ -197,6 +218,7 @@ static uint32_t dial_row(struct gv_core *core, enum gv_dial_kind kind, uint32_t 
             dial->number = ++core->dial_number;
             dial->until_us = core->now_us + GV_DIAL_US;
             core->dials_used++;
+            gv_links_changed(core);
             return i;
         }
     }
@@ -206,7 +228,7 @@ static uint32_t dial_row(struct gv_core *core, enum gv_dial_kind kind, uint32_t 
 bool gv_links_dial(struct gv_core *core, uint32_t peer, uint32_t why)
 {
     const struct gv_peer *p = &core->peers[peer];
-    for (uint32_t i = 0; i < GV_DIALS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max; i++) {
         if (core->dials[i].kind == GV_DIAL_PEER && gv_id_equal(&core->dials[i].id, &p->ref.id)) {
             core->dials[i].why |= (uint8_t)why;
             return true;
@@ -243,7 +265,7 @@ bool gv_links_dial_index(struct gv_core *core, enum gv_dial_kind kind, uint32_t 
 
 uint32_t gv_links_dial_find(const struct gv_core *core, uint32_t number)
 {
-    for (uint32_t i = 0; i < GV_DIALS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max; i++) {
         if (core->dials[i].kind != GV_DIAL_NONE && core->dials[i].number == number) {
             return i;
         }
@@ -256,6 +278,7 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
     struct gv_dial dial = core->dials[row];
     core->dials[row].kind = GV_DIAL_NONE;
     core->dials_used--;
+    gv_links_changed(core);
     if (dial.link != GV_NOBODY) {
         core->links[dial.link].dial = GV_NOBODY;
     }
@@ -269,7 +292,7 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
         p->dial_after_us = core->now_us + gv_rng_jitter(&core->rng, DIAL_BACKOFF_US << doublings, 25);
         p->dial_failures = (uint8_t)(p->dial_failures < UINT8_MAX ? p->dial_failures + 1 : UINT8_MAX);
         p->last_error = (uint16_t)reason;
-        if (p->dial_failures >= DIAL_FAILURES_FORGOTTEN && p->role == GV_ROLE_PASSIVE) {
+        if (p->dial_failures >= DIAL_FAILURES_FORGOTTEN && core->roles[peer] == GV_ROLE_PASSIVE) {
             gv_peers_bury(core, &p->ref, false);
             gv_peers_forget(core, peer);
         }
@@ -279,19 +302,27 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
 }
 
 /* The least recently used verified link that nobody needs, or GV_NOBODY. */
-static uint32_t idle_link(const struct gv_core *core)
+static uint32_t idle_link(struct gv_core *core)
 {
+    if (core->now_us < core->idle_from_us) {
+        return GV_NOBODY;
+    }
     uint32_t victim = GV_NOBODY;
+    uint64_t from_us = GV_NEVER;
     for (uint32_t i = 0; i < core->config.links_max; i++) {
         const struct gv_link *link = &core->links[i];
-        if (link->state != GV_LINK_VERIFIED || core->peers[link->peer].role == GV_ROLE_ACTIVE ||
-            core->now_us - link->used_us < IDLE_GRACE_US || gv_links_busy(core, i)) {
+        if (link->state != GV_LINK_VERIFIED || core->roles[link->peer] == GV_ROLE_ACTIVE) {
+            continue;
+        }
+        from_us = gv_sooner(from_us, link->used_us + IDLE_GRACE_US); /* use only moves it later */
+        if (link->used_us + IDLE_GRACE_US > core->now_us || gv_links_busy(core, i)) {
             continue;
         }
         if (victim == GV_NOBODY || link->used_us < core->links[victim].used_us) {
             victim = i;
         }
     }
+    core->idle_from_us = from_us;
     return victim;
 }
 
@@ -328,6 +359,7 @@ static void settle_spare(struct gv_core *core, uint32_t row)
 {
     struct gv_link *link = &core->links[row];
     uint32_t first = core->peers[link->peer].link;
+    gv_links_changed(core);
     if (first == row) {
         link->spare_us = 0;
     } else if (core->links[first].heard_us <= link->spare_us) { /* silent since: it is the other that is dead */
@@ -352,19 +384,26 @@ static void link_late(struct gv_core *core, uint32_t row)
     gv_links_close(core, row, reason);
 }
 
-void gv_links_tick(struct gv_core *core)
+static void close_late(struct gv_core *core)
 {
     for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
         if (link_limit(&core->links[i]) <= core->now_us && gv_fx_room(core)) {
             link_late(core, i);
         }
     }
-    for (uint32_t i = 0; i < GV_DIALS_MAX && core->dials_used > 0; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
         const struct gv_dial *dial = &core->dials[i];
         if (dial->kind != GV_DIAL_NONE && dial->link == GV_NOBODY && dial->until_us <= core->now_us &&
             gv_fx_room(core)) {
             gv_links_dial_over(core, i, GV_ERR_TIMEOUT);
         }
+    }
+}
+
+void gv_links_tick(struct gv_core *core)
+{
+    if (core->links_due_us <= core->now_us) {
+        close_late(core);
     }
     uint32_t kept = core->active_count + core->config.cached_links_max;
     if (core->links_used - core->links_provisional > kept && gv_fx_room(core)) {
@@ -375,16 +414,24 @@ void gv_links_tick(struct gv_core *core)
     }
 }
 
-uint64_t gv_links_deadline(const struct gv_core *core)
+uint64_t gv_links_soonest(const struct gv_core *core)
 {
     uint64_t at = GV_NEVER;
     for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
         at = gv_sooner(at, link_limit(&core->links[i]));
     }
-    for (uint32_t i = 0; i < GV_DIALS_MAX && core->dials_used > 0; i++) {
+    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
         if (core->dials[i].kind != GV_DIAL_NONE && core->dials[i].link == GV_NOBODY) {
             at = gv_sooner(at, core->dials[i].until_us);
         }
     }
     return at;
+}
+
+uint64_t gv_links_deadline(struct gv_core *core)
+{
+    if (core->links_due_us <= core->now_us) {
+        core->links_due_us = gv_links_soonest(core);
+    }
+    return core->links_due_us;
 }

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "fixed.h"
 #include "gv/chunks.h"
 
 #define PATIENCE_DEVIATIONS 8
@@ -25,16 +24,38 @@ static uint64_t prefix(const struct gv_id *id)
     return value;
 }
 
+static uint32_t durations_kept(const struct gv_core *core)
+{
+    return core->duration_count < GV_DURATIONS_MAX ? core->duration_count : GV_DURATIONS_MAX;
+}
+
+/* gv_fixed_mad() of sorted values around their median: deviations in rising order, from the middle to both sides. */
+static uint64_t sorted_mad(const uint64_t *values, uint32_t n)
+{
+    uint32_t middle = (n - 1) / 2;
+    uint32_t low = middle; /* the next to look at on either side */
+    uint32_t high = middle + 1;
+    uint64_t deviation = 0;
+    for (uint32_t i = 0; i <= middle; i++) {
+        uint64_t below = low < n ? values[middle] - values[low] : UINT64_MAX; /* low wraps below the first */
+        uint64_t above = high < n ? values[high] - values[middle] : UINT64_MAX;
+        deviation = gv_sooner(below, above);
+        low -= below <= above ? 1 : 0;
+        high += below <= above ? 0 : 1;
+    }
+    return deviation;
+}
+
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome)
 {
     core->outcomes[core->outcome_next] =
         (struct gv_outcome_memory){.nonce = nonce, .peer = prefix(peer), .outcome = (uint8_t)outcome};
-    core->outcome_next = (core->outcome_next + 1) % GV_OUTCOMES_KEPT;
+    core->outcome_next = (core->outcome_next + 1) % core->config.outcomes_max;
 }
 
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer)
 {
-    for (uint32_t i = 0; i < GV_OUTCOMES_KEPT; i++) {
+    for (uint32_t i = 0; i < core->config.outcomes_max; i++) {
         const struct gv_outcome_memory *m = &core->outcomes[i];
         if (m->outcome != GV_OUTCOME_UNKNOWN && m->nonce == nonce && m->peer == prefix(peer)) {
             return (enum gv_outcome)m->outcome;
@@ -45,14 +66,37 @@ enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, co
 
 void gv_outcome_duration(struct gv_core *core, uint64_t us)
 {
-    core->durations[core->duration_count % GV_DURATIONS_MAX] = us;
+    uint8_t turn = (uint8_t)(core->duration_count % GV_DURATIONS_MAX);
+    uint32_t at = durations_kept(core);
+    uint32_t last = at < GV_DURATIONS_MAX ? at : GV_DURATIONS_MAX - 1;
+    for (uint32_t i = 0; i < at && at == GV_DURATIONS_MAX; i++) { /* all places are taken: in place of the oldest */
+        at = core->duration_turns[i] == turn ? i : at;
+    }
+    for (; at > 0 && core->durations[at - 1] > us; at--) {
+        core->durations[at] = core->durations[at - 1];
+        core->duration_turns[at] = core->duration_turns[at - 1];
+    }
+    for (; at < last && core->durations[at + 1] < us; at++) {
+        core->durations[at] = core->durations[at + 1];
+        core->duration_turns[at] = core->duration_turns[at + 1];
+    }
+    core->durations[at] = us;
+    core->duration_turns[at] = turn;
     core->duration_count++;
+    uint32_t n = durations_kept(core);
+    core->duration_median_us = core->durations[(n - 1) / 2];
+    core->duration_mad_us = sorted_mad(core->durations, n);
+}
+
+void gv_outcome_forget_durations(struct gv_core *core)
+{
+    core->duration_count = 0;
+    core->duration_median_us = core->duration_mad_us = 0;
 }
 
 uint64_t gv_outcome_median(const struct gv_core *core)
 {
-    uint32_t n = core->duration_count < GV_DURATIONS_MAX ? core->duration_count : GV_DURATIONS_MAX;
-    return gv_fixed_median(core->durations, n);
+    return core->duration_median_us;
 }
 
 uint64_t gv_outcome_limit(const struct gv_core *core)
@@ -63,11 +107,9 @@ uint64_t gv_outcome_limit(const struct gv_core *core)
 
 uint64_t gv_outcome_patience(const struct gv_core *core)
 {
-    uint32_t n = core->duration_count < GV_DURATIONS_MAX ? core->duration_count : GV_DURATIONS_MAX;
-    if (n < DURATIONS_ENOUGH) {
+    if (core->duration_count < DURATIONS_ENOUGH) {
         return core->config.exchange_timeout_us;
     }
-    uint64_t median = gv_fixed_median(core->durations, n);
-    uint64_t patience = median + PATIENCE_DEVIATIONS * gv_fixed_mad(core->durations, n, median);
+    uint64_t patience = core->duration_median_us + PATIENCE_DEVIATIONS * core->duration_mad_us;
     return patience < PATIENCE_MIN_US ? PATIENCE_MIN_US : patience;
 }

@@ -7,6 +7,9 @@
  * reused, least bad first, when a new node needs one. There are as many rows as all views and links together can
  * name, so one is always free.
  *
+ * What is scanned (tags of ids, roles, Cyclon's ages, what is lent) lies in dense columns beside the rows; rows in use
+ * are the first peers_used, and none is ever given back.
+ *
  * Guarantees: one row per id; our own id is never in it; the record in a row only ever becomes newer.
  */
 #include "core_state.h"
@@ -26,31 +29,59 @@ int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b)
     return 0;
 }
 
+/* The first bytes of an id. Ids are hashes, so a row whose tag fits is nearly always the one sought. */
+static uint32_t tag_of(const struct gv_id *id)
+{
+    uint32_t tag;
+    memcpy(&tag, id->b, sizeof tag); /* compared with its like only: byte order does not matter */
+    return tag;
+}
+
 uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id)
 {
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        if (core->peers[i].used && gv_id_equal(&core->peers[i].ref.id, id)) {
+    uint32_t tag = tag_of(id);
+    for (uint32_t i = 0; i < core->peers_used; i++) {
+        if (core->tags[i] == tag && gv_id_equal(&core->peers[i].ref.id, id)) {
             return i;
         }
     }
     return GV_NOBODY;
 }
 
+/* Lent ones first, then the oldest (Cyclon); GV_NOBODY if no passive row fits. */
+static uint32_t passive_victim(const struct gv_core *core, bool linked_too)
+{
+    uint32_t victim = GV_NOBODY;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < core->peers_used; i++) {
+        uint32_t worth = 1u + core->ages[i] + (core->lent[i] ? UINT16_MAX + 1u : 0);
+        if (worth > most && core->roles[i] == GV_ROLE_PASSIVE && (linked_too || core->peers[i].link == GV_NOBODY)) {
+            victim = i;
+            most = worth;
+        }
+    }
+    return victim;
+}
+
+/* The first of those with the least score that nobody names; in a table smaller than all views, a passive one. */
 static uint32_t free_row(struct gv_core *core)
 {
+    if (core->peers_used < core->config.peers_max) {
+        return core->peers_used++;
+    }
     uint32_t best = GV_NOBODY;
     uint32_t best_score = UINT32_MAX;
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        const struct gv_peer *peer = &core->peers[i];
-        if (!peer->used) {
-            return i;
-        }
-        if (peer->role == GV_ROLE_NONE && peer->link == GV_NOBODY && gv_score_now(core, i) < best_score) {
+    for (uint32_t i = 0; i < core->peers_used && best_score > 0; i++) {
+        if (core->roles[i] == GV_ROLE_NONE && core->peers[i].link == GV_NOBODY && gv_score_now(core, i) < best_score) {
             best = i;
             best_score = gv_score_now(core, i);
         }
     }
-    GV_ASSERT(best != GV_NOBODY);
+    if (best == GV_NOBODY) {
+        best = passive_victim(core, false);
+        GV_ASSERT(best != GV_NOBODY); /* gv_lifecycle_clamp(): more rows than links and neighbours together */
+        gv_peers_forget(core, best);
+    }
     return best;
 }
 
@@ -69,7 +100,11 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref)
     row = free_row(core);
     struct gv_peer *peer = &core->peers[row];
     memset(peer, 0, sizeof *peer);
-    peer->used = true;
+    core->changes += GV_CHANGED_IDS;
+    core->tags[row] = tag_of(&ref->id);
+    core->roles[row] = GV_ROLE_NONE;
+    core->ages[row] = 0;
+    core->lent[row] = false;
     peer->ref = *ref;
     peer->fresh_us = core->now_us;
     peer->score_us = core->now_us;
@@ -88,10 +123,11 @@ enum gv_err gv_peers_update(struct gv_core *core, uint32_t row, const struct gv_
         return GV_ERR_COPIED_KEY;
     }
     if (gv_ref_compare(ref, &peer->ref) > 0) {
+        core->changes += peer->ref.flags != ref->flags ? GV_CHANGED_VIEWS : 0;
         peer->ref = *ref;
         peer->fresh_us = core->now_us;
         peer->dial_failures = 0;
-        if (peer->role == GV_ROLE_PASSIVE && !gv_peer_dialable(peer)) {
+        if (core->roles[row] == GV_ROLE_PASSIVE && !gv_peer_dialable(peer)) {
             gv_peers_forget(core, row);
         }
     }
@@ -100,51 +136,54 @@ enum gv_err gv_peers_update(struct gv_core *core, uint32_t row, const struct gv_
 
 void gv_peers_forget(struct gv_core *core, uint32_t row)
 {
-    if (core->peers[row].role == GV_ROLE_PASSIVE) {
-        core->peers[row].role = GV_ROLE_NONE;
+    if (core->roles[row] == GV_ROLE_PASSIVE) {
+        core->roles[row] = GV_ROLE_NONE;
         core->passive_count--;
+        core->changes += GV_CHANGED_VIEWS;
     }
 }
 
 bool gv_peers_passive_add(struct gv_core *core, uint32_t row)
 {
-    struct gv_peer *peer = &core->peers[row];
-    if (peer->role != GV_ROLE_NONE || !gv_peer_dialable(peer) || core->config.passive_max == 0) {
+    if (core->roles[row] != GV_ROLE_NONE || !gv_peer_dialable(&core->peers[row]) || core->config.passive_max == 0) {
         return false;
     }
     if (core->passive_count >= core->config.passive_max) {
-        uint32_t victim = GV_NOBODY;
-        for (uint32_t i = 0; i < core->peers_cap; i++) { /* lent ones first, then the oldest (Cyclon) */
-            const struct gv_peer *p = &core->peers[i];
-            if (!p->used || p->role != GV_ROLE_PASSIVE) {
-                continue;
-            }
-            const struct gv_peer *v = victim == GV_NOBODY ? NULL : &core->peers[victim];
-            if (v == NULL || (p->lent && !v->lent) || (p->lent == v->lent && p->age > v->age)) {
-                victim = i;
-            }
-        }
-        gv_peers_forget(core, victim);
+        gv_peers_forget(core, passive_victim(core, true));
     }
-    peer->role = GV_ROLE_PASSIVE;
-    peer->age = 0;
-    peer->lent = false;
+    core->roles[row] = GV_ROLE_PASSIVE;
+    core->ages[row] = 0;
+    core->lent[row] = false;
     core->passive_count++;
+    core->changes += GV_CHANGED_VIEWS;
     return true;
+}
+
+uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],
+                          bool (*fits)(const struct gv_core *core, uint32_t peer))
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->peers_used; i++) {
+        if (fits(core, i)) {
+            rows[count++] = (uint16_t)i;
+        }
+    }
+    return count;
 }
 
 uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        count += core->peers[i].used && fits(core, i) ? 1 : 0;
-    }
-    if (count == 0) {
-        return GV_NOBODY;
-    }
-    uint32_t nth = gv_rng_below(&core->rng, count);
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        if (core->peers[i].used && fits(core, i) && nth-- == 0) {
+    uint16_t rows[GV_PEERS_MAX];
+    uint32_t count = gv_peers_fitting(core, rows, fits);
+    return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
+}
+
+/* An id has at most one grave; this one may be past its time. */
+static uint32_t grave_row(const struct gv_core *core, const struct gv_id *id)
+{
+    uint32_t tag = tag_of(id);
+    for (uint32_t i = 0; i < core->config.graves_max; i++) {
+        if (core->grave_tags[i] == tag && core->graves[i].until_us != 0 && gv_id_equal(&core->graves[i].id, id)) {
             return i;
         }
     }
@@ -153,40 +192,33 @@ uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *
 
 void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left)
 {
-    struct gv_grave *grave = NULL;
-    for (uint32_t i = 0; i < GV_GRAVES_MAX && grave == NULL; i++) {
-        if (core->graves[i].until_us != 0 && gv_id_equal(&core->graves[i].id, &ref->id)) {
-            grave = &core->graves[i];
-            left = left || grave->left;
-        }
-    }
+    uint32_t graves_max = core->config.graves_max;
+    uint32_t row = grave_row(core, &ref->id);
+    left = left || (row != GV_NOBODY && core->graves[row].left);
     /* Bounded by count: the oldest grave makes room, but a dead node's before one that left for good. */
-    for (uint32_t i = 0; i < GV_GRAVES_MAX && grave == NULL; i++) {
-        uint32_t at = (core->grave_next + i) % GV_GRAVES_MAX;
+    for (uint32_t i = 0; i < graves_max && row == GV_NOBODY; i++) {
+        uint32_t at = (core->grave_next + i) % graves_max;
         if (core->graves[at].until_us <= core->now_us || !core->graves[at].left) {
-            grave = &core->graves[at];
-            core->grave_next = (at + 1) % GV_GRAVES_MAX;
+            row = at;
+            core->grave_next = (at + 1) % graves_max;
         }
     }
-    if (grave == NULL) {
-        grave = &core->graves[core->grave_next];
-        core->grave_next = (core->grave_next + 1) % GV_GRAVES_MAX;
+    if (row == GV_NOBODY) {
+        row = core->grave_next;
+        core->grave_next = (row + 1) % graves_max;
     }
-    *grave = (struct gv_grave){.id = ref->id,
-                               .incarnation = ref->incarnation,
-                               .sequence = ref->sequence,
-                               .left = left,
-                               .until_us = core->now_us + GV_GRAVE_US};
+    core->grave_tags[row] = tag_of(&ref->id);
+    core->graves[row] = (struct gv_grave){.id = ref->id,
+                                          .incarnation = ref->incarnation,
+                                          .sequence = ref->sequence,
+                                          .left = left,
+                                          .until_us = core->now_us + GV_GRAVE_US};
 }
 
 static const struct gv_grave *grave_of(const struct gv_core *core, const struct gv_id *id)
 {
-    for (uint32_t i = 0; i < GV_GRAVES_MAX; i++) {
-        if (core->graves[i].until_us > core->now_us && gv_id_equal(&core->graves[i].id, id)) {
-            return &core->graves[i];
-        }
-    }
-    return NULL;
+    uint32_t row = grave_row(core, id);
+    return row != GV_NOBODY && core->graves[row].until_us > core->now_us ? &core->graves[row] : NULL;
 }
 
 bool gv_peers_buried(const struct gv_core *core, const struct gv_ref *ref)
@@ -207,18 +239,17 @@ bool gv_peers_left(const struct gv_core *core, const struct gv_id *id)
 
 void gv_peers_exhume(struct gv_core *core, const struct gv_id *id)
 {
-    for (uint32_t i = 0; i < GV_GRAVES_MAX; i++) {
-        if (core->graves[i].until_us != 0 && gv_id_equal(&core->graves[i].id, id) && !core->graves[i].left) {
-            core->graves[i].until_us = 0;
-        }
+    uint32_t row = grave_row(core, id);
+    if (row != GV_NOBODY && !core->graves[row].left) {
+        core->graves[row].until_us = 0;
     }
 }
 
 void gv_peers_expire(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        struct gv_peer *peer = &core->peers[i];
-        if (!peer->used || peer->role != GV_ROLE_PASSIVE || peer->link != GV_NOBODY) {
+    for (uint32_t i = 0; i < core->peers_used; i++) {
+        const struct gv_peer *peer = &core->peers[i];
+        if (core->roles[i] != GV_ROLE_PASSIVE || peer->link != GV_NOBODY) {
             continue;
         }
         bool old = core->now_us - peer->fresh_us > core->config.record_life_us;

@@ -96,18 +96,20 @@ static uint32_t send_ping(struct gv_core *core, uint32_t link, bool suspected)
     return seq;
 }
 
-static void relief(struct gv_neighbour *n)
+static void relief(struct gv_core *core, uint32_t row)
 {
+    struct gv_neighbour *n = &core->active[row];
     n->phase = GV_PROBE_IDLE;
     n->confirmations = 0;
     n->vouched = false;
+    core->probe_due_us[row] = GV_NEVER;
 }
 
 void gv_probe_heard(struct gv_core *core, uint32_t link)
 {
-    struct gv_peer *peer = &core->peers[core->links[link].peer];
-    if (peer->neighbour != GV_NOBODY && core->active[peer->neighbour].phase != GV_PROBE_IDLE) {
-        relief(&core->active[peer->neighbour]);
+    uint32_t row = core->peers[core->links[link].peer].neighbour;
+    if (row != GV_NOBODY && core->probe_due_us[row] != GV_NEVER) { /* any phase but IDLE */
+        relief(core, row);
     }
 }
 
@@ -128,8 +130,10 @@ static bool is_far_neighbour(const struct gv_neighbour *n, const struct gv_id *i
     return false;
 }
 
-static void ask_helpers(struct gv_core *core, struct gv_neighbour *n)
+static void ask_helpers(struct gv_core *core, uint32_t row)
 {
+    struct gv_neighbour *n = &core->active[row];
+    uint32_t peer = core->view[row];
     uint32_t rows[GV_LINKS_MAX];
     uint32_t count = 0;
     n->helpers_linked = true;
@@ -137,11 +141,11 @@ static void ask_helpers(struct gv_core *core, struct gv_neighbour *n)
         n->helpers_linked = pass == 0;
         for (uint32_t i = 0; i < core->config.links_max; i++) {
             const struct gv_link *link = &core->links[i];
-            if (link->state != GV_LINK_VERIFIED || link->peer == n->peer) {
+            if (link->state != GV_LINK_VERIFIED || link->peer == peer) {
                 continue;
             }
-            const struct gv_peer *peer = &core->peers[link->peer];
-            if (pass == 0 ? is_far_neighbour(n, &peer->ref.id) : peer->role == GV_ROLE_ACTIVE) {
+            if (pass == 0 ? is_far_neighbour(n, &core->peers[link->peer].ref.id)
+                          : core->roles[link->peer] == GV_ROLE_ACTIVE) {
                 rows[count++] = i;
             }
         }
@@ -152,27 +156,29 @@ static void ask_helpers(struct gv_core *core, struct gv_neighbour *n)
         uint32_t at = gv_rng_below(&core->rng, count);
         struct gv_msg *msg = gv_fx_send(core, rows[at], GV_KIND_PROBE);
         msg->u.probe.seq = n->seq;
-        msg->u.probe.target = core->peers[n->peer].ref.id;
+        msg->u.probe.target = core->peers[peer].ref.id;
         n->asked++;
         rows[at] = rows[--count];
     }
 }
 
-static void suspect(struct gv_core *core, struct gv_neighbour *n)
+static void suspect(struct gv_core *core, uint32_t row)
 {
+    struct gv_neighbour *n = &core->active[row];
     n->phase = GV_PROBE_SUSPECT;
     n->suspect_us = core->now_us;
-    n->deadline_us = core->now_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
-    gv_fx_log(core, GV_LOG_SUSPECT, &core->peers[n->peer].ref.id, GV_ERR_TIMEOUT, 0);
+    core->probe_due_us[row] = core->now_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
+    gv_fx_log(core, GV_LOG_SUSPECT, &core->peers[core->view[row]].ref.id, GV_ERR_TIMEOUT, 0);
 }
 
-static void confirm(struct gv_core *core, struct gv_neighbour *n)
+static void confirm(struct gv_core *core, uint32_t row)
 {
+    struct gv_neighbour *n = &core->active[row];
     if (n->confirmations < CONFIRMATIONS_MAX) {
         n->confirmations++;
     }
     if (n->phase == GV_PROBE_SUSPECT) {
-        n->deadline_us = n->suspect_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
+        core->probe_due_us[row] = n->suspect_us + gv_probe_suspicion_us(core->active_count, n->confirmations);
     }
 }
 
@@ -182,11 +188,10 @@ void gv_probe_link_lost(struct gv_core *core, uint32_t peer)
     if (row == GV_NOBODY || core->stopped) {
         return;
     }
-    struct gv_neighbour *n = &core->active[row];
-    if (n->phase != GV_PROBE_SUSPECT) {
-        n->confirmations = 0;
-        suspect(core, n);
-        ask_helpers(core, n);
+    if (core->active[row].phase != GV_PROBE_SUSPECT) {
+        core->active[row].confirmations = 0;
+        suspect(core, row);
+        ask_helpers(core, row);
     }
     if (gv_peer_dialable(&core->peers[peer]) && core->peers[peer].dial_after_us <= core->now_us) {
         (void)gv_links_dial(core, peer, GV_WHY_PROBE);
@@ -197,16 +202,17 @@ void gv_probe_dial_failed(struct gv_core *core, uint32_t peer)
 {
     uint32_t row = core->peers[peer].neighbour;
     if (row != GV_NOBODY && core->active[row].phase == GV_PROBE_SUSPECT && core->peers[peer].link == GV_NOBODY) {
-        confirm(core, &core->active[row]);
+        confirm(core, row);
     }
 }
 
-static void declare_dead(struct gv_core *core, struct gv_neighbour *n)
+static void declare_dead(struct gv_core *core, uint32_t row)
 {
-    uint32_t peer = n->peer;
-    bool vouched = n->vouched;
+    uint32_t peer = core->view[row];
+    bool vouched = core->active[row].vouched;
+    uint64_t since_us = core->active[row].suspect_us;
     struct gv_id id = core->peers[peer].ref.id;
-    gv_fx_log(core, GV_LOG_DEAD, &id, vouched ? GV_ERR_LINK_LOST : GV_ERR_TIMEOUT, core->now_us - n->suspect_us);
+    gv_fx_log(core, GV_LOG_DEAD, &id, vouched ? GV_ERR_LINK_LOST : GV_ERR_TIMEOUT, core->now_us - since_us);
     if (!vouched) {
         gv_peers_bury(core, &core->peers[peer].ref, false);
     }
@@ -228,9 +234,9 @@ static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *ms
     struct gv_msg *pong = gv_fx_send(core, link, GV_KIND_PONG);
     fill_ping(core, pong, msg->u.ping.seq);
     pong->u.ping.has_record = tell_record(core, link);
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        if (core->active[i].used) {
-            pong->u.ping.neighbours[pong->u.ping.neighbour_count++] = core->peers[core->active[i].peer].ref.id;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        if (core->view[i] != GV_NOBODY) {
+            pong->u.ping.neighbours[pong->u.ping.neighbour_count++] = core->peers[core->view[i]].ref.id;
         }
     }
 }
@@ -249,9 +255,8 @@ static void measure(struct gv_link *link, uint64_t rtt_us)
     link->srtt_us = (uint32_t)((7 * (uint64_t)link->srtt_us + rtt) / 8);
 }
 
-static void answer_relay(struct gv_core *core, struct gv_relay *relay, bool alive)
+static void answer_relay(struct gv_core *core, const struct gv_relay *relay, bool alive)
 {
-    relay->used = false;
     uint32_t asker = gv_links_find(core, relay->asker);
     if (asker == GV_NOBODY || core->links[asker].state != GV_LINK_VERIFIED) {
         return;
@@ -262,13 +267,20 @@ static void answer_relay(struct gv_core *core, struct gv_relay *relay, bool aliv
     msg->u.probe.target = relay->target_id;
 }
 
+static void end_relay(struct gv_core *core, struct gv_relay *relay, bool alive)
+{
+    relay->used = false;
+    core->relays_used--;
+    answer_relay(core, relay, alive);
+}
+
 static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     const struct gv_msg_ping *pong = &msg->u.ping;
-    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
-        if (core->relays[i].used && core->relays[i].target == core->links[link].handle &&
+    for (uint32_t i = 0; i < core->config.relays_max && core->relays_used > 0; i++) {
+        if (core->relays[i].used && core->relays[i].target == core->handles[link] &&
             core->relays[i].our_seq == pong->seq) {
-            answer_relay(core, &core->relays[i], true);
+            end_relay(core, &core->relays[i], true);
         }
     }
     uint32_t peer = core->links[link].peer;
@@ -298,22 +310,21 @@ static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *ms
 static void on_probe(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     uint32_t target = gv_peer_link(core, gv_peers_find(core, &msg->u.probe.target));
-    struct gv_relay relay = {.used = true,
-                             .asker = core->links[link].handle,
-                             .their_seq = msg->u.probe.seq,
-                             .target_id = msg->u.probe.target};
+    struct gv_relay relay = {
+        .used = true, .asker = core->handles[link], .their_seq = msg->u.probe.seq, .target_id = msg->u.probe.target};
     struct gv_relay *slot = NULL;
-    for (uint32_t i = 0; i < GV_RELAYS_MAX && slot == NULL; i++) {
+    for (uint32_t i = 0; i < core->config.relays_max && slot == NULL; i++) {
         slot = core->relays[i].used ? NULL : &core->relays[i];
     }
     if (target == GV_NOBODY || slot == NULL) {
         answer_relay(core, &relay, false);
         return;
     }
-    relay.target = core->links[target].handle;
+    relay.target = core->handles[target];
     relay.until_us = core->now_us + timeout_us(core, target);
     relay.our_seq = send_ping(core, target, false);
     *slot = relay;
+    core->relays_used++;
 }
 
 static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
@@ -333,16 +344,16 @@ static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *
         }
         n->nacks++;
         if (n->helpers_linked) {
-            confirm(core, n);
+            confirm(core, row);
         }
         return;
     }
     n->vouched = true;
     n->confirmations = 0;
     if (core->peers[peer].link != GV_NOBODY) {
-        relief(n);
+        relief(core, row);
     } else {
-        n->deadline_us = n->suspect_us + gv_probe_suspicion_us(core->active_count, 0);
+        core->probe_due_us[row] = n->suspect_us + gv_probe_suspicion_us(core->active_count, 0);
     }
 }
 
@@ -378,9 +389,10 @@ void gv_probe_ping(struct gv_core *core, uint32_t link)
 
 void gv_probe_tell_all(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        if (core->active[i].used && core->peers[core->active[i].peer].link != GV_NOBODY) {
-            (void)send_ping(core, core->peers[core->active[i].peer].link, false);
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t link = gv_peer_link(core, core->view[i]);
+        if (link != GV_NOBODY) {
+            (void)send_ping(core, link, false);
         }
     }
 }
@@ -397,15 +409,16 @@ void gv_probe_sign(struct gv_core *core)
 
 static void probe_next(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        core->probe_next = (core->probe_next + 1) % GV_ACTIVE_MAX;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        core->probe_next = core->probe_next + 1 < core->config.active_max ? core->probe_next + 1 : 0;
+        uint32_t peer = core->view[core->probe_next];
         struct gv_neighbour *n = &core->active[core->probe_next];
-        if (!n->used || (n->phase != GV_PROBE_IDLE && n->phase != GV_PROBE_SUSPECT)) {
+        if (peer == GV_NOBODY || (n->phase != GV_PROBE_IDLE && n->phase != GV_PROBE_SUSPECT)) {
             continue;
         }
-        uint32_t link = core->peers[n->peer].link;
+        uint32_t link = core->peers[peer].link;
         if (link == GV_NOBODY) { /* suspect: its redial is all we can do */
-            gv_probe_link_lost(core, n->peer);
+            gv_probe_link_lost(core, peer);
             continue;
         }
         uint32_t seq = send_ping(core, link, n->phase == GV_PROBE_SUSPECT);
@@ -413,31 +426,32 @@ static void probe_next(struct gv_core *core)
             n->phase = GV_PROBE_PINGED;
             n->seq = seq;
             n->sent_us = core->now_us;
-            n->deadline_us = core->now_us + timeout_us(core, link);
+            core->probe_due_us[core->probe_next] = core->now_us + timeout_us(core, link);
         }
         return;
     }
 }
 
-static void neighbour_late(struct gv_core *core, struct gv_neighbour *n)
+static void neighbour_late(struct gv_core *core, uint32_t row)
 {
+    struct gv_neighbour *n = &core->active[row];
     switch (n->phase) {
     case GV_PROBE_PINGED:
         health_worse(core);
         n->sent_us = 0; /* an answer now would measure the wait, not the way */
         n->phase = GV_PROBE_INDIRECT;
         n->confirmations = 0;
-        n->deadline_us = core->now_us + 2 * timeout_us(core, core->peers[n->peer].link);
-        ask_helpers(core, n);
+        core->probe_due_us[row] = core->now_us + 2 * timeout_us(core, core->peers[core->view[row]].link);
+        ask_helpers(core, row);
         break;
     case GV_PROBE_INDIRECT:
         if (n->nacks < n->asked) {
             health_worse(core);
         }
-        suspect(core, n);
+        suspect(core, row);
         break;
     case GV_PROBE_SUSPECT:
-        declare_dead(core, n);
+        declare_dead(core, row);
         break;
     default:
         break;
@@ -446,15 +460,14 @@ static void neighbour_late(struct gv_core *core, struct gv_neighbour *n)
 
 void gv_probe_tick(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        struct gv_neighbour *n = &core->active[i];
-        if (n->used && n->phase != GV_PROBE_IDLE && n->deadline_us <= core->now_us && gv_fx_room(core)) {
-            neighbour_late(core, n);
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        if (core->probe_due_us[i] <= core->now_us && gv_fx_room(core)) {
+            neighbour_late(core, i);
         }
     }
-    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.relays_max && core->relays_used > 0; i++) {
         if (core->relays[i].used && core->relays[i].until_us <= core->now_us && gv_fx_room(core)) {
-            answer_relay(core, &core->relays[i], false);
+            end_relay(core, &core->relays[i], false);
         }
     }
     if (core->probe_us <= core->now_us && gv_fx_room(core)) {
@@ -469,12 +482,10 @@ void gv_probe_tick(struct gv_core *core)
 uint64_t gv_probe_deadline(const struct gv_core *core)
 {
     uint64_t at = core->probe_us;
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        if (core->active[i].used && core->active[i].phase != GV_PROBE_IDLE) {
-            at = gv_sooner(at, core->active[i].deadline_us);
-        }
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        at = gv_sooner(at, core->probe_due_us[i]);
     }
-    for (uint32_t i = 0; i < GV_RELAYS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.relays_max && core->relays_used > 0; i++) {
         if (core->relays[i].used) {
             at = gv_sooner(at, core->relays[i].until_us);
         }

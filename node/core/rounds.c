@@ -11,6 +11,9 @@
  *
  * When rounds are not much longer than exchanges, exchanges of ours keep a distance of about four of their durations,
  * so that a node is free more than half of the time; more would only be refused (BUSY), and mix no faster.
+ *
+ * With an oracle the host decides who meets whom and when: nobody is dialled, exchanges keep no distance, and a round
+ * that is due while there is nobody waits for the next introduction.
  */
 #include "core_state.h"
 
@@ -32,19 +35,22 @@ static bool suits(const struct gv_core *core, uint32_t peer)
         return false;
     }
     if (p->link != GV_NOBODY) {
-        return core->now_us - core->links[p->link].offered_us >= LINK_OFFERS_US;
+        const struct gv_link *link = &core->links[p->link];
+        return !link->answer_only && core->now_us - link->offered_us >= LINK_OFFERS_US;
     }
-    bool can_dial = p->role != GV_ROLE_NONE && gv_peer_dialable(p) && p->dial_after_us <= core->now_us;
+    bool can_dial = !core->config.oracle && core->roles[peer] != GV_ROLE_NONE && gv_peer_dialable(p) &&
+                    p->dial_after_us <= core->now_us;
     return can_dial;
 }
 
-/* When the first of those who are only busy may be asked again. */
+/* When the first of those who are only busy may be asked again; GV_NEVER: not before the next introduction. */
 static uint64_t soonest(const struct gv_core *core)
 {
-    uint64_t at = core->now_us + NOBODY_US;
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
+    uint64_t at = core->config.oracle ? GV_NEVER : core->now_us + NOBODY_US;
+    for (uint32_t i = 0; i < core->peers_used; i++) {
         const struct gv_peer *p = &core->peers[i];
-        if (p->used && p->link != GV_NOBODY && !gv_score_bad(core, i) && !gv_probe_suspected(core, i)) {
+        bool ours = p->link != GV_NOBODY && !core->links[p->link].answer_only;
+        if (ours && !gv_score_bad(core, i) && !gv_probe_suspected(core, i)) {
             uint64_t offer_us = core->links[p->link].offered_us + LINK_OFFERS_US;
             at = gv_sooner(at, p->exchange_after_us > offer_us ? p->exchange_after_us : offer_us);
         }
@@ -64,7 +70,8 @@ void gv_rounds_due(struct gv_core *core)
     if (!core->rounds.due) {
         core->rounds.due = true;
         core->rounds.attempts = 0;
-        core->rounds.next_us = core->rounds.next_us < core->now_us ? core->now_us : core->rounds.next_us;
+        bool past = core->rounds.next_us < core->now_us || core->rounds.next_us == GV_NEVER;
+        core->rounds.next_us = past ? core->now_us : core->rounds.next_us;
     }
 }
 
@@ -75,7 +82,7 @@ void gv_rounds_done(struct gv_core *core)
         return;
     }
     core->rounds.due = false;
-    bool hurry = core->state == GV_STATE_FETCHING || core->state == GV_STATE_SETTLING;
+    bool hurry = core->state == GV_STATE_FETCHING || core->state == GV_STATE_SETTLING || core->config.oracle;
     uint64_t spacing = hurry ? 0 : gv_sooner(SPACING * gv_outcome_median(core), SPACING_MAX_US);
     core->rounds.next_us = core->now_us + (spacing == 0 ? 0 : gv_rng_jitter(&core->rng, spacing, 50));
 }
@@ -123,6 +130,11 @@ void gv_rounds_verified(struct gv_core *core, uint32_t link)
     if (may_start(core) && suits(core, peer)) {
         gv_exchange_offer(core, peer);
     }
+}
+
+void gv_rounds_introduced(struct gv_core *core)
+{
+    core->rounds.next_us = core->rounds.next_us == GV_NEVER ? core->now_us : core->rounds.next_us;
 }
 
 void gv_rounds_tick(struct gv_core *core)

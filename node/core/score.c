@@ -18,6 +18,9 @@ void gv_score_count(struct gv_core *core, enum gv_err reason)
 uint32_t gv_score_now(const struct gv_core *core, uint32_t peer)
 {
     const struct gv_peer *p = &core->peers[peer];
+    if (p->score == 0) {
+        return 0;
+    }
     uint64_t passed_us = core->now_us - p->score_us;
     uint64_t halvings = passed_us / HALF_LIFE_US;
     if (halvings > 16) {
@@ -36,7 +39,8 @@ void gv_score_add(struct gv_core *core, uint32_t peer, enum gv_err reason, uint3
     }
     struct gv_peer *p = &core->peers[peer];
     uint32_t score = gv_score_now(core, peer) + amount;
-    p->score = score > SCORE_MAX ? SCORE_MAX : score;
+    p->score = (uint16_t)(score > SCORE_MAX ? SCORE_MAX : score);
+    core->accused = core->accused || p->score >= BAD;
     p->score_us = core->now_us;
     p->last_error = (uint16_t)reason;
 }

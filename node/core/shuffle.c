@@ -11,6 +11,8 @@
  */
 #include "core_state.h"
 
+#include <string.h>
+
 #define WALK_TTL 4
 #define ACTIVE_SENT 3
 #define PASSIVE_SENT 4
@@ -28,31 +30,31 @@ static void learn_all(struct gv_core *core, const struct gv_msg *msg)
 
 static void clear_lent(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        core->peers[i].lent = false;
-    }
+    memset(core->lent, 0, core->peers_used * sizeof core->lent[0]);
 }
 
 static bool may_lend_passive(const struct gv_core *core, uint32_t peer)
 {
-    return core->peers[peer].role == GV_ROLE_PASSIVE && !core->peers[peer].lent;
+    return core->roles[peer] == GV_ROLE_PASSIVE && !core->lent[peer];
 }
 
 static bool may_lend_active(const struct gv_core *core, uint32_t peer)
 {
     const struct gv_peer *p = &core->peers[peer];
-    return p->role == GV_ROLE_ACTIVE && !p->lent && gv_peer_dialable(p) && p->link != GV_NOBODY;
+    return core->roles[peer] == GV_ROLE_ACTIVE && !core->lent[peer] && gv_peer_dialable(p) && p->link != GV_NOBODY;
 }
 
 static void lend(struct gv_core *core, struct gv_msg *msg, uint32_t count, uint32_t except,
                  bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
-    for (uint32_t i = 0; i < count && msg->ref_count < GV_SHUFFLE_RECORDS; i++) {
-        uint32_t peer = gv_peers_pick(core, fits);
-        if (peer == GV_NOBODY) {
-            return;
-        }
-        core->peers[peer].lent = true;
+    uint16_t rows[GV_PEERS_MAX];
+    uint32_t left = gv_peers_fitting(core, rows, fits);
+    for (uint32_t i = 0; i < count && left > 0 && msg->ref_count < GV_SHUFFLE_RECORDS; i++) {
+        uint32_t at = gv_rng_below(&core->rng, left);
+        uint32_t peer = rows[at];
+        left--;
+        memmove(&rows[at], &rows[at + 1], (left - at) * sizeof rows[0]);
+        core->lent[peer] = true;
         if (peer != except) {
             msg->refs[msg->ref_count++] = core->peers[peer].ref;
         }
@@ -64,7 +66,7 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
     uint32_t ttl = msg->u.walk.ttl < WALK_TTL ? msg->u.walk.ttl : WALK_TTL;
     uint32_t next = ttl == 0 ? GV_NOBODY : gv_views_random_active(core, core->links[link].peer);
     bool known = msg->u.walk.nonce == core->shuffle_nonce; /* our own walk has come back to us */
-    for (uint32_t i = 0; i < GV_WALKS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.walks_max; i++) {
         known = known || (core->walks[i].from != GV_LINK_NONE && core->walks[i].nonce == msg->u.walk.nonce);
     }
     if (next == GV_NOBODY || known) {
@@ -76,9 +78,9 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
         clear_lent(core);
         return;
     }
-    core->walks[core->walk_next] = (struct gv_walk){
-        .nonce = msg->u.walk.nonce, .from = core->links[link].handle, .until_us = core->now_us + WALK_US};
-    core->walk_next = (core->walk_next + 1) % GV_WALKS_MAX;
+    core->walks[core->walk_next] =
+        (struct gv_walk){.nonce = msg->u.walk.nonce, .from = core->handles[link], .until_us = core->now_us + WALK_US};
+    core->walk_next = (core->walk_next + 1) % core->config.walks_max;
     struct gv_msg *forward = gv_fx_send(core, core->peers[next].link, GV_KIND_SHUFFLE);
     forward->u.walk.ttl = ttl - 1;
     forward->u.walk.nonce = msg->u.walk.nonce;
@@ -95,7 +97,7 @@ static void on_reply(struct gv_core *core, const struct gv_msg *msg)
         clear_lent(core);
         return;
     }
-    for (uint32_t i = 0; i < GV_WALKS_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.walks_max; i++) {
         struct gv_walk *walk = &core->walks[i];
         if (walk->from == GV_LINK_NONE || walk->nonce != msg->u.walk.nonce) {
             continue;
@@ -136,11 +138,10 @@ void gv_shuffle_tick(struct gv_core *core)
     if (target == GV_NOBODY) {
         return;
     }
-    for (uint32_t i = 0; i < core->peers_cap; i++) {
-        struct gv_peer *peer = &core->peers[i];
-        peer->lent = false;
-        bool ages = peer->role == GV_ROLE_PASSIVE && peer->age < UINT16_MAX;
-        peer->age = (uint16_t)(peer->age + (ages ? 1 : 0));
+    clear_lent(core);
+    for (uint32_t i = 0; i < core->peers_used; i++) {
+        bool older = core->roles[i] == GV_ROLE_PASSIVE && core->ages[i] < UINT16_MAX;
+        core->ages[i] = (uint16_t)(core->ages[i] + (older ? 1 : 0));
     }
     core->shuffle_nonce = gv_rng_u64(&core->rng) | 1;
     struct gv_msg *msg = gv_fx_send(core, core->peers[target].link, GV_KIND_SHUFFLE);

@@ -11,6 +11,11 @@
  *     number of nodes    (64 - 1) / sum of the minima: the minimum of n exponentials has mean 1 / n, the sum of 64 of
  *                        them a gamma distribution, and (k - 1) / sum is unbiased (deviation 1 / sqrt(62) = 13 %)
  *
+ * A push carries half of the initiator's weighted figures (push-sum, Kempe, Dobra, Gehrke 2003): the receiver adds
+ * them, the initiator keeps the other half once it knows that they have arrived, or may have. So mass is conserved by
+ * every push whose answer comes, lost (weight and figures alike, so the mean stays one) where it is in doubt, and never
+ * made. Minima go one way like the model.
+ *
  * The exponentials are Q27 (gv_fixed_exponential): fine enough for a million nodes.
  * Sources: Jelasity, Montresor, Babaoglu 2005; Baquero, Almeida, Menezes, Jesus, "Extrema propagation", 2012.
  */
@@ -100,6 +105,63 @@ void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch)
     }
 }
 
+void gv_swarm_stats_give(const struct gv_core *core, struct gv_swarm_stats *out)
+{
+    *out = core->figures;
+    out->weight /= 2;
+    out->loss /= 2;
+    out->accuracy /= 2;
+    out->samples_per_s /= 2;
+}
+
+/* Nothing changes the figures of an epoch while an exchange is under way: their half is the one that was sent. */
+void gv_swarm_stats_given(struct gv_core *core, uint32_t sent_epoch)
+{
+    struct gv_swarm_stats *s = &core->figures;
+    if (s->epoch == sent_epoch) {
+        s->weight -= s->weight / 2;
+        s->loss -= s->loss / 2;
+        s->accuracy -= s->accuracy / 2;
+        s->samples_per_s -= s->samples_per_s / 2;
+    }
+}
+
+static void take_minima(struct gv_swarm_stats *s, const struct gv_swarm_stats *theirs)
+{
+    for (uint32_t i = 0; i < GV_MINIMA; i++) {
+        if (theirs->minima[i] != 0 && theirs->minima[i] < s->minima[i]) {
+            s->minima[i] = theirs->minima[i];
+        }
+    }
+}
+
+static bool sane(const struct gv_swarm_stats *s)
+{
+    return s->weight <= SUM_MAX && s->loss <= SUM_MAX && s->accuracy <= SUM_MAX && s->samples_per_s <= SUM_MAX;
+}
+
+void gv_swarm_stats_take(struct gv_core *core, const struct gv_swarm_stats *theirs)
+{
+    struct gv_swarm_stats *s = &core->figures;
+    if (theirs->epoch != s->epoch) {
+        return;
+    }
+    core->figures_merged++;
+    take_minima(s, theirs);
+    if (sane(theirs)) {
+        struct gv_swarm_stats sum = {.weight = s->weight + theirs->weight,
+                                     .loss = s->loss + theirs->loss,
+                                     .accuracy = s->accuracy + theirs->accuracy,
+                                     .samples_per_s = s->samples_per_s + theirs->samples_per_s};
+        if (sane(&sum)) {
+            s->weight = sum.weight;
+            s->loss = sum.loss;
+            s->accuracy = sum.accuracy;
+            s->samples_per_s = sum.samples_per_s;
+        }
+    }
+}
+
 void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struct gv_swarm_stats *theirs)
 {
     struct gv_swarm_stats *s = &core->figures;
@@ -107,15 +169,9 @@ void gv_swarm_stats_merge(struct gv_core *core, uint32_t sent_epoch, const struc
         return;
     }
     core->figures_merged++;
-    for (uint32_t i = 0; i < GV_MINIMA; i++) {
-        if (theirs->minima[i] != 0 && theirs->minima[i] < s->minima[i]) {
-            s->minima[i] = theirs->minima[i];
-        }
-    }
+    take_minima(s, theirs);
     bool same_sums = sent_epoch == theirs->epoch; /* else one side has not put its half in: no mean is taken */
-    bool sane = theirs->weight <= SUM_MAX && theirs->loss <= SUM_MAX && theirs->accuracy <= SUM_MAX &&
-                theirs->samples_per_s <= SUM_MAX;
-    if (same_sums && sane) {
+    if (same_sums && sane(theirs)) {
         s->weight = (s->weight + theirs->weight) / 2;
         s->loss = (s->loss + theirs->loss) / 2;
         s->accuracy = (s->accuracy + theirs->accuracy) / 2;

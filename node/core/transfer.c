@@ -1,5 +1,5 @@
 /*
- * The chunks of an exchange, both ways at once, under credit.
+ * The chunks of an exchange, both ways at once, under credit; of a push, one way.
  *
  *     ours    0 <= sent <= credit <= sent at the time + 4        CHUNK_SEND while sent < min(credit, count)
  *     theirs  applied <= applying <= received < applied + 4      CREDIT(applied + 4) after each one staged
@@ -8,7 +8,8 @@
  * holds back the sender and never more than four chunks wait anywhere.
  *
  * The stage is in place: staging their chunk k overwrites our chunk k, so APPLY of k waits until ours is on its way.
- * This cannot lock: of the two sides the one that has staged less is allowed to send what the other needs next.
+ * This cannot lock: of the two sides the one that has staged less is allowed to send what the other needs next. The
+ * receiver of a push sends nothing: its APPLYs wait for its snapshot alone.
  *
  * A state in one piece (inline) is chunk 0 of 1, sent by OFFER or ACCEPT.
  */
@@ -24,6 +25,16 @@ static uint32_t weight_q16(const struct gv_core *core)
         return GV_Q16_ONE / 2;
     }
     return (uint32_t)gv_fixed_ratio(x->age_theirs, GV_Q16_ONE, sum);
+}
+
+static bool sends(const struct gv_exchange *x)
+{
+    return !x->push || x->initiator;
+}
+
+static bool takes(const struct gv_exchange *x)
+{
+    return !x->push || !x->initiator;
 }
 
 void gv_transfer_begin(struct gv_core *core)
@@ -51,7 +62,7 @@ enum gv_err gv_transfer_chunk(struct gv_core *core, uint32_t index, uint32_t han
 {
     struct gv_exchange *x = &core->exchange;
     bool in_turn = index == x->received && index < x->chunk_count && index < x->applied + GV_CREDIT_CHUNKS_MAX;
-    if (!in_turn || x->inline_state || handle == 0) {
+    if (!in_turn || !takes(x) || x->inline_state || handle == 0) {
         return GV_ERR_CHUNK;
     }
     gv_transfer_hold(x, handle);
@@ -62,7 +73,7 @@ enum gv_err gv_transfer_chunk(struct gv_core *core, uint32_t index, uint32_t han
 bool gv_transfer_credit(struct gv_core *core, uint32_t credit)
 {
     struct gv_exchange *x = &core->exchange;
-    if (credit > x->sent + GV_CREDIT_CHUNKS_MAX) {
+    if (!sends(x) || credit > x->sent + GV_CREDIT_CHUNKS_MAX) {
         return false;
     }
     if (credit > x->credit) {
@@ -82,17 +93,17 @@ static void work_fields(const struct gv_exchange *x, struct gv_effect *effect, u
 bool gv_transfer_pump(struct gv_core *core)
 {
     struct gv_exchange *x = &core->exchange;
-    while (x->snapshot_ready && x->sent < x->chunk_count && x->sent < x->credit) {
+    while (sends(x) && x->snapshot_ready && x->sent < x->chunk_count && x->sent < x->credit) {
         struct gv_effect *effect = gv_fx_work(core, GV_FX_CHUNK_SEND, x->nonce);
-        effect->link = core->links[x->link].handle;
+        effect->link = core->handles[x->link];
         work_fields(x, effect, x->sent++);
     }
-    while (x->applying < x->received && x->applying < x->sent) {
+    while (x->applying < x->received && (sends(x) ? x->applying < x->sent : x->snapshot_ready)) {
         struct gv_effect *effect = gv_fx_work(core, GV_FX_APPLY, x->nonce);
         work_fields(x, effect, x->applying);
         effect->u.work.handle = x->held[x->applying % GV_CREDIT_CHUNKS_MAX];
         effect->u.work.weight_q16 = weight_q16(core);
         x->applying++;
     }
-    return x->applied == x->chunk_count && x->sent == x->chunk_count;
+    return (!takes(x) || x->applied == x->chunk_count) && (!sends(x) || x->sent == x->chunk_count);
 }

@@ -35,9 +35,9 @@ static bool full_of(const struct gv_core *core, uint32_t peer)
 {
     uint32_t inbound = 0;
     uint32_t outbound_only = 0;
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        if (core->active[i].used) {
-            const struct gv_peer *p = &core->peers[core->active[i].peer];
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        if (core->view[i] != GV_NOBODY) {
+            const struct gv_peer *p = &core->peers[core->view[i]];
             inbound += p->link == GV_NOBODY || !core->links[p->link].dialled ? 1 : 0;
             outbound_only += gv_peer_dialable(p) ? 0 : 1;
         }
@@ -51,19 +51,22 @@ static bool full_of(const struct gv_core *core, uint32_t peer)
 static void add_active(struct gv_core *core, uint32_t peer)
 {
     struct gv_peer *p = &core->peers[peer];
-    if (p->role == GV_ROLE_ACTIVE || core->active_count >= core->config.active_max) {
+    if (core->roles[peer] == GV_ROLE_ACTIVE || core->active_count >= core->config.active_max) {
         return;
     }
     gv_peers_forget(core, peer);
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        if (!core->active[i].used) {
-            core->active[i] = (struct gv_neighbour){.used = true, .peer = (uint16_t)peer};
-            p->role = GV_ROLE_ACTIVE;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        if (core->view[i] == GV_NOBODY) {
+            core->view[i] = (uint16_t)peer;
+            core->probe_due_us[i] = GV_NEVER;
+            core->active[i] = (struct gv_neighbour){.phase = GV_PROBE_IDLE};
+            core->roles[peer] = GV_ROLE_ACTIVE;
             p->neighbour = (uint16_t)i;
             break;
         }
     }
     core->active_count++;
+    core->changes += GV_CHANGED_VIEWS;
     core->book_wait_us = 0;
     gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
 }
@@ -71,11 +74,14 @@ static void add_active(struct gv_core *core, uint32_t peer)
 void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
 {
     struct gv_peer *p = &core->peers[peer];
-    if (p->role == GV_ROLE_ACTIVE) {
-        core->active[p->neighbour].used = false;
+    if (core->roles[peer] == GV_ROLE_ACTIVE) {
+        core->view[p->neighbour] = GV_NOBODY;
+        core->probe_due_us[p->neighbour] = GV_NEVER;
         p->neighbour = GV_NOBODY;
-        p->role = GV_ROLE_NONE;
+        core->roles[peer] = GV_ROLE_NONE;
+        gv_links_idle_changed(core);
         core->active_count--;
+        core->changes += GV_CHANGED_VIEWS;
         core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
         if (core->active_count < core->config.active_min) { /* the seeds may know more than who is left */
             core->book_wait_us = 0;
@@ -92,7 +98,7 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
 
 void gv_views_demote(struct gv_core *core, uint32_t peer, bool tell)
 {
-    if (core->peers[peer].role != GV_ROLE_ACTIVE) {
+    if (core->roles[peer] != GV_ROLE_ACTIVE) {
         return;
     }
     if (tell && core->peers[peer].link != GV_NOBODY) {
@@ -107,9 +113,9 @@ uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer)
 {
     uint32_t rows[GV_ACTIVE_MAX];
     uint32_t count = 0;
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        uint32_t peer = core->active[i].peer;
-        if (core->active[i].used && peer != except_peer && core->peers[peer].link != GV_NOBODY) {
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t peer = core->view[i];
+        if (peer != GV_NOBODY && peer != except_peer && core->peers[peer].link != GV_NOBODY) {
             rows[count++] = peer;
         }
     }
@@ -154,8 +160,7 @@ void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
 
 static bool is_dialable_known(const struct gv_core *core, uint32_t peer)
 {
-    const struct gv_peer *p = &core->peers[peer];
-    return p->role != GV_ROLE_NONE && gv_peer_dialable(p);
+    return core->roles[peer] != GV_ROLE_NONE && gv_peer_dialable(&core->peers[peer]);
 }
 
 static bool coprime(uint32_t a, uint32_t b)
@@ -170,21 +175,21 @@ static bool coprime(uint32_t a, uint32_t b)
 
 void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, const struct gv_id *except)
 {
-    uint32_t start = gv_rng_below(&core->rng, core->peers_cap);
-    uint32_t stride = 1 + gv_rng_below(&core->rng, core->peers_cap - 1);
-    while (!coprime(core->peers_cap, stride)) {
+    uint32_t start = gv_rng_below(&core->rng, core->config.peers_max);
+    uint32_t stride = 1 + gv_rng_below(&core->rng, core->config.peers_max - 1);
+    while (!coprime(core->config.peers_max, stride)) {
         stride--; /* any stride gives a varied order; one that shares a factor with the table would miss rows */
     }
     if (count > GV_RECORDS_PER_MSG_MAX) {
         count = GV_RECORDS_PER_MSG_MAX;
     }
     msg->ref_count = 0;
-    for (uint32_t i = 0; i < core->peers_cap && msg->ref_count < count; i++) {
-        uint32_t row = (start + i * stride) % core->peers_cap;
-        if (!core->peers[row].used || !is_dialable_known(core, row) || gv_id_equal(&core->peers[row].ref.id, except)) {
-            continue;
+    uint32_t row = start;
+    for (uint32_t i = 0; i < core->config.peers_max && msg->ref_count < count; i++) {
+        if (is_dialable_known(core, row) && !gv_id_equal(&core->peers[row].ref.id, except)) {
+            msg->refs[msg->ref_count++] = core->peers[row].ref;
         }
-        msg->refs[msg->ref_count++] = core->peers[row].ref;
+        row = row + stride < core->config.peers_max ? row + stride : row + stride - core->config.peers_max;
     }
 }
 
@@ -207,7 +212,7 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
     uint32_t peer = core->links[link].peer;
     (void)gv_peers_passive_add(core, peer);
     bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
-    if (core->links[link].dialled && want && core->peers[peer].role != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
+    if (core->links[link].dialled && want && core->roles[peer] != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
         (void)ask(core, peer);
     }
     if ((why & GV_WHY_DISCOVER) != 0 || (core->links[link].dialled && knows_few(core))) {
@@ -219,7 +224,7 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
 {
     uint32_t peer = core->links[link].peer;
     struct gv_peer *p = &core->peers[peer];
-    bool was_active = p->role == GV_ROLE_ACTIVE;
+    bool was_active = core->roles[peer] == GV_ROLE_ACTIVE;
     bool accepted = was_active;
     if (!was_active && !full_of(core, peer)) {
         accepted = core->active_count < core->config.active_max;
@@ -241,9 +246,9 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     if (was_active || !urgent || !gv_peer_dialable(p)) {
         return;
     }
-    for (uint32_t i = 0; i < GV_ACTIVE_MAX; i++) {
-        uint32_t other = core->active[i].peer;
-        if (core->active[i].used && other != peer && core->peers[other].link != GV_NOBODY) {
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t other = core->view[i];
+        if (other != GV_NOBODY && other != peer && core->peers[other].link != GV_NOBODY) {
             struct gv_msg *msg = gv_fx_send(core, core->peers[other].link, GV_KIND_FORWARD_JOIN);
             msg->u.walk.ttl = ACTIVE_WALK;
             msg->ref_count = 1;
@@ -266,13 +271,14 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
         core->promote_us = gv_sooner(core->promote_us, core->now_us);
         return;
     }
-    if (p->role != GV_ROLE_ACTIVE && core->active_count >= core->config.active_target) { /* a swap, or we filled up */
+    bool is_new = core->roles[peer] != GV_ROLE_ACTIVE;
+    if (is_new && core->active_count >= core->config.active_target) { /* a swap, or we filled up */
         uint32_t victim = gv_views_random_active(core, peer);
         if (victim != GV_NOBODY) {
             gv_views_demote(core, victim, true);
         }
     }
-    if (p->role != GV_ROLE_ACTIVE && core->active_count >= core->config.active_max) {
+    if (is_new && core->active_count >= core->config.active_max) {
         (void)gv_fx_send(core, link, GV_KIND_DISCONNECT);
         return;
     }
@@ -292,7 +298,7 @@ static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv
     uint32_t newcomer = gv_peers_find(core, &msg->refs[0].id);
     bool room = core->active_count < core->config.active_target;
     if (ttl == 0 || next == GV_NOBODY || next == newcomer) {
-        if (newcomer != GV_NOBODY && room && core->peers[newcomer].role == GV_ROLE_PASSIVE &&
+        if (newcomer != GV_NOBODY && room && core->roles[newcomer] == GV_ROLE_PASSIVE &&
             core->peers[newcomer].neighbour_after_us <= core->now_us) {
             (void)ask(core, newcomer);
         }
@@ -330,10 +336,12 @@ void gv_views_message(struct gv_core *core, uint32_t link, const struct gv_msg *
 
 static bool may_promote(const struct gv_core *core, uint32_t peer)
 {
+    if (core->roles[peer] != GV_ROLE_PASSIVE) {
+        return false;
+    }
     const struct gv_peer *p = &core->peers[peer];
     bool reachable = p->link != GV_NOBODY || (gv_peer_dialable(p) && p->dial_after_us <= core->now_us);
-    return p->role == GV_ROLE_PASSIVE && reachable && p->neighbour_after_us <= core->now_us &&
-           !gv_score_bad(core, peer);
+    return reachable && p->neighbour_after_us <= core->now_us && !gv_score_bad(core, peer);
 }
 
 static bool may_sample(const struct gv_core *core)

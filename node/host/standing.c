@@ -114,6 +114,7 @@ struct gv_core_manifest gv_node_core_manifest(const struct gv_node *node)
                                     .block_count = manifest->exchange_momentum ? 2 : 1,
                                     .codec = manifest->codec,
                                     .merge = manifest->merge,
+                                    .exchange = manifest->exchange,
                                     .local_steps = manifest->local_steps,
                                     .settle_exchanges = manifest->settle_exchanges,
                                     .stop_age = stop == 0 ? GV_NEVER : stop * GV_Q16_ONE};

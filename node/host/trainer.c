@@ -9,7 +9,9 @@
 
 #include "clock.h"
 #include "data.h"
+#include "evaluate.h"
 #include "merge.h"
+#include "scratch.h"
 
 #define SLICE_ELEMENTS (256u * 1024u) /* 1 MiB: a few tenths of a millisecond to copy */
 #define EVALUATION_ROWS 128u
@@ -31,6 +33,7 @@ struct work {
     struct gv_trainer *trainer;
     struct gv_data data;
     struct gv_learner *learner;
+    struct gv_scratch *scratch; /* for steps and evaluations */
     bool train;
     uint32_t cpu_percent;
     uint32_t local_steps, batch;
@@ -190,14 +193,10 @@ static void advance_evaluation(struct work *work)
 {
     const struct gv_samples *all = evaluation_samples(work);
     size_t count = all->count - work->evaluated < EVALUATION_ROWS ? all->count - work->evaluated : EVALUATION_ROWS;
-    struct gv_samples part = *all;
-    part.count = count;
-    part.labels = all->labels + work->evaluated;
-    part.bytes = all->bytes != NULL ? all->bytes + work->evaluated * work->data.features : NULL;
-    part.values = all->values != NULL ? all->values + work->evaluated * work->data.features : NULL;
+    struct gv_part part = {.first = work->evaluated, .step = 1, .count = count};
     struct gv_evaluation result;
-    if (gv_evaluate(&result, work->trainer->model, work->trainer->served, &work->data, &part) != GV_OK) {
-        work->evaluating = false; /* no memory for a batch right now: the next request tries again */
+    if (gv_evaluate(&result, work->scratch, work->trainer->served, &work->data, all, &part) != GV_OK) {
+        work->evaluating = false;
         return;
     }
     work->loss_sum += result.loss * (double)count;
@@ -242,7 +241,7 @@ static uint64_t boundary_us(const struct work *work)
 static void train_step(struct work *work)
 {
     uint64_t start_us = gv_now_us();
-    double loss = (double)gv_learner_step(work->learner);
+    double loss = (double)gv_learner_step(work->learner, work->scratch);
     uint64_t end_us = gv_now_us();
     work->steps++;
     work->step_us = end_us - start_us;
@@ -275,6 +274,18 @@ static bool cancel_copy(struct work *work, enum gv_mail_kind kind, uint64_t nonc
         }
     }
     return false;
+}
+
+/* Without memory for a larger batch, its size stays. */
+static void configure(struct work *work, const struct gv_training *training)
+{
+    struct gv_training changed = *training;
+    if (gv_scratch_reserve(work->scratch, changed.batch) != GV_OK) {
+        changed.batch = work->batch;
+    }
+    work->batch = changed.batch;
+    enum gv_err err = gv_learner_configure(work->learner, &changed);
+    GV_ASSERT(err == GV_OK); /* the learner has its velocity, so it needs no memory */
 }
 
 static void obey(struct work *work, const struct gv_mail *mail)
@@ -312,8 +323,7 @@ static void obey(struct work *work, const struct gv_mail *mail)
         fill_slice(work, mail->data);
         return;
     case GV_MAIL_CONFIGURE:
-        gv_learner_configure(work->learner, mail->data);
-        work->batch = ((const struct gv_training *)mail->data)->batch;
+        configure(work, mail->data);
         work->local_steps = mail->index;
         free(mail->data);
         return;
@@ -468,6 +478,14 @@ static enum gv_err load_checkpoint(struct work *work, struct gv_diag *diag)
     return err;
 }
 
+/* For steps and evaluations. */
+static uint32_t scratch_rows(const struct gv_trainer *trainer)
+{
+    uint32_t batch = trainer->options.manifest->training.batch;
+    uint32_t rows = gv_evaluation_rows(trainer->model);
+    return rows > batch ? rows : batch;
+}
+
 static enum gv_err set_up(struct work *work, struct gv_diag *diag)
 {
     struct gv_trainer *trainer = work->trainer;
@@ -482,9 +500,12 @@ static enum gv_err set_up(struct work *work, struct gv_diag *diag)
     trainer->exchanged = trainer->parameters * (manifest->exchange_momentum ? 2 : 1);
     trainer->stage = malloc(trainer->exchanged * sizeof(float));
     trainer->served = malloc(trainer->parameters * sizeof(float));
+    /* Checkpoints and exchanges may cover the velocity whatever the momentum is. */
+    struct gv_learner_options options = {
+        .data = trainer->trains ? &work->data : NULL, .order_seed = trainer->options.order_seed, .keep_velocity = true};
     if (trainer->stage == NULL || trainer->served == NULL ||
-        gv_learner_new(&work->learner, trainer->model, trainer->trains ? &work->data : NULL, &manifest->training,
-                       trainer->options.order_seed) != GV_OK) {
+        gv_scratch_new(&work->scratch, trainer->model, scratch_rows(trainer)) != GV_OK ||
+        gv_learner_new(&work->learner, trainer->model, &manifest->training, &options) != GV_OK) {
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory for a model of %zu parameters", trainer->parameters);
     }
     work->local_steps = manifest->local_steps;
@@ -526,6 +547,7 @@ static void *trainer_main(void *argument)
         gv_mailbox_put(trainer->loop, &mail);
     }
     gv_learner_free(&work.learner);
+    gv_scratch_free(&work.scratch);
     gv_data_deinit(&work.data);
     drain(trainer->in);
     return NULL;

@@ -15,119 +15,135 @@
 
 #define STREAM_ORDER 0x6f726472U /* "ordr" */
 
-/* Floats in the input of one evaluation batch: 1 MiB, so that evaluating costs a node little memory. */
-#define EVALUATION_ELEMENTS (256U * 1024U)
-#define EVALUATION_ROWS 256U
-
-/* Room for one batch, from its rows' numbers to the activations. */
-struct batch {
-    uint32_t size;
-    float *x;         /* (size, features) */
-    uint16_t *labels; /* (size) */
-    uint32_t *rows;   /* (size) */
-    struct gv_workspace *workspace;
-};
-
 struct gv_learner {
     const struct gv_model *model; /* borrowed */
     const struct gv_data *data;   /* borrowed; NULL: nothing to train on */
     struct gv_training training;
     double age;
     size_t parameters;
-    float *state; /* (2 parameters): parameters, then velocity */
-    struct batch batch;
+    float *state; /* (parameters), then the velocity's as many if there is one */
+    bool has_velocity, keep_velocity, short_batches;
     struct gv_random random;
-    uint32_t *order; /* (train.count): the rows of this pass, shuffled */
-    size_t cursor;   /* how many of them are used up */
+    uint32_t *order; /* (samples): the rows of this pass, shuffled */
+    size_t samples;
+    size_t cursor; /* how many of them are used up */
 };
 
-static void batch_deinit(struct batch *batch)
+/* A state block; with_velocity, twice as long, the velocity zero. */
+static float *state_new(size_t parameters, bool with_velocity)
 {
-    gv_workspace_free(&batch->workspace);
-    free(batch->x);
-    free(batch->labels);
-    free(batch->rows);
-    memset(batch, 0, sizeof *batch);
+    /* Whole cache lines, as aligned_alloc wants it. */
+    size_t bytes = ((with_velocity ? 2 : 1) * parameters * sizeof(float) + 63U) & ~(size_t)63U;
+    float *state = aligned_alloc(64, bytes);
+    if (state != NULL && with_velocity) {
+        memset(state + parameters, 0, parameters * sizeof *state);
+    }
+    return state;
 }
 
-static enum gv_err batch_init(struct batch *batch, const struct gv_model *model, uint32_t size)
+/* The next rows of the shuffled order, at most `limit`: as many as a batch takes, fewer at the end of a pass if batches
+   may be short; else a pass that ends inside a batch is followed at once by the next one. `room` holds those of such a
+   batch. */
+static const uint32_t *next_rows(struct gv_learner *learner, uint32_t limit, uint32_t *room, uint32_t *count)
 {
-    memset(batch, 0, sizeof *batch);
-    enum gv_err err = gv_workspace_new(&batch->workspace, model, size);
-    if (err != GV_OK) {
-        return err;
+    size_t samples = learner->samples;
+    if (learner->cursor == samples) {
+        gv_random_shuffle(&learner->random, learner->order, samples);
+        learner->cursor = 0;
     }
-    batch->size = size;
-    batch->x = calloc((size_t)size * gv_model_layout(model)->features, sizeof *batch->x);
-    batch->labels = calloc(size, sizeof *batch->labels);
-    batch->rows = calloc(size, sizeof *batch->rows);
-    if (batch->x == NULL || batch->labels == NULL || batch->rows == NULL) {
-        batch_deinit(batch);
-        return GV_ERR_NOMEM;
+    size_t left = samples - learner->cursor;
+    const uint32_t *rows = learner->order + learner->cursor;
+    if (left >= limit || learner->short_batches) {
+        *count = left < limit ? (uint32_t)left : limit;
+        learner->cursor += *count;
+        return rows;
     }
-    return GV_OK;
-}
-
-/* The next rows of the shuffled order. A pass that ends inside a batch is followed at once by the next one, so every
-   batch is full, even if there are fewer samples than that. */
-static void next_rows(struct gv_learner *learner)
-{
-    size_t count = learner->data->train.count;
-    for (uint32_t i = 0; i < learner->batch.size; i++) {
-        if (learner->cursor == count) {
-            gv_random_shuffle(&learner->random, learner->order, count);
+    *count = limit;
+    for (uint32_t i = 0; i < limit; i++) {
+        if (learner->cursor == samples) {
+            gv_random_shuffle(&learner->random, learner->order, samples);
             learner->cursor = 0;
         }
-        learner->batch.rows[i] = learner->order[learner->cursor++];
+        room[i] = learner->order[learner->cursor++];
     }
+    return room;
 }
 
-static enum gv_err learner_init(struct gv_learner *learner, uint64_t order_seed)
+static enum gv_err take_rows(struct gv_learner *learner, const struct gv_learner_options *options)
 {
-    const struct gv_data *data = learner->data;
-    /* Whole cache lines, as aligned_alloc wants it; the velocity is zero at first. */
-    size_t bytes = (2 * learner->parameters * sizeof *learner->state + 63U) & ~(size_t)63U;
-    learner->state = aligned_alloc(64, bytes);
-    if (learner->state == NULL) {
-        return GV_ERR_NOMEM;
-    }
-    memset(learner->state, 0, bytes);
-    gv_model_init(learner->model, learner->state, learner->training.seed);
-    if (data == NULL) {
+    size_t all = options->data->train.count;
+    learner->samples = options->rows != NULL ? options->row_count : all;
+    if (learner->samples == 0) {
         return GV_OK;
     }
-    learner->order = calloc(data->train.count, sizeof *learner->order);
+    learner->order = calloc(learner->samples, sizeof *learner->order);
     if (learner->order == NULL) {
         return GV_ERR_NOMEM;
     }
-    for (size_t i = 0; i < data->train.count; i++) {
-        learner->order[i] = (uint32_t)i;
+    for (size_t i = 0; i < learner->samples; i++) {
+        learner->order[i] = options->rows != NULL ? options->rows[i] : (uint32_t)i;
+        if (learner->order[i] >= all) {
+            return GV_ERR_RANGE;
+        }
     }
-    learner->cursor = data->train.count; /* the first batch shuffles */
-    gv_random_seed(&learner->random, order_seed, STREAM_ORDER);
-    return batch_init(&learner->batch, learner->model, learner->training.batch);
+    learner->data = options->data;
+    learner->cursor = learner->samples; /* the first batch shuffles */
+    return GV_OK;
 }
 
-enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *model, const struct gv_data *data,
-                           const struct gv_training *training, uint64_t order_seed)
+static enum gv_err learner_init(struct gv_learner *learner, const struct gv_learner_options *options)
+{
+    learner->has_velocity = learner->keep_velocity || learner->training.momentum != 0.0F;
+    learner->state = state_new(learner->parameters, learner->has_velocity);
+    if (learner->state == NULL) {
+        return GV_ERR_NOMEM;
+    }
+    gv_model_init(learner->model, learner->state, learner->training.seed);
+    gv_random_seed(&learner->random, options->order_seed, STREAM_ORDER);
+    return options->data != NULL ? take_rows(learner, options) : GV_OK;
+}
+
+/* One step; *count is the number of samples it took. */
+static float step(struct gv_learner *learner, struct gv_scratch *scratch, uint32_t *count)
+{
+    GV_ASSERT(scratch->model == learner->model);
+    struct gv_sgd sgd = {
+        .rate = gv_rate_at(&learner->training, learner->age),
+        .momentum = learner->training.momentum,
+        .weight_decay = learner->training.weight_decay,
+    };
+    uint32_t batch = learner->training.batch;
+    batch = batch < scratch->rows ? batch : scratch->rows;
+    const uint32_t *rows = next_rows(learner, batch, scratch->picks, count);
+    gv_data_gather(learner->data, &learner->data->train, rows, *count, scratch->x, scratch->labels);
+    learner->age += 1.0;
+    return gv_model_sgd_step(learner->model, scratch->workspace, learner->state, gv_learner_velocity(learner), &sgd,
+                             scratch->x, scratch->labels, *count);
+}
+
+enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *model,
+                           const struct gv_training *training, const struct gv_learner_options *options)
 {
     *learner = NULL;
     const struct gv_layout *layout = gv_model_layout(model);
-    if (data != NULL && data->train.count == 0) {
-        data = NULL;
-    }
-    if (data != NULL && (data->features != layout->features || data->classes > layout->classes)) {
+    const struct gv_data *data = options->data;
+    if (data != NULL && data->train.count > 0 &&
+        (data->features != layout->features || data->classes > layout->classes)) {
         return GV_ERR_DATA;
+    }
+    if (training->batch == 0 || training->batch > INT32_MAX / GV_FEATURES_MAX) {
+        return GV_ERR_RANGE;
     }
     struct gv_learner *made = calloc(1, sizeof *made);
     if (made == NULL) {
         return GV_ERR_NOMEM;
     }
     made->model = model;
-    made->data = data;
     made->training = *training;
     made->parameters = layout->parameters;
-    enum gv_err err = learner_init(made, order_seed);
+    made->short_batches = options->short_batches;
+    made->keep_velocity = options->keep_velocity;
+    enum gv_err err = learner_init(made, options);
     if (err != GV_OK) {
         gv_learner_free(&made);
         return err;
@@ -141,7 +157,6 @@ void gv_learner_free(struct gv_learner **learner)
     if (learner == NULL || *learner == NULL) {
         return;
     }
-    batch_deinit(&(*learner)->batch);
     free((*learner)->order);
     free((*learner)->state);
     free(*learner);
@@ -170,6 +185,16 @@ size_t gv_learner_parameters(const struct gv_learner *learner)
     return learner->parameters;
 }
 
+float *gv_learner_velocity(struct gv_learner *learner)
+{
+    return learner->has_velocity ? learner->state + learner->parameters : NULL;
+}
+
+size_t gv_learner_samples(const struct gv_learner *learner)
+{
+    return learner->samples;
+}
+
 double gv_learner_age(const struct gv_learner *learner)
 {
     return learner->age;
@@ -180,32 +205,38 @@ void gv_learner_set_age(struct gv_learner *learner, double age)
     learner->age = age;
 }
 
-float gv_learner_step(struct gv_learner *learner)
+float gv_learner_step(struct gv_learner *learner, struct gv_scratch *scratch)
+{
+    uint32_t count;
+    return learner->data == NULL ? NAN : step(learner, scratch, &count);
+}
+
+float gv_learner_pass(struct gv_learner *learner, struct gv_scratch *scratch)
 {
     if (learner->data == NULL) {
         return NAN;
     }
-    struct batch *batch = &learner->batch;
-    struct gv_sgd sgd = {
-        .rate = gv_rate_at(&learner->training, learner->age),
-        .momentum = learner->training.momentum,
-        .weight_decay = learner->training.weight_decay,
-    };
-    next_rows(learner);
-    gv_data_gather(learner->data, &learner->data->train, batch->rows, batch->size, batch->x, batch->labels);
-    learner->age += 1.0;
-    return gv_model_sgd_step(learner->model, batch->workspace, learner->state, learner->state + learner->parameters,
-                             &sgd, batch->x, batch->labels, batch->size);
+    double loss = 0.0;
+    size_t done = 0;
+    do {
+        uint32_t count;
+        loss += (double)step(learner, scratch, &count) * count;
+        done += count;
+    } while (learner->short_batches ? learner->cursor < learner->samples : done < learner->samples);
+    return (float)(loss / (double)done);
 }
 
 float gv_rate_at(const struct gv_training *training, double age)
 {
+    age = age > 0.0 ? age : 0.0;
+    if (training->schedule == GV_SCHEDULE_INVERSE) {
+        return (float)((double)training->rate / (1.0 + (double)training->rate_decay * age));
+    }
     if (training->schedule != GV_SCHEDULE_LINEAR) {
         return training->rate;
     }
     double total = (double)training->total_age;
     double warmup = (double)training->warmup * total;
-    age = age > 0.0 ? age : 0.0;
     if (age >= total) {
         return 0.0F;
     }
@@ -214,54 +245,21 @@ float gv_rate_at(const struct gv_training *training, double age)
     return (float)((double)training->rate * share);
 }
 
-void gv_learner_configure(struct gv_learner *learner, const struct gv_training *training)
+enum gv_err gv_learner_configure(struct gv_learner *learner, const struct gv_training *training)
 {
-    uint32_t size = training->batch;
-    learner->training = *training;
-    if (learner->data == NULL || size == learner->batch.size) {
-        return;
-    }
-    struct batch batch;
-    if (batch_init(&batch, learner->model, size) != GV_OK) {
-        learner->training.batch = learner->batch.size; /* no memory for it: the old size goes on */
-        return;
-    }
-    batch_deinit(&learner->batch);
-    learner->batch = batch;
-}
-
-enum gv_err gv_evaluate(struct gv_evaluation *result, const struct gv_model *model, const float *params,
-                        const struct gv_data *data, const struct gv_samples *samples)
-{
-    memset(result, 0, sizeof *result);
-    const struct gv_layout *layout = gv_model_layout(model);
-    if (data->features != layout->features || data->classes > layout->classes) {
-        return GV_ERR_DATA;
-    }
-    uint32_t size = EVALUATION_ELEMENTS / layout->features;
-    size = size > EVALUATION_ROWS ? EVALUATION_ROWS : size;
-    struct batch batch;
-    enum gv_err err = batch_init(&batch, model, size);
-    if (err != GV_OK) {
-        return err;
-    }
-    double loss = 0.0;
-    size_t right = 0;
-    for (size_t first = 0; first < samples->count; first += size) {
-        uint32_t n = samples->count - first < size ? (uint32_t)(samples->count - first) : size;
-        for (uint32_t i = 0; i < n; i++) {
-            batch.rows[i] = (uint32_t)(first + i);
+    bool momentum = training->momentum != 0.0F;
+    if (momentum && !learner->has_velocity) {
+        float *state = state_new(learner->parameters, true);
+        if (state == NULL) {
+            return GV_ERR_NOMEM;
         }
-        gv_data_gather(data, samples, batch.rows, n, batch.x, batch.labels);
-        struct gv_score score = gv_model_score(model, batch.workspace, params, batch.x, batch.labels, n);
-        loss += (double)score.loss * n;
-        right += score.right;
+        memcpy(state, learner->state, learner->parameters * sizeof *state);
+        free(learner->state);
+        learner->state = state;
+        learner->has_velocity = true;
+    } else if (!momentum && learner->has_velocity) {
+        memset(gv_learner_velocity(learner), 0, learner->parameters * sizeof *learner->state);
     }
-    batch_deinit(&batch);
-    result->samples = samples->count;
-    if (samples->count > 0) {
-        result->loss = loss / (double)samples->count;
-        result->accuracy = (double)right / (double)samples->count;
-    }
+    learner->training = *training;
     return GV_OK;
 }

@@ -38,6 +38,44 @@ GV_HOT static void subtract_weighted(float *restrict stage, const float *restric
     }
 }
 
+/* The bits of the value at an encoded block's element i. */
+static inline uint32_t encoded_bits(const uint8_t *bytes, size_t i)
+{
+    uint32_t bits;
+    memcpy(&bits, bytes + 4 * i, sizeof bits);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bits = __builtin_bswap32(bits);
+#endif
+    return bits;
+}
+
+static inline float encoded_value(const uint8_t *bytes, size_t i)
+{
+    uint32_t bits = encoded_bits(bytes, i);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+GV_HOT static uint32_t count_nonfinite_bytes(const uint8_t *bytes, size_t n)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        found += (encoded_bits(bytes, i) & EXPONENT) == EXPONENT ? 1U : 0U;
+    }
+    return found;
+}
+
+GV_HOT static uint32_t count_nonfinite_deltas(const uint8_t *ours, const uint8_t *theirs, size_t n, float weight)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        float delta = weight * (encoded_value(theirs, i) - encoded_value(ours, i));
+        found += (bits_of(&delta) & EXPONENT) == EXPONENT ? 1U : 0U;
+    }
+    return found;
+}
+
 bool gv_guard_finite(const float *values, size_t n)
 {
     for (size_t i = 0; i < n; i += GUARD_STRIDE) {
@@ -65,4 +103,43 @@ GV_HOT void gv_merge_commit(float *live, const float *stage, size_t n)
     for (size_t i = 0; i < n; i++) {
         live[i] += stage[i];
     }
+}
+
+bool gv_guard_finite_bytes(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i += GUARD_STRIDE) {
+        if (count_nonfinite_bytes(bytes + 4 * i, n - i < GUARD_STRIDE ? n - i : GUARD_STRIDE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool gv_merge_check_bytes(const uint8_t *ours, const uint8_t *theirs, size_t n, float weight)
+{
+    for (size_t i = 0; i < n; i += GUARD_STRIDE) {
+        size_t stretch = n - i < GUARD_STRIDE ? n - i : GUARD_STRIDE;
+        if (count_nonfinite_deltas(ours + 4 * i, theirs + 4 * i, stretch, weight) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+GV_HOT void gv_merge_apply_bytes(float *restrict live, const uint8_t *restrict ours, const uint8_t *restrict theirs,
+                                 size_t n, float weight)
+{
+    for (size_t i = 0; i < n; i++) {
+        float delta = weight * (encoded_value(theirs, i) - encoded_value(ours, i));
+        live[i] += delta;
+    }
+}
+
+bool gv_merge_pair_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight)
+{
+    if (!gv_merge_check_bytes(ours, theirs, n, weight)) {
+        return false;
+    }
+    gv_merge_apply_bytes(live, ours, theirs, n, weight);
+    return true;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gv/err.h"
 
@@ -25,5 +26,24 @@ bool gv_merge_stage(float *stage, const float *theirs, size_t n, float weight);
 
 /** live[i] += stage[i]. */
 void gv_merge_commit(float *live, const float *stage, size_t n);
+
+/*
+ * The same on blocks as the f32 codec writes them, little-endian at any address: what two parties of one process have
+ * of each other. No stage exists, and what stage and commit would do in several passes over memory is one of reading
+ * and one of adding; the resulting bits are the same.
+ */
+
+/** gv_guard_finite() of encoded values, (4 n) bytes. */
+bool gv_guard_finite_bytes(const uint8_t *bytes, size_t n);
+
+/** True if every delta  weight (theirs[i] - ours[i])  is finite, hence every value of theirs; ours, theirs (4 n) bytes.
+ * */
+bool gv_merge_check_bytes(const uint8_t *ours, const uint8_t *theirs, size_t n, float weight);
+
+/** live[i] += weight (theirs[i] - ours[i]). live must not overlap the others; the deltas have been checked. */
+void gv_merge_apply_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight);
+
+/** Checks, then applies. False if a delta is not finite; live is then untouched. */
+bool gv_merge_pair_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight);
 
 #endif

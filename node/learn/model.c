@@ -4,8 +4,9 @@
  *     out[l] = relu(out[l-1] W[l]' + b[l])     out[-1] = x, no relu on the last layer, whose output are the logits
  *
  * All parameters lie in one block, layer by layer, weights (out, in) before biases (out). The optimiser step keeps no
- * gradient: sgemm adds each layer's gradient straight into the velocity (beta = momentum), which is what keeps a node
- * within four times its model.
+ * gradient: each layer's goes straight into the velocity (beta = momentum of the product), which is what keeps a node
+ * within four times its model, and without momentum straight into the weights. Narrow layers have kernels of their own
+ * (narrow.h), the others are OpenBLAS's.
  */
 #include "model.h"
 
@@ -15,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entropy.h"
 #include "hot.h"
+#include "lanes.h"
+#include "narrow.h"
 #include "random.h"
 
 #define STREAM_INIT 0x696e6974U /* "init" */
@@ -31,8 +35,8 @@ struct gv_model {
 
 struct gv_workspace {
     uint32_t batch;            /* rows the buffers have room for */
-    float *out[GV_LAYERS_MAX]; /* (batch, width[l + 1]): outputs, then the loss's derivative by what went into them */
-    float *back;               /* (batch, widest hidden) */
+    float *out[GV_LAYERS_MAX]; /* (batch, width[l + 1]): outputs; the last ones become the loss's derivative */
+    float *back[2];            /* (batch, widest hidden), taking turns: the derivative on its way back */
     float *memory;             /* owned; the buffers above lie in it */
 };
 
@@ -145,6 +149,13 @@ GV_HOT static void add_bias_relu(float *restrict out, const float *restrict bias
     }
 }
 
+static void relu(float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = out[i] < 0.0F ? 0.0F : out[i];
+    }
+}
+
 static void add_bias(float *restrict out, const float *restrict bias, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++) {
@@ -154,25 +165,34 @@ static void add_bias(float *restrict out, const float *restrict bias, size_t row
     }
 }
 
-/* The derivative of relu: out (n), positive where relu passed its input on, becomes back there and 0 elsewhere. */
-GV_HOT static void mask_relu(float *restrict out, const float *restrict back, size_t n)
+/* The derivative of relu: back (n) stays where relu passed its input on, which is then positive, and is 0 elsewhere. */
+GV_HOT static void mask_relu(float *restrict back, const float *restrict out, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        out[i] = out[i] > 0.0F ? back[i] : 0.0F;
+        back[i] = out[i] > 0.0F ? back[i] : 0.0F;
     }
 }
 
-/* v <- momentum v + the columns' sums of delta (rows, n). With momentum 0, v is not read. */
-GV_HOT static void accumulate_bias(float *restrict v, const float *restrict delta, size_t rows, size_t n,
-                                   float momentum)
+/* The gradient of the biases, the columns' sums of delta (rows, n), and what descent does with it. */
+GV_HOT static void descend_bias(const struct gv_descent *to, const float *restrict delta, size_t rows, size_t n)
 {
-    for (size_t j = 0; j < n; j++) {
-        v[j] = momentum == 0.0F ? 0.0F : momentum * v[j];
-    }
-    for (size_t r = 0; r < rows; r++) {
-        const float *row = delta + r * n;
-        for (size_t j = 0; j < n; j++) {
-            v[j] += row[j];
+    for (size_t first = 0; first < n; first += GV_LANES) {
+        size_t count = n - first < GV_LANES ? n - first : GV_LANES;
+        float sum[GV_LANES] = {0};
+        for (size_t r = 0; r < rows; r++) {
+            for (size_t j = 0; j < count; j++) {
+                sum[j] += delta[r * n + first + j];
+            }
+        }
+        for (size_t j = 0; j < count; j++) {
+            float step = sum[j];
+            if (to->velocity != NULL) {
+                step += to->momentum == 0.0F ? 0.0F : to->momentum * to->velocity[first + j];
+                to->velocity[first + j] = step;
+            }
+            if (to->weight != NULL) {
+                to->weight[first + j] -= to->rate * step;
+            }
         }
     }
 }
@@ -208,41 +228,6 @@ static size_t bias_offset(const struct gv_model *model, uint32_t l)
     return model->layout.view[2 * l + 1].offset;
 }
 
-/*
- * Mean cross-entropy of the softmax of logits (batch, classes). With `derive`, the logits become the loss's derivative
- * by them, (softmax - one-hot) / batch. Subtracting the row's maximum keeps every exponential in [0, 1].
- */
-static float cross_entropy(float *logits, const uint16_t *labels, uint32_t batch, uint32_t classes, bool derive)
-{
-    double loss = 0.0;
-    float scale = 1.0F / (float)batch;
-    for (uint32_t r = 0; r < batch; r++) {
-        float *row = logits + (size_t)r * classes;
-        GV_ASSERT(labels[r] < classes);
-        float largest = row[0];
-        for (uint32_t j = 1; j < classes; j++) {
-            largest = row[j] > largest ? row[j] : largest;
-        }
-        float target = row[labels[r]] - largest;
-        float sum = 0.0F;
-        for (uint32_t j = 0; j < classes; j++) {
-            float e = expf(row[j] - largest);
-            sum += e;
-            if (derive) {
-                row[j] = e;
-            }
-        }
-        loss += (double)(logf(sum) - target);
-        if (derive) {
-            for (uint32_t j = 0; j < classes; j++) {
-                row[j] *= scale / sum;
-            }
-            row[labels[r]] -= scale;
-        }
-    }
-    return (float)(loss / (double)batch);
-}
-
 /* True if the label's logit is the largest, the first such one in a tie. Comparisons with NaN are false: not right. */
 static bool is_right(const float *logits, uint16_t label, uint32_t classes)
 {
@@ -255,46 +240,75 @@ static bool is_right(const float *logits, uint16_t label, uint32_t classes)
     return true;
 }
 
-/* What the backward pass does with each layer's gradient. */
-struct sink {
-    float *block;             /* (parameters): block <- momentum block + gradient */
-    float momentum;           /* 0: the block is overwritten */
-    float *params;            /* to be moved by sgd; NULL: the gradient alone is wanted */
-    const struct gv_sgd *sgd; /* with params */
-};
+/* back (rows, k) <- delta (rows, n) weight where in is positive, else 0. */
+static void backward_product(float *back, const float *in, const float *delta, const float *weight, uint32_t rows,
+                             uint32_t n, uint32_t k)
+{
+    if (n <= GV_NARROW_MAX) {
+        gv_narrow_backward(back, in, delta, weight, rows, n, k);
+        return;
+    }
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)k, (int)n, 1.0F, delta, (int)n, weight,
+                (int)k, 0.0F, back, (int)k);
+    mask_relu(back, in, (size_t)rows * k);
+}
+
+/* A wide layer's gradient goes into the velocity if there is one. If not, the same product moves the weights:
+   w <- (1 - rate decay) w - rate delta' in. */
+static void descend_wide(const struct gv_descent *to, const float *delta, const float *in, uint32_t rows, uint32_t n,
+                         uint32_t k)
+{
+    if (to->velocity == NULL) {
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)k, (int)rows, -to->rate, delta, (int)n, in,
+                    (int)k, 1.0F - to->rate * to->decay, to->weight, (int)k);
+        return;
+    }
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)k, (int)rows, 1.0F, delta, (int)n, in, (int)k,
+                to->momentum, to->velocity, (int)k);
+    if (to->weight == NULL) {
+        return;
+    }
+    if (to->decay != 0.0F) {
+        descend(to->weight, to->velocity, (size_t)n * k, to->rate, to->decay);
+    } else {
+        descend_plain(to->weight, to->velocity, (size_t)n * k, to->rate);
+    }
+}
+
+/* The same descent for the part of the blocks at `offset`. */
+static struct gv_descent descent_at(const struct gv_descent *to, size_t offset)
+{
+    struct gv_descent part = *to;
+    part.velocity = to->velocity != NULL ? to->velocity + offset : NULL;
+    part.weight = to->weight != NULL ? to->weight + offset : NULL;
+    return part;
+}
 
 /*
- * From the loss's derivative by the logits, left in the last out[], back to the first layer. Layer l's weights are
- * still needed to carry the derivative to layer l - 1; only then may they move.
+ * From the loss's derivative by the logits, left in the last out[], back to the first layer. `to` holds whole blocks.
+ * Layer l's weights carry the derivative to layer l - 1 before they move.
  */
 static void backward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
-                     const struct sink *sink, const float *x, uint32_t batch)
+                     const struct gv_descent *to, const float *x, uint32_t batch)
 {
+    const float *delta = workspace->out[model->layers - 1];
     for (uint32_t l = model->layers; l-- > 0;) {
         uint32_t n = model->width[l + 1];
         uint32_t k = model->width[l];
-        const float *delta = workspace->out[l];
         const float *in = l == 0 ? x : workspace->out[l - 1];
-        float *weight_sink = sink->block + weight_offset(model, l);
-        float *bias_sink = sink->block + bias_offset(model, l);
-
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)n, (int)k, (int)batch, 1.0F, delta, (int)n, in,
-                    (int)k, sink->momentum, weight_sink, (int)k);
-        accumulate_bias(bias_sink, delta, batch, n, sink->momentum);
+        float *back = workspace->back[l % 2]; /* the other one holds delta */
         if (l > 0) {
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)batch, (int)k, (int)n, 1.0F, delta, (int)n,
-                        params + weight_offset(model, l), (int)k, 0.0F, workspace->back, (int)k);
-            mask_relu(workspace->out[l - 1], workspace->back, (size_t)batch * k);
+            backward_product(back, in, delta, params + weight_offset(model, l), batch, n, k);
         }
-        if (sink->params != NULL) {
-            float *weight = sink->params + weight_offset(model, l);
-            if (sink->sgd->weight_decay != 0.0F) {
-                descend(weight, weight_sink, (size_t)n * k, sink->sgd->rate, sink->sgd->weight_decay);
-            } else {
-                descend_plain(weight, weight_sink, (size_t)n * k, sink->sgd->rate);
-            }
-            descend_plain(sink->params + bias_offset(model, l), bias_sink, n, sink->sgd->rate);
+        struct gv_descent weights = descent_at(to, weight_offset(model, l));
+        struct gv_descent biases = descent_at(to, bias_offset(model, l));
+        if (n <= GV_NARROW_MAX) {
+            gv_narrow_descend(&weights, delta, in, batch, n, k);
+        } else {
+            descend_wide(&weights, delta, in, batch, n, k);
         }
+        descend_bias(&biases, delta, batch, n);
+        delta = back;
     }
 }
 
@@ -387,7 +401,8 @@ enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_mo
         }
     }
     size_t back = elements;
-    elements += ((size_t)batch * widest + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t back_elements = ((size_t)batch * widest + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    elements += 2 * back_elements;
     made->memory = aligned_alloc(ALIGNMENT, elements * sizeof *made->memory);
     if (made->memory == NULL) {
         free(made);
@@ -396,7 +411,8 @@ enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_mo
     for (uint32_t l = 0; l < model->layers; l++) {
         made->out[l] = made->memory + offset[l];
     }
-    made->back = made->memory + back;
+    made->back[0] = made->memory + back;
+    made->back[1] = made->back[0] + back_elements;
     made->batch = batch;
     *workspace = made;
     return GV_OK;
@@ -419,11 +435,20 @@ const float *gv_model_forward(const struct gv_model *model, struct gv_workspace 
         uint32_t n = model->width[l + 1];
         uint32_t k = model->width[l];
         const float *in = l == 0 ? x : workspace->out[l - 1];
+        const float *weight = params + weight_offset(model, l);
         const float *bias = params + bias_offset(model, l);
         float *out = workspace->out[l];
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)batch, (int)n, (int)k, 1.0F, in, (int)k,
-                    params + weight_offset(model, l), (int)k, 0.0F, out, (int)n);
-        if (l + 1 < model->layers) {
+        bool hidden = l + 1 < model->layers;
+        if (n <= GV_NARROW_MAX) {
+            gv_narrow_forward(out, in, weight, bias, batch, n, k);
+            if (hidden) {
+                relu(out, (size_t)batch * n);
+            }
+            continue;
+        }
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)batch, (int)n, (int)k, 1.0F, in, (int)k, weight,
+                    (int)k, 0.0F, out, (int)n);
+        if (hidden) {
             add_bias_relu(out, bias, batch, n);
         } else {
             add_bias(out, bias, batch, n);
@@ -436,10 +461,11 @@ float gv_model_loss(const struct gv_model *model, struct gv_workspace *workspace
                     const float *x, const uint16_t *labels, uint32_t batch)
 {
     (void)gv_model_forward(model, workspace, params, x, batch);
-    float loss = cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, grad != NULL);
+    float loss =
+        gv_cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, grad != NULL);
     if (grad != NULL) {
-        struct sink sink = {.block = grad};
-        backward(model, workspace, params, &sink, x, batch);
+        struct gv_descent to = {.velocity = grad};
+        backward(model, workspace, params, &to, x, batch);
     }
     return loss;
 }
@@ -460,8 +486,13 @@ float gv_model_sgd_step(const struct gv_model *model, struct gv_workspace *works
                         const struct gv_sgd *sgd, const float *x, const uint16_t *labels, uint32_t batch)
 {
     (void)gv_model_forward(model, workspace, params, x, batch);
-    float loss = cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, true);
-    struct sink sink = {.block = velocity, .momentum = sgd->momentum, .params = params, .sgd = sgd};
-    backward(model, workspace, params, &sink, x, batch);
+    float loss = gv_cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, true);
+    GV_ASSERT(velocity != NULL || sgd->momentum == 0.0F);
+    struct gv_descent to = {.velocity = sgd->momentum == 0.0F ? NULL : velocity,
+                            .weight = params,
+                            .rate = sgd->rate,
+                            .momentum = sgd->momentum,
+                            .decay = sgd->weight_decay};
+    backward(model, workspace, params, &to, x, batch);
     return loss;
 }

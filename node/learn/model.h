@@ -3,7 +3,8 @@
  * block with named, shaped views, and the arithmetic on it. Row-major; weights are (out, in), biases (out).
  *
  * A model object is immutable after gv_model_new() and may be shared by threads; scratch memory lives in a workspace,
- * one per thread.
+ * one per thread. Threads with a workspace each may then work at the same time (gv_blas_set_threads(1) first:
+ * OpenBLAS's own threads would stand in each other's way).
  */
 #ifndef GV_MODEL_H
 #define GV_MODEL_H
@@ -71,6 +72,8 @@ struct gv_sgd {
 /**
  * One step of SGD with momentum, the gradient accumulated straight into the velocity, so that no gradient block exists:
  *   v <- momentum v + g + weight_decay w (weights only),  w <- w - rate v.
+ * Without momentum there is no velocity either (NULL will do; one that is given is not touched):
+ *   w <- w - rate (g + weight_decay w).
  * Returns the batch's mean loss before the step.
  */
 float gv_model_sgd_step(const struct gv_model *model, struct gv_workspace *workspace, float *params, float *velocity,

@@ -10,6 +10,8 @@ FUZZ_TARGET(data, size)
 {
     static struct gv_msg msg, again;
     struct gv_bulk bulk, bulk_again;
+    memset(&msg, 0, sizeof msg); /* whole messages are compared, decoding fills only its kind's part */
+    memset(&again, 0, sizeof again);
     if (gv_wire_decode(&msg, &bulk, data, size) != GV_OK) {
         return 0;
     }

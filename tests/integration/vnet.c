@@ -115,6 +115,7 @@ uint32_t vnet_spawn(struct vnet *net, const struct vnet_node_options *options)
                                   .epoch = 1,
                                   .block_count = 1,
                                   .merge = net->options.merge,
+                                  .exchange = net->options.exchange,
                                   .codec = net->options.codec,
                                   .local_steps = 16,
                                   .settle_exchanges = net->options.settle_exchanges,

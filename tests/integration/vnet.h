@@ -26,6 +26,7 @@ struct vnet_options {
     uint64_t work_us;         /* a snapshot, a chunk staged, a merge: each up to this long */
     uint32_t reset_per_10000; /* messages that break their link instead of arriving */
     uint32_t merge;           /* enum gv_merge */
+    uint32_t exchange;        /* enum gv_exchange_kind */
     uint32_t codec;           /* enum gv_codec; a unit has the same number of elements whatever it takes on the wire */
     uint32_t second_units;    /* of the units, this many at the end are a second block, exchanged but not fetched */
     uint64_t stop_age;        /* Q16 */

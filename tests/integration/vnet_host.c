@@ -87,13 +87,19 @@ static struct handle *handle_take(struct vnet *net, uint32_t index, uint32_t id)
     return NULL;
 }
 
+/* How long until the worker has done one more thing: there is one, and it works in order. */
+static uint64_t worked(struct vnet *net, uint32_t index)
+{
+    struct node *node = &net->nodes[index];
+    uint64_t start = node->work_until > net->now ? node->work_until : net->now;
+    node->work_until = start + (net->options.work_us == 0 ? 0 : vnet_random(net) % net->options.work_us);
+    return node->work_until - net->now;
+}
+
 static void work(struct vnet *net, uint32_t index, enum gv_event_kind kind, uint64_t nonce, uint32_t chunk,
                  enum gv_err verdict)
 {
-    struct node *node = &net->nodes[index];
-    uint64_t start = node->work_until > net->now ? node->work_until : net->now; /* one worker, in order */
-    node->work_until = start + (net->options.work_us == 0 ? 0 : vnet_random(net) % net->options.work_us);
-    struct item *item = vnet_item(net, ITEM_WORK, index, node->work_until - net->now);
+    struct item *item = vnet_item(net, ITEM_WORK, index, worked(net, index));
     item->event = (struct gv_event){.kind = kind, .verdict = verdict};
     item->event.u.work.nonce = nonce;
     item->event.u.work.index = chunk;
@@ -250,7 +256,14 @@ static void do_chunk_send(struct vnet *net, uint32_t index, const struct gv_effe
     load->bad = node->poisoned;
     msg.u.chunk.nonce = fx->u.work.nonce;
     msg.u.chunk.index = fx->u.work.index;
-    transmit(net, index, fx->link, &msg, load);
+    /* Encoded by the worker: what the core sends meanwhile overtakes it. */
+    struct item *item = vnet_item(net, ITEM_ENCODED, index, worked(net, index));
+    item->msg = malloc(sizeof msg);
+    cr_assert_not_null(item->msg);
+    *item->msg = msg;
+    item->load = load;
+    item->link = fx->link;
+    vnet_push(net, item);
 }
 
 static void do_apply(struct vnet *net, uint32_t index, const struct gv_effect *fx)
@@ -269,8 +282,9 @@ static void do_apply(struct vnet *net, uint32_t index, const struct gv_effect *f
     units_of(node, fx, fx->u.work.fetch, &first, &count);
     enum gv_err verdict = handle->load.bad ? GV_ERR_NONFINITE : GV_OK;
     for (uint32_t u = first; u < first + count; u++) {
-        MUST(net, index, !stage->applied[u]);             /* a chunk is applied at most once */
-        MUST(net, index, stage->fetch || stage->sent[u]); /* and overwrites only what was sent */
+        MUST(net, index, !stage->applied[u]); /* a chunk is applied at most once */
+        /* and overwrites only what was sent, or need not be */
+        MUST(net, index, stage->fetch || stage->sent[u] || net->options.exchange == GV_EXCHANGE_PUSH);
         stage->applied[u] = 1;
         int64_t theirs = handle->load.values[u - first];
         if (!stage->fetch) {
@@ -648,6 +662,10 @@ void vnet_run_item(struct vnet *net, struct item *item)
         break;
     case ITEM_WORK:
         vnet_step(net, item->node, &item->event);
+        break;
+    case ITEM_ENCODED:
+        transmit(net, item->node, item->link, item->msg, item->load);
+        item->load = NULL;
         break;
     case ITEM_STEPS:
         on_steps(net, item->node);

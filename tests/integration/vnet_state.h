@@ -15,7 +15,17 @@
 #define PINS_MAX 4
 #define STEPS_AT_ONCE_MAX 20000
 
-enum item_kind { ITEM_DELIVER, ITEM_UP, ITEM_DIAL_FAILED, ITEM_DOWN, ITEM_TICK, ITEM_WORK, ITEM_STEPS, ITEM_PERSISTED };
+enum item_kind {
+    ITEM_DELIVER,
+    ITEM_UP,
+    ITEM_DIAL_FAILED,
+    ITEM_DOWN,
+    ITEM_TICK,
+    ITEM_WORK,
+    ITEM_ENCODED,
+    ITEM_STEPS,
+    ITEM_PERSISTED,
+};
 
 struct payload {
     int64_t values[VNET_UNITS_MAX];
@@ -32,8 +42,9 @@ struct item {
     uint32_t conn, side; /* side: the end it is for */
     uint32_t dial;
     struct gv_event event; /* WORK, PERSISTED */
-    struct gv_msg *msg;    /* DELIVER, owned */
-    struct payload *load;  /* DELIVER, owned, may be NULL */
+    struct gv_msg *msg;    /* DELIVER, ENCODED, owned */
+    struct payload *load;  /* DELIVER, ENCODED, owned, may be NULL */
+    uint32_t link;         /* ENCODED: where to */
     int64_t apply_unit;    /* WORK of a chunk: what to stage */
 };
 

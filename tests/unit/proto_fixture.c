@@ -258,6 +258,7 @@ static void fill_offer(struct gv_msg_offer *offer, bool accept)
         .epoch = 1,
         .layout = gv_hash_of("layout", 6),
         .age = 1234567,
+        .exchange = accept ? 0 : 1, /* a pair exchange's ACCEPT, a push's OFFER */
         .codecs = accept ? 1u << GV_CODEC_F16 : 1u << GV_CODEC_F16 | 1u << GV_CODEC_F32,
         .chunk_bytes = 262144,
         .inline_state = accept,

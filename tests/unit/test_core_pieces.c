@@ -47,7 +47,7 @@ Test(core_pieces, wild_configurations_are_clamped)
 {
     struct gv_core_config config;
     memset(&config, 0xff, sizeof config);
-    config.outbound_only = false;
+    config.outbound_only = config.oracle = false;
     size_t most = gv_core_bytes(&config);
     cr_assert_leq(most, 64 * 1024);
     memset(&config, 0, sizeof config);
@@ -154,7 +154,7 @@ Test(core_pieces, the_passive_view_is_bounded_and_replaces_the_lent_and_the_old)
         uint32_t peer = gv_peers_intern(core, &r);
         cr_assert(gv_peers_passive_add(core, peer));
         cr_assert_leq(core->passive_count, core->config.passive_max);
-        core->peers[peer].age = (uint16_t)(1000 - i);
+        core->ages[peer] = (uint16_t)(1000 - i);
     }
     cr_assert_eq(core->passive_count, core->config.passive_max);
     cr_assert_eq(gv_peers_intern(core, &core->self), GV_NOBODY, "never ourselves");
@@ -214,6 +214,82 @@ Test(core_pieces, figures_are_averaged_and_minima_taken)
     cr_assert_lt(core->figures.epoch, 10, "an impossible epoch is not believed");
     gv_swarm_stats_seen(core, 50);
     cr_assert_eq(core->figures.epoch, 50);
+}
+
+/* A second core beside the suite's; the caller frees it. */
+static struct gv_core *second_core(void)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    struct gv_core *other = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    other->now_us = core->now_us;
+    return other;
+}
+
+static void put_figures(struct gv_core *at, uint8_t name, uint64_t loss)
+{
+    uint8_t seed[32] = {name};
+    gv_rng_seed(&at->rng, seed);
+    at->has_loss = at->has_accuracy = at->ever_met = true;
+    at->loss = loss;
+    at->accuracy = GV_Q16_ONE / name;
+    gv_swarm_stats_start(at);
+}
+
+Test(core_pieces, a_push_moves_half_of_the_figures_and_makes_none)
+{
+    struct gv_core *other = second_core();
+    put_figures(core, 2, GV_Q16_ONE);
+    put_figures(other, 3, 3 * GV_Q16_ONE + 1);
+    uint64_t weight = core->figures.weight + other->figures.weight;
+    uint64_t loss = core->figures.loss + other->figures.loss;
+    uint64_t accuracy = core->figures.accuracy + other->figures.accuracy;
+    for (uint32_t i = 0; i < 9; i++) {
+        struct gv_core *from = i % 3 == 0 ? other : core;
+        struct gv_core *to = i % 3 == 0 ? core : other;
+        struct gv_swarm_stats sent;
+        struct gv_swarm_stats before = from->figures;
+        gv_swarm_stats_give(from, &sent);
+        cr_assert_eq(memcmp(&before, &from->figures, sizeof before), 0, "a push that is turned down changes nothing");
+        gv_swarm_stats_take(to, &sent);
+        gv_swarm_stats_given(from, sent.epoch);
+        cr_assert_eq(core->figures.weight + other->figures.weight, weight);
+        cr_assert_eq(core->figures.loss + other->figures.loss, loss);
+        cr_assert_eq(core->figures.accuracy + other->figures.accuracy, accuracy);
+        cr_assert(to->figures_merged > 0);
+        for (uint32_t k = 0; k < GV_MINIMA; k++) {
+            cr_assert_leq(to->figures.minima[k], from->figures.minima[k]);
+        }
+    }
+    struct gv_core_stats stats;
+    gv_swarm_stats_show(other, &stats);
+    cr_assert(stats.swarm_loss > GV_Q16_ONE && stats.swarm_loss < 3 * GV_Q16_ONE, "a mean of both");
+    free(other);
+}
+
+Test(core_pieces, a_push_out_of_an_epoch_or_with_absurd_figures_moves_none)
+{
+    struct gv_core *other = second_core();
+    put_figures(core, 2, GV_Q16_ONE);
+    put_figures(other, 3, 3 * GV_Q16_ONE);
+    struct gv_swarm_stats sent;
+    gv_swarm_stats_give(other, &sent);
+    gv_swarm_stats_seen(core, 7);
+    struct gv_swarm_stats before = core->figures;
+    gv_swarm_stats_take(core, &sent);
+    gv_swarm_stats_given(core, sent.epoch);
+    cr_assert_eq(memcmp(&before, &core->figures, sizeof before), 0);
+    sent.epoch = 7;
+    sent.loss = UINT64_MAX;
+    gv_swarm_stats_take(core, &sent);
+    cr_assert_eq(core->figures.loss, before.loss);
+    cr_assert_eq(core->figures.weight, before.weight);
+    for (int i = 0; i < 10; i++) { /* each of them sane, their sum not */
+        sent.loss = UINT64_MAX >> 2;
+        gv_swarm_stats_take(core, &sent);
+        cr_assert_leq(core->figures.loss, UINT64_MAX >> 2);
+    }
+    free(other);
 }
 
 Test(core_pieces, credit_never_lets_more_than_four_chunks_wait)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evaluate.h"
 #include "learn_help.h"
 #include "learner.h"
 
@@ -14,12 +15,26 @@ static struct gv_model *make(const char *spec)
     return model;
 }
 
+static struct gv_learner *learn_part(const struct gv_model *model, const struct gv_training *training,
+                                     const struct gv_learner_options *options)
+{
+    struct gv_learner *learner;
+    cr_assert_eq(gv_learner_new(&learner, model, training, options), GV_OK);
+    return learner;
+}
+
 static struct gv_learner *learn(const struct gv_model *model, const struct gv_data *data,
                                 const struct gv_training *training, uint64_t order_seed)
 {
-    struct gv_learner *learner;
-    cr_assert_eq(gv_learner_new(&learner, model, data, training, order_seed), GV_OK);
-    return learner;
+    struct gv_learner_options options = {.data = data, .order_seed = order_seed};
+    return learn_part(model, training, &options);
+}
+
+static struct gv_scratch *scratch_for(const struct gv_model *model, uint32_t rows)
+{
+    struct gv_scratch *scratch;
+    cr_assert_eq(gv_scratch_new(&scratch, model, rows), GV_OK);
+    return scratch;
 }
 
 /* Data whose row i is the single feature i: what a step saw can be told from what it did. */
@@ -37,12 +52,12 @@ static void numbered_data(struct gv_data *data, size_t count)
 }
 
 /* The row a step of batch 1 was made on. With zero parameters, class 0's weight has gradient -x/2, its bias -1/2. */
-static unsigned row_of_step(struct gv_learner *learner)
+static unsigned row_of_step(struct gv_learner *learner, struct gv_scratch *scratch)
 {
-    memset(gv_learner_state(learner), 0, 8 * sizeof(float));
-    (void)gv_learner_step(learner);
-    const float *velocity = gv_learner_state(learner) + gv_learner_parameters(learner);
-    return (unsigned)lroundf(velocity[0] / velocity[2]);
+    float *state = gv_learner_state(learner);
+    memset(state, 0, 4 * sizeof(float));
+    (void)gv_learner_step(learner, scratch);
+    return (unsigned)lroundf(state[0] / state[2]);
 }
 
 Test(learner, sees_every_sample_once_a_pass_in_a_new_order)
@@ -50,13 +65,14 @@ Test(learner, sees_every_sample_once_a_pass_in_a_new_order)
     struct gv_data data;
     numbered_data(&data, 100);
     struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.rate = 0.1F, .batch = 1};
     struct gv_learner *learner = learn(model, &data, &training, help_seed());
     unsigned order[3][100];
     for (int pass = 0; pass < 3; pass++) {
         bool seen[100] = {false};
         for (int i = 0; i < 100; i++) {
-            unsigned row = row_of_step(learner);
+            unsigned row = row_of_step(learner, scratch);
             cr_assert(row < 100 && !seen[row], "row %u twice in pass %d", row, pass);
             seen[row] = true;
             order[pass][i] = row;
@@ -65,6 +81,7 @@ Test(learner, sees_every_sample_once_a_pass_in_a_new_order)
     cr_assert_neq(memcmp(order[0], order[1], sizeof order[0]), 0);
     cr_assert_neq(memcmp(order[1], order[2], sizeof order[0]), 0);
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
@@ -74,12 +91,14 @@ Test(learner, takes_less_data_than_a_batch)
     struct gv_data data;
     numbered_data(&data, 3);
     struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.rate = 0.1F, .batch = 32};
     struct gv_learner *learner = learn(model, &data, &training, 1);
     for (int i = 0; i < 10; i++) {
-        cr_assert(isfinite(gv_learner_step(learner)));
+        cr_assert(isfinite(gv_learner_step(learner, scratch)));
     }
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
@@ -89,21 +108,24 @@ Test(learner, same_seeds_same_training)
     struct gv_data data;
     help_load(&data, "builtin:glyphs,train=100,test=10");
     struct gv_model *model = make("mlp:784-8-10");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.seed = 5, .rate = 0.05F, .momentum = 0.9F, .batch = 16};
     struct gv_learner *a = learn(model, &data, &training, 1);
     struct gv_learner *b = learn(model, &data, &training, 1);
     struct gv_learner *c = learn(model, &data, &training, 2);
     size_t bytes = 2 * gv_learner_parameters(a) * sizeof(float);
+    cr_assert_eq(gv_learner_velocity(a), gv_learner_state(a) + gv_learner_parameters(a));
     cr_assert_eq(memcmp(gv_learner_state(a), gv_learner_state(c), bytes), 0, "all start alike");
     for (int i = 0; i < 20; i++) {
-        cr_assert_eq(gv_learner_step(a), gv_learner_step(b));
-        (void)gv_learner_step(c);
+        cr_assert_eq(gv_learner_step(a, scratch), gv_learner_step(b, scratch));
+        (void)gv_learner_step(c, scratch);
     }
     cr_assert_eq(memcmp(gv_learner_state(a), gv_learner_state(b), bytes), 0);
     cr_assert_neq(memcmp(gv_learner_state(a), gv_learner_state(c), bytes), 0, "order seeds differ");
     gv_learner_free(&a);
     gv_learner_free(&b);
     gv_learner_free(&c);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
@@ -113,24 +135,26 @@ Test(learner, steps_move_the_clock_and_without_data_nothing)
     struct gv_data data;
     numbered_data(&data, 4);
     struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.rate = 0.1F, .batch = 2};
     struct gv_learner *learner = learn(model, &data, &training, 1);
     gv_learner_set_age(learner, 7.5);
-    (void)gv_learner_step(learner);
+    (void)gv_learner_step(learner, scratch);
     cr_assert_eq(gv_learner_age(learner), 8.5);
     gv_learner_free(&learner);
 
     learner = learn(model, NULL, &training, 1);
-    cr_assert(isnan(gv_learner_step(learner)));
+    cr_assert(isnan(gv_learner_step(learner, scratch)));
     cr_assert_eq(gv_learner_age(learner), 0.0);
-    gv_learner_configure(learner, &training);
+    cr_assert_eq(gv_learner_configure(learner, &training), GV_OK);
     gv_learner_free(&learner);
     cr_assert_null(learner);
 
     data.train.count = 0;
     learner = learn(model, &data, &training, 1);
-    cr_assert(isnan(gv_learner_step(learner)));
+    cr_assert(isnan(gv_learner_step(learner, scratch)));
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
@@ -142,17 +166,21 @@ Test(learner, refuses_data_that_does_not_fit_the_model)
     struct gv_training training = {.batch = 2};
     struct gv_model *wide = make("softmax:2-2");
     struct gv_learner *learner;
-    cr_assert_eq(gv_learner_new(&learner, wide, &data, &training, 1), GV_ERR_DATA);
+    struct gv_learner_options options = {.data = &data};
+    cr_assert_eq(gv_learner_new(&learner, wide, &training, &options), GV_ERR_DATA);
     cr_assert_null(learner);
-    struct gv_evaluation result;
-    float params[6] = {0};
-    cr_assert_eq(gv_evaluate(&result, wide, params, &data, &data.train), GV_ERR_DATA);
     struct gv_model *model = make("softmax:1-2");
     data.classes = 3;
-    cr_assert_eq(gv_learner_new(&learner, model, &data, &training, 1), GV_ERR_DATA);
+    cr_assert_eq(gv_learner_new(&learner, model, &training, &options), GV_ERR_DATA);
     data.classes = 2;
     training.batch = 0;
-    cr_assert_eq(gv_learner_new(&learner, model, &data, &training, 1), GV_ERR_RANGE);
+    cr_assert_eq(gv_learner_new(&learner, model, &training, &options), GV_ERR_RANGE);
+    training.batch = 40000;
+    cr_assert_eq(gv_learner_new(&learner, model, &training, &options), GV_ERR_RANGE);
+    training.batch = 2;
+    options.rows = (const uint32_t[]){3, 4};
+    options.row_count = 2;
+    cr_assert_eq(gv_learner_new(&learner, model, &training, &options), GV_ERR_RANGE, "row 4 of 4");
     cr_assert_null(learner);
     gv_model_free(&wide);
     gv_model_free(&model);
@@ -190,56 +218,170 @@ Test(learner, linear_schedule_warms_up_and_ends_at_exactly_zero)
     cr_assert_eq(gv_rate_at(&training, 0.0), 0.0F);
 }
 
+Test(learner, inverse_schedule_is_pegasos)
+{
+    struct gv_training training = {.rate = 100.0F, .rate_decay = 1.0F, .schedule = GV_SCHEDULE_INVERSE};
+    for (int t = 1; t < 1000; t++) { /* 1 / (lambda t), lambda = 0.01 */
+        cr_assert(fabs((double)gv_rate_at(&training, t - 1) * 0.01 * t - 1.0) < 1e-6);
+    }
+    cr_assert_eq(gv_rate_at(&training, -5.0), 100.0F);
+    training.rate_decay = 0.0F;
+    cr_assert_eq(gv_rate_at(&training, 1e6), 100.0F);
+}
+
 Test(learner, configure_takes_up_new_hyperparameters)
 {
     struct gv_data data;
     numbered_data(&data, 64);
     struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.rate = 0.1F, .batch = 2};
     struct gv_learner *learner = learn(model, &data, &training, 1);
-    (void)gv_learner_step(learner);
-    float before[8];
+    (void)gv_learner_step(learner, scratch);
+    float before[4];
     memcpy(before, gv_learner_state(learner), sizeof before);
     training.rate = 0.0F;
     training.batch = 48;
-    gv_learner_configure(learner, &training);
+    cr_assert_eq(gv_learner_configure(learner, &training), GV_OK);
     cr_assert_arr_eq(gv_learner_state(learner), before, sizeof before, "the state stays");
-    (void)gv_learner_step(learner);
-    cr_assert_arr_eq(gv_learner_state(learner), before, 4 * sizeof(float), "rate 0 moves nothing");
+    (void)gv_learner_step(learner, scratch);
+    cr_assert_arr_eq(gv_learner_state(learner), before, sizeof before, "rate 0 moves nothing");
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
 
-Test(learner, evaluation_is_the_mean_over_all_samples)
+Test(learner, has_a_velocity_only_with_momentum_or_on_request)
 {
     struct gv_data data;
-    help_load(&data, "builtin:glyphs,train=600,test=10"); /* more than two evaluation batches, the last not full */
-    struct gv_model *model = make("softmax:784-10");
-    float *params = calloc(gv_model_layout(model)->parameters, sizeof *params);
-    gv_model_init(model, params, 3);
-    struct gv_evaluation result;
-    cr_assert_eq(gv_evaluate(&result, model, params, &data, &data.train), GV_OK);
-    cr_assert_eq(result.samples, 600);
-    struct gv_workspace *workspace;
-    cr_assert_eq(gv_workspace_new(&workspace, model, 1), GV_OK);
-    double loss = 0.0;
-    unsigned right = 0;
-    for (uint32_t i = 0; i < 600; i++) {
-        float x[784];
-        uint16_t label;
-        gv_data_gather(&data, &data.train, &i, 1, x, &label);
-        struct gv_score score = gv_model_score(model, workspace, params, x, &label, 1);
-        loss += (double)score.loss;
-        right += score.right;
+    numbered_data(&data, 4);
+    struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 2);
+    struct gv_training training = {.rate = 0.1F, .batch = 2};
+    struct gv_learner *learner = learn(model, &data, &training, 1);
+    cr_assert_null(gv_learner_velocity(learner));
+    (void)gv_learner_step(learner, scratch);
+    float params[4];
+    memcpy(params, gv_learner_state(learner), sizeof params);
+    training.momentum = 0.9F;
+    cr_assert_eq(gv_learner_configure(learner, &training), GV_OK);
+    cr_assert_arr_eq(gv_learner_state(learner), params, sizeof params, "the parameters move with the block");
+    const float *velocity = gv_learner_velocity(learner);
+    cr_assert_eq(velocity, gv_learner_state(learner) + 4);
+    cr_assert(velocity[0] == 0.0F && velocity[3] == 0.0F);
+    (void)gv_learner_step(learner, scratch);
+    cr_assert_neq(velocity[2], 0.0F);
+    training.momentum = 0.0F;
+    cr_assert_eq(gv_learner_configure(learner, &training), GV_OK);
+    cr_assert_eq(velocity[2], 0.0F, "what is no longer kept up does not come back later");
+    (void)gv_learner_step(learner, scratch);
+    cr_assert_eq(velocity[2], 0.0F);
+    gv_learner_free(&learner);
+    struct gv_learner_options options = {.data = &data, .keep_velocity = true};
+    learner = learn_part(model, &training, &options);
+    cr_assert_not_null(gv_learner_velocity(learner));
+    gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
+    gv_model_free(&model);
+    gv_data_deinit(&data);
+}
+
+Test(learner, trains_on_the_rows_it_is_given)
+{
+    struct gv_data data;
+    numbered_data(&data, 100);
+    struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 1);
+    struct gv_training training = {.rate = 0.1F, .batch = 1};
+    uint32_t rows[] = {7, 99, 0, 41};
+    struct gv_learner_options options = {.data = &data, .rows = rows, .row_count = 4, .order_seed = help_seed()};
+    struct gv_learner *learner = learn_part(model, &training, &options);
+    cr_assert_eq(gv_learner_samples(learner), 4);
+    memset(rows, 0xff, sizeof rows); /* it has its own copy */
+    for (int pass = 0; pass < 5; pass++) {
+        unsigned sum = 0;
+        for (int i = 0; i < 4; i++) {
+            unsigned row = row_of_step(learner, scratch);
+            cr_assert(row == 7 || row == 99 || row == 0 || row == 41);
+            sum += row;
+        }
+        cr_assert_eq(sum, 7 + 99 + 41, "each once");
     }
-    cr_assert(fabs(result.loss - loss / 600) < 1e-5);
-    cr_assert_eq(result.accuracy, right / 600.0);
-    data.test.count = 0;
-    cr_assert_eq(gv_evaluate(&result, model, params, &data, &data.test), GV_OK);
-    cr_assert(result.samples == 0 && result.loss == 0.0 && result.accuracy == 0.0);
-    gv_workspace_free(&workspace);
-    free(params);
+    gv_learner_free(&learner);
+    options.row_count = 0;
+    learner = learn_part(model, &training, &options);
+    cr_assert(isnan(gv_learner_step(learner, scratch)), "no rows, no data");
+    cr_assert(isnan(gv_learner_pass(learner, scratch)));
+    gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
+    gv_model_free(&model);
+    gv_data_deinit(&data);
+}
+
+Test(learner, a_pass_ends_with_a_short_batch)
+{
+    static const struct {
+        uint32_t samples, batch, steps;
+    } CASES[] = {{60, 32, 2}, {6, 32, 1}, {64, 32, 2}, {1, 32, 1}, {7, 2, 4}};
+    struct gv_data data;
+    numbered_data(&data, 64);
+    struct gv_model *model = make("softmax:1-2");
+    struct gv_scratch *scratch = scratch_for(model, 32);
+    for (size_t c = 0; c < sizeof CASES / sizeof CASES[0]; c++) {
+        data.train.count = CASES[c].samples;
+        /* Rate 0: the loss of a pass is then the loss of all samples, each counted once. */
+        struct gv_training training = {.seed = 3, .batch = CASES[c].batch};
+        struct gv_learner_options options = {.data = &data, .short_batches = true};
+        struct gv_learner *learner = learn_part(model, &training, &options);
+        float loss = gv_learner_pass(learner, scratch);
+        cr_assert_eq(gv_learner_age(learner), CASES[c].steps);
+        double expected = 0.0;
+        const float *w = gv_learner_state(learner);
+        for (uint32_t i = 0; i < CASES[c].samples; i++) { /* all are of class 0 */
+            expected += log(1.0 + exp((double)((w[1] - w[0]) * (float)i)));
+        }
+        expected /= CASES[c].samples;
+        cr_assert(fabs((double)loss - expected) < 1e-5 * (1.0 + expected), "%g, not %g", (double)loss, expected);
+        (void)gv_learner_step(learner, scratch); /* a pass under way is finished */
+        (void)gv_learner_pass(learner, scratch);
+        cr_assert_eq(gv_learner_age(learner), CASES[c].steps * (CASES[c].steps == 1 ? 3 : 2));
+        gv_learner_free(&learner);
+    }
+    data.train.count = 60; /* with full batches as many steps, which take 64 samples */
+    struct gv_training training = {.rate = 0.1F, .batch = 32};
+    struct gv_learner *learner = learn(model, &data, &training, 1);
+    (void)gv_learner_pass(learner, scratch);
+    cr_assert_eq(gv_learner_age(learner), 2.0);
+    gv_learner_free(&learner);
+    data.train.count = 64;
+    gv_scratch_free(&scratch);
+    gv_model_free(&model);
+    gv_data_deinit(&data);
+}
+
+Test(learner, many_share_one_scratch)
+{
+    struct gv_data data;
+    help_load(&data, "builtin:glyphs,train=100,test=10");
+    struct gv_model *model = make("mlp:784-8-10");
+    struct gv_scratch *scratch = scratch_for(model, 16);
+    struct gv_scratch *other = scratch_for(model, 64);
+    struct gv_training training = {.seed = 5, .rate = 0.05F, .batch = 16};
+    struct gv_learner *a = learn(model, &data, &training, 1);
+    struct gv_learner *b = learn(model, &data, &training, 2);
+    struct gv_learner *alone = learn(model, &data, &training, 1);
+    for (int i = 0; i < 20; i++) {
+        float loss = gv_learner_step(a, scratch);
+        (void)gv_learner_step(b, scratch);
+        cr_assert_eq(gv_learner_step(alone, other), loss);
+    }
+    cr_assert_arr_eq(gv_learner_state(a), gv_learner_state(alone), gv_learner_parameters(a) * sizeof(float));
+    gv_learner_free(&a);
+    gv_learner_free(&b);
+    gv_learner_free(&alone);
+    gv_scratch_free(&scratch);
+    gv_scratch_free(&other);
     gv_model_free(&model);
     gv_data_deinit(&data);
 }
@@ -264,6 +406,7 @@ Test(learner, learns_the_digits_of_real_data)
     cr_assert_eq(gv_data_schema(&schema, &data, NULL), GV_OK);
     cr_assert_eq(gv_data_fit(&data, &schema, NULL), GV_OK);
     struct gv_model *model = make("mlp:64-32-10");
+    struct gv_scratch *scratch = scratch_for(model, 64);
     struct gv_training training = {.seed = 1,
                                    .rate = 0.05F,
                                    .momentum = 0.9F,
@@ -273,13 +416,14 @@ Test(learner, learns_the_digits_of_real_data)
                                    .total_age = 900};
     struct gv_learner *learner = learn(model, &data, &training, 1);
     for (int i = 0; i < 900; i++) {
-        (void)gv_learner_step(learner);
+        (void)gv_learner_step(learner, scratch);
     }
     struct gv_evaluation result;
-    cr_assert_eq(gv_evaluate(&result, model, gv_learner_state(learner), &data, &data.test), GV_OK);
+    cr_assert_eq(gv_evaluate(&result, scratch, gv_learner_state(learner), &data, &data.test, NULL), GV_OK);
     cr_log_info("digits: %.2f %% of %zu", 100.0 * result.accuracy, result.samples);
     cr_assert_gt(result.accuracy, 0.95);
     gv_learner_free(&learner);
+    gv_scratch_free(&scratch);
     gv_model_free(&model);
     gv_schema_free(&schema);
     gv_data_deinit(&data);

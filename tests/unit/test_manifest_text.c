@@ -36,6 +36,7 @@ static void same(const struct gv_manifest *a, const struct gv_manifest *b)
     cr_assert(a->training.rate == b->training.rate && a->training.momentum == b->training.momentum);
     cr_assert(a->training.weight_decay == b->training.weight_decay && a->training.warmup == b->training.warmup);
     cr_assert(a->training.schedule == b->training.schedule && a->training.total_age == b->training.total_age);
+    cr_assert(a->training.rate_decay == b->training.rate_decay);
     cr_assert(a->local_steps == b->local_steps && a->merge == b->merge && a->codec == b->codec);
     cr_assert(a->exchange_momentum == b->exchange_momentum && a->settle_exchanges == b->settle_exchanges);
     cr_assert(a->stop_age == b->stop_age && a->schema.features == b->schema.features);
@@ -250,11 +251,12 @@ Test(manifest_text, settings_are_checked_and_named)
         {"momentum=1", "momentum"},
         {"warmup=101%", "warmup"},
         {"rate=5%", "rate"},
-        {"schedule=cosine", "constant or linear"},
+        {"schedule=cosine", "constant, linear, inverse"},
         {"stop_age=1e5", "whole number"},
         {"=1", "there is no key"},
         {"colour=red", "\"colour\""},
-        {"rate=1e6", "from 0 to 10"},
+        {"rate=1e7", "from 0 to 1e+06"},
+        {"rate_decay=-1", "from 0 to 1000"},
         {"seed=-1", "from 0 to 18446744073709551615"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -276,9 +278,16 @@ Test(manifest_text, settings_are_checked_and_named)
 Test(manifest_text, contradictions_are_found)
 {
     static const char *const together[][2] = {
-        {"schedule=constant", "total_age"},  {"model=mlp:4-8-2", "2 classes"}, {"model=softmax:5-3", "5 features"},
-        {"scaling=unit", "scaling needs 1"}, {"mean=1,2", "scaling needs 4"},  {"classes=only", "at least two"},
+        {"schedule=constant", "total_age"},
+        {"model=mlp:4-8-2", "2 classes"},
+        {"model=softmax:5-3", "5 features"},
+        {"scaling=unit", "scaling needs 1"},
+        {"mean=1,2", "scaling needs 4"},
+        {"classes=only", "at least two"},
         {"features=0", "expected both"},
+        {"rate=11", "at most 10"},
+        {"rate_decay=1", "without schedule=inverse"},
+        {"schedule=inverse", "total_age"},
     };
     for (size_t i = 0; i < sizeof together / sizeof together[0]; i++) {
         struct gv_diag diag = {0};
@@ -293,6 +302,25 @@ Test(manifest_text, contradictions_are_found)
     manifest.exchange_momentum = true;
     manifest.training.momentum = 0;
     cr_assert_eq(gv_manifest_check(&manifest, NULL), GV_ERR_CONFIG);
+}
+
+Test(manifest_text, an_inverse_schedule_needs_its_decay_and_may_begin_high)
+{
+    struct gv_diag diag = {0};
+    struct gv_manifest back;
+    cr_assert_eq(gv_manifest_set(&manifest, "total_age=0", &diag), GV_OK);
+    cr_assert_eq(gv_manifest_set(&manifest, "schedule=inverse", &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_manifest_set(&manifest, "rate=100", &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(gv_manifest_check(&manifest, &diag), GV_ERR_CONFIG);
+    cr_expect_not_null(strstr(diag.text, "needs rate_decay"), "%s", diag.text);
+    cr_assert_eq(gv_manifest_set(&manifest, "rate_decay=0.1", &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_manifest_sign(&manifest, f.root, &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_manifest_parse(&back, manifest.text, manifest.text_bytes, &manifest.root, &diag), GV_OK, "%s",
+                 diag.text);
+    same(&manifest, &back);
+    cr_expect_eq(back.training.schedule, GV_SCHEDULE_INVERSE);
+    cr_expect_eq(back.training.rate_decay, 0.1f);
+    gv_manifest_deinit(&back);
 }
 
 Test(manifest_text, a_word_unlike_any_key_gets_no_suggestion)

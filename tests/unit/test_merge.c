@@ -158,3 +158,72 @@ Test(merge, commits_by_adding)
         cr_assert_arr_eq(live, expected, sizeof live);
     }
 }
+
+/* Encoded blocks begin anywhere in a frame. */
+enum { OFFSET = 3 };
+static uint8_t our_bytes[4 * LENGTH_MAX + OFFSET], their_bytes[4 * LENGTH_MAX + OFFSET];
+
+static void encode(uint8_t *bytes, const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        for (int k = 0; k < 4; k++) {
+            bytes[OFFSET + 4 * i + (size_t)k] = (uint8_t)(bits >> 8 * k);
+        }
+    }
+}
+
+Test(merge, of_bytes_is_stage_and_commit_bit_for_bit)
+{
+    struct gv_random random;
+    gv_random_seed(&random, help_seed(), 0);
+    static float ours[LENGTH_MAX], theirs[LENGTH_MAX], stage[LENGTH_MAX], live[LENGTH_MAX], expected[LENGTH_MAX];
+    for (int k = 0; k < LENGTH_COUNT; k++) {
+        for (size_t i = 0; i < LENGTH_MAX; i++) {
+            ours[i] = 0.25F * any_finite(&random);
+            theirs[i] = i % 3 == 0 ? ours[i] * gv_random_float(&random) : 0.25F * any_finite(&random);
+            live[i] = i % 2 == 0 ? ours[i] + gv_random_float(&random) : gv_random_float(&random);
+        }
+        float weight = gv_random_float(&random);
+        memcpy(stage, ours, sizeof stage);
+        memcpy(expected, live, sizeof expected);
+        cr_assert(gv_merge_stage(stage, theirs, LENGTHS[k], weight));
+        gv_merge_commit(expected, stage, LENGTHS[k]);
+        encode(our_bytes, ours, LENGTHS[k]);
+        encode(their_bytes, theirs, LENGTHS[k]);
+        cr_assert(gv_merge_check_bytes(our_bytes + OFFSET, their_bytes + OFFSET, LENGTHS[k], weight));
+        cr_assert(gv_merge_pair_bytes(live, our_bytes + OFFSET, their_bytes + OFFSET, LENGTHS[k], weight));
+        cr_assert_arr_eq(live, expected, sizeof live, "length %zu", LENGTHS[k]);
+    }
+}
+
+Test(merge, of_bytes_refuses_what_is_not_finite_and_touches_nothing)
+{
+    static const uint32_t BAD[] = {0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff};
+    static float ours[LENGTH_MAX], theirs[LENGTH_MAX], live[LENGTH_MAX], kept[LENGTH_MAX];
+    for (size_t i = 0; i < LENGTH_MAX; i++) {
+        live[i] = kept[i] = (float)i;
+    }
+    for (size_t at = 0; at < LENGTH_MAX; at += 997) {
+        for (size_t b = 0; b < sizeof BAD / sizeof BAD[0]; b++) {
+            memcpy(&theirs[at], &BAD[b], sizeof BAD[b]);
+            encode(our_bytes, ours, LENGTH_MAX);
+            encode(their_bytes, theirs, LENGTH_MAX);
+            cr_assert_not(gv_guard_finite_bytes(their_bytes + OFFSET, LENGTH_MAX), "%08x at %zu", BAD[b], at);
+            cr_assert(gv_guard_finite_bytes(our_bytes + OFFSET, LENGTH_MAX));
+            for (float weight = 0.0F; weight < 1.0F; weight += 0.5F) {
+                cr_assert_not(gv_merge_pair_bytes(live, our_bytes + OFFSET, their_bytes + OFFSET, LENGTH_MAX, weight));
+                cr_assert_not(gv_merge_pair_bytes(live, their_bytes + OFFSET, our_bytes + OFFSET, LENGTH_MAX, weight));
+            }
+        }
+        theirs[at] = FLT_MAX; /* finite, but the difference is not */
+        ours[at] = -FLT_MAX;
+        encode(our_bytes, ours, LENGTH_MAX);
+        encode(their_bytes, theirs, LENGTH_MAX);
+        cr_assert(gv_guard_finite_bytes(their_bytes + OFFSET, LENGTH_MAX));
+        cr_assert_not(gv_merge_pair_bytes(live, our_bytes + OFFSET, their_bytes + OFFSET, LENGTH_MAX, 0.5F));
+        theirs[at] = ours[at] = 0.0F;
+    }
+    cr_assert_arr_eq(live, kept, sizeof live);
+}

@@ -41,6 +41,8 @@ static enum gv_err decode_and_check(const uint8_t *frame, size_t bytes)
     static struct gv_msg msg, again;
     struct gv_bulk bulk, bulk_again;
     uint8_t *copy = exact_copy(frame, bytes);
+    memset(&msg, 0, sizeof msg); /* whole messages are compared, decoding fills only its kind's part */
+    memset(&again, 0, sizeof again);
     enum gv_err err = gv_wire_decode(&msg, &bulk, copy, bytes);
     if (err == GV_OK) {
         size_t cap = gv_wire_bound(&msg, &bulk);
@@ -67,6 +69,7 @@ Test(wire, every_kind_decodes_to_what_was_encoded)
         const struct example *e = &examples[i];
         static struct gv_msg msg;
         struct gv_bulk bulk;
+        memset(&msg, 0, sizeof msg);
         cr_assert_eq(gv_wire_decode(&msg, &bulk, e->bytes, e->count), GV_OK, "%s", e->name);
         cr_assert_eq(memcmp(&msg, &e->msg, sizeof msg), 0, "%s", e->name);
         cr_assert_eq(bulk.count, e->bulk.count, "%s", e->name);
@@ -185,6 +188,7 @@ Test(wire, random_messages_survive_the_way_there_and_back)
         struct gv_bulk bulk_read;
         size_t bytes;
         memset(&msg, 0, sizeof msg);
+        memset(&read, 0, sizeof read);
         msg.kind = (enum gv_kind)(1 + round % (GV_KIND_COUNT - 1));
         const struct gv_wire_kind *layout = gv_wire_kind(msg.kind);
         for (uint32_t i = 0; i < layout->field_count; i++) {
@@ -235,6 +239,7 @@ Test(wire, fields_of_a_newer_version_are_ignored)
         frame[2] = (uint8_t)((e->bytes[0] & 0x0f) + 2);
         memcpy(frame + 3, e->bytes + 1, e->count - 1);
         memcpy(frame + bytes - sizeof extra, extra, sizeof extra);
+        memset(&msg, 0, sizeof msg);
         cr_assert_eq(gv_wire_decode(&msg, &bulk, frame, bytes), GV_OK, "%s", e->name);
         cr_assert_eq(memcmp(&msg, &e->msg, sizeof msg), 0, "%s", e->name);
         cr_assert_eq(bulk.count, e->bulk.count, "%s", e->name);
@@ -330,6 +335,21 @@ Test(wire, a_chunk_head_and_its_payload_are_an_ordinary_chunk)
         cr_assert_eq(gv_wire_encode(whole, sizeof whole, &bytes, &msg, &bulk), GV_OK);
         cr_assert_eq(bytes, head + sizes[i]);
         cr_assert_eq(memcmp(whole, frame, bytes), 0);
+    }
+}
+
+Test(wire, arities_count_each_group_once)
+{
+    for (uint32_t kind = 1; kind < GV_KIND_COUNT; kind++) {
+        const struct gv_wire_kind *layout = gv_wire_kind(kind);
+        uint32_t arity = 2;
+        for (uint32_t i = 0; i < layout->field_count; i++) {
+            arity++;
+            if (layout->fields[i].type == GV_FIELD_GROUP) {
+                i += layout->fields[i].max;
+            }
+        }
+        cr_assert_eq(layout->arity, arity, "%s", layout->name);
     }
 }
 
