@@ -45,7 +45,9 @@ ifeq ($(MODE_$(MODE)),)
 $(error MODE=$(MODE) is none of release, debug, asan, tsan, fuzz)
 endif
 
-BASE_CFLAGS := -std=c17 $(WARNINGS) -ffp-contract=off -pthread $(MODE_$(MODE))
+# CANARY=1.. plants a known bug in the core, in a build folder of its own, which the campaign must find.
+CANARY ?=
+BASE_CFLAGS := -std=c17 $(WARNINGS) -ffp-contract=off -pthread $(MODE_$(MODE)) $(if $(CANARY),-DGV_CANARY=$(CANARY))
 # The hardening costs nothing measurable outside inner loops; learn and core go without calls into libc's checkers.
 HARDEN := $(if $(filter release,$(MODE)),-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 
@@ -69,9 +71,9 @@ LIBS := -lzmq -lmsgpackc -lsodium -lopenblas -linih -ljansson -lz -lm -pthread
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
-OBJ := build/$(MODE)
+OBJ := build/$(MODE)$(if $(CANARY),-canary$(CANARY))
 # Programs: build/ for a release, build/<mode>/ otherwise.
-OUT := $(if $(filter release,$(MODE)),build,$(OBJ))
+OUT := $(if $(CANARY),$(OBJ),$(if $(filter release,$(MODE)),build,$(OBJ)))
 
 define group_objects
 SRC_$(1) := $$(sort $$(wildcard $$(DIR_$(1))/*.c))
@@ -79,7 +81,7 @@ OBJ_$(1) := $$(patsubst %.c,$$(OBJ)/%.o,$$(filter-out %/main.c,$$(SRC_$(1))))
 endef
 $(foreach group,$(GROUPS),$(eval $(call group_objects,$(group))))
 
-ARCHIVES := $(foreach group,proto core learn host cli,$(OBJ)/lib$(group).a)
+ARCHIVES := $(foreach group,proto core learn host cli sim,$(OBJ)/lib$(group).a)
 LIBRARY := $(OUT)/libgrapevine.a
 MAIN := $(wildcard node/cli/main.c)
 PROGRAMS := $(if $(MAIN),$(OUT)/grapevine) $(if $(SRC_sim),$(OUT)/grapevine-sim)

@@ -106,6 +106,16 @@ static const struct gv_option DEMO[] = {
     END,
 };
 
+static const struct gv_option SIM[] = {
+    {"set", "section.key=value ...", "a setting of the scenario, as swarm.nodes=50"},
+    {"out", "DIR", "where to write report.html, metrics.csv, summary.json and the scenario as it was run"},
+    {"seed", "N", "of everything random: the same seed gives the same run (a random one)"},
+    {"threads", "N", "how many work at once; the result does not depend on it (all processors)"},
+    {"json", NULL, "print JSON"},
+    {"keys", NULL, "list the keys of a scenario, with their units and defaults"},
+    END,
+};
+
 static const struct gv_option HELP[] = {
     {"man", NULL, "print the manual page (roff)"},
     {"markdown", NULL, "print the command table as Markdown"},
@@ -160,6 +170,16 @@ static const struct gv_command COMMANDS[] = {
      false},
     {"demo", HERE, "[--nodes 8] [--data SPEC] [--seconds 30] [--json]", "a real local swarm, with churn, on loopback",
      NULL, 0, 0, DEMO, NULL, gv_cmd_demo, true},
+    {"sim", HERE, "SCENARIO.ini [--set section.key=value ...] [--out DIR] [--seed N] [--threads N] [--json]",
+     "simulate a swarm of 10 to 100,000 nodes, with the daemon's own core",
+     "A scenario says how many nodes there are, what they learn, on what network, and what goes wrong; sim/scenarios "
+     "holds\n"
+     "some to begin with. Standard error gets the line that repeats the run. Ctrl-C writes what there is so far.\n"
+     "`grapevine sim compare DIR DIR ... [--out DIR]` lays runs over one another in one report.\n"
+     "`grapevine sim campaign [--seeds N] [--first N] [--threads N] [--stop-at-first]` looks for bugs: many short "
+     "runs\n"
+     "with faults of all kinds, each from its own seed.",
+     0, GV_ARGS_POSITIONALS_MAX, SIM, NULL, gv_cmd_sim, false},
     {"bench", HERE, "[exchange|merge|codec|train|core] [--json]", "measure this machine", NULL, 0, 0, JSON, NULL,
      gv_cmd_bench, true},
     {"help", PROGRAM, "[COMMAND] [--man] [--markdown]", "this text, or that of one command", NULL, 0, 1, HELP,

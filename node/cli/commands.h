@@ -48,5 +48,6 @@ int gv_cmd_help(const struct gv_args *args);
 int gv_cmd_version(const struct gv_args *args);
 int gv_cmd_demo(int argc, char **argv);
 int gv_cmd_bench(int argc, char **argv);
+int gv_cmd_sim(int argc, char **argv);
 
 #endif

@@ -1,0 +1,334 @@
+/*
+ * Links of simulated nodes: dials, frames on their way, ends.
+ *
+ *     dialler                                   dialled
+ *     DIAL effect, half a link ---DIAL--->      half a link, LINK_IN
+ *     LINK_UP <------------------UP---------
+ *     DIAL_FAILED <-----------REFUSED------     nobody listens
+ *     DIAL_FAILED after ten seconds             (cut off, or the machine is gone)
+ *     CLOSE, process ends -------DOWN----->     LINK_DOWN, behind all frames sent before
+ *
+ * A dial takes what TCP and CURVE take: three round trips. Each end is known by a handle of its own node's, never used
+ * twice in a life; a frame for a handle that is no more is dropped, as a closed socket drops it.
+ *
+ * With an oracle, links come by introduction: ready at once at both ends, closed after one exchange.
+ */
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DIAL_LATENCIES 5u /* until the dialled end has finished its handshake; one more back */
+
+struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle)
+{
+    for (uint32_t i = 0; i < node->link_count; i++) {
+        if (node->links[i].handle == handle) {
+            return &node->links[i];
+        }
+    }
+    return NULL;
+}
+
+static struct gv_sim_link *add_link(struct gv_sim *sim, uint32_t index, uint32_t far)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (node->link_count == node->link_cap) {
+        uint16_t cap = (uint16_t)(node->link_cap == 0 ? 8 : 2 * node->link_cap);
+        struct gv_sim_link *grown = realloc(node->links, cap * sizeof *grown);
+        GV_ASSERT(grown != NULL);
+        node->links = grown;
+        node->link_cap = cap;
+    }
+    struct gv_sim_link *link = &node->links[node->link_count++];
+    memset(link, 0, sizeof *link);
+    link->handle = ++node->next_handle;
+    link->far = far;
+    gv_path_init(&link->path, sim->network, index, far);
+    return link;
+}
+
+static void remove_link(struct gv_sim_node *node, struct gv_sim_link *link)
+{
+    *link = node->links[--node->link_count];
+}
+
+/* No earlier than the engine takes posts to other nodes. */
+static uint64_t not_before(const struct gv_thread *thread, uint64_t at_us)
+{
+    return at_us < thread->window_us ? thread->window_us : at_us;
+}
+
+/* Tells the far end that this one is gone, behind all that was sent. */
+static void tell_down(struct gv_thread *thread, const struct gv_sim_link *link)
+{
+    if (gv_path_broken(&link->path)) {
+        return; /* the far end learns of it from the reset that is under way */
+    }
+    uint64_t at = thread->now_us + link->path.latency_us;
+    at = at < link->path.last_us ? link->path.last_us : at;
+    gv_engine_post(thread, not_before(thread, at), link->far, GV_SIM_DOWN, link->far_life, link->far_handle, 0, NULL);
+}
+
+static void dial_failed(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t dial)
+{
+    struct gv_event event = {.kind = GV_EV_DIAL_FAILED, .verdict = GV_ERR_LINK_LOST};
+    event.u.dial.dial = dial;
+    gv_sim_step(sim, thread, index, &event);
+}
+
+void gv_sim_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t target, uint32_t dial)
+{
+    uint32_t home = target == GV_NODE_NONE ? index : target;
+    struct gv_sim_link *link = add_link(sim, index, home);
+    link->dial = dial;
+    bool possible = home != index && gv_network_dialable(sim->network, home);
+    if (!possible) {
+        gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_REFUSED, link->handle, NULL);
+        return;
+    }
+    gv_sim_post_own(sim, thread, index, thread->now_us + GV_SIM_DIAL_US, GV_SIM_DIAL_LATE, link->handle, NULL);
+    uint64_t now = thread->now_us;
+    if (gv_network_reaches(sim->network, index, home, now) == now &&
+        gv_network_reaches(sim->network, home, index, now) == now) {
+        uint64_t at = not_before(thread, now + (uint64_t)DIAL_LATENCIES * link->path.latency_us);
+        gv_engine_post(thread, at, home, GV_SIM_DIAL, 0, link->handle, sim->nodes[index].life, NULL);
+    }
+}
+
+void gv_sim_close(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *link = gv_sim_link(node, handle);
+    if (link == NULL) {
+        return;
+    }
+    if (link->up) {
+        tell_down(thread, link);
+    }
+    remove_link(node, link);
+}
+
+void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    for (uint32_t i = 0; i < node->link_count && !node->silent; i++) {
+        if (node->links[i].up) {
+            tell_down(thread, &node->links[i]);
+        }
+    }
+    free(node->links);
+    node->links = NULL;
+    node->link_count = node->link_cap = 0;
+}
+
+/* ---- frames ------------------------------------------------------------------------------------------------ */
+
+/* One byte of it is not what it was. */
+static struct gv_frame *damage(struct gv_frame *frame, struct gv_random *random)
+{
+    struct gv_span span = gv_sim_frame_span(frame);
+    struct gv_frame *copy = gv_sim_frame_new(span.data, (uint32_t)span.bytes);
+    gv_sim_frame_free(frame);
+    uint32_t at = gv_random_below(random, copy->bytes);
+    copy->data[at] = (uint8_t)(copy->data[at] ^ (1u + gv_random_below(random, 255)));
+    return copy;
+}
+
+void gv_sim_transmit(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle,
+                     struct gv_frame *frame)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_local *local = gv_sim_local(thread);
+    struct gv_sim_link *link = gv_sim_link(node, handle);
+    if (link == NULL || !link->up) {
+        gv_sim_frame_free(frame);
+        return;
+    }
+    local->messages++;
+    local->bytes += frame->bytes;
+    struct gv_transit transit = gv_network_send(sim->network, &link->path, index, link->far, thread->now_us,
+                                                frame->bytes, &node->random);
+    switch (transit.fate) {
+    case GV_FATE_DELIVER:
+        if (transit.damaged) {
+            frame = damage(frame, &node->random);
+        }
+        gv_engine_post(thread, not_before(thread, transit.arrive_us), link->far, GV_SIM_FRAME, link->far_life,
+                       link->far_handle, 0, frame);
+        return;
+    case GV_FATE_RESET:
+        gv_sim_frame_free(frame);
+        gv_engine_post(thread, not_before(thread, transit.arrive_us), link->far, GV_SIM_DOWN, link->far_life,
+                       link->far_handle, 0, NULL);
+        gv_sim_post_own(sim, thread, index, transit.arrive_us, GV_SIM_DOWN, handle, NULL);
+        return;
+    default:
+        gv_sim_frame_free(frame);
+        gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_SEND_FAILED, handle, NULL);
+        return;
+    }
+}
+
+/* ---- what happens to links --------------------------------------------------------------------------------- */
+
+static void on_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *link = add_link(sim, index, o->from);
+    link->far_handle = o->a;
+    link->far_life = (uint16_t)o->b;
+    link->up = true;
+    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), o->from, GV_SIM_UP,
+                   link->far_life, o->a, link->handle, (void *)(uintptr_t)node->life);
+    struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link->handle};
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void introduce_core(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle, uint32_t far,
+                           bool answer_only)
+{
+    struct gv_event event = {.kind = GV_EV_INTRODUCE, .link = handle};
+    /* Without membership there are no refutations: the far node's record is that of its start. */
+    const struct gv_sim_node *other = &sim->nodes[far];
+    event.u.introduce.ref = (struct gv_ref){.id = *gv_identities_id(sim->identities, other->identity),
+                                            .incarnation = other->incarnation,
+                                            .boot = other->boot,
+                                            .flags = GV_REF_DIALABLE};
+    event.u.introduce.answer_only = answer_only;
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void on_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_sim_link *link = gv_sim_link(&sim->nodes[index], o->a);
+    uint16_t far_life = (uint16_t)(uintptr_t)o->data;
+    if (link == NULL) { /* given up meanwhile */
+        gv_engine_post(thread, thread->window_us, o->from, GV_SIM_DOWN, far_life, o->b, 0, NULL);
+        return;
+    }
+    link->up = true;
+    link->far_handle = o->b;
+    link->far_life = far_life;
+    if (link->introduced) {
+        introduce_core(sim, thread, index, link->handle, o->from, false);
+        struct gv_event due = {.kind = GV_EV_STEPS};
+        due.u.steps.total = ++sim->nodes[index].steps;
+        due.u.steps.round = true;
+        gv_sim_step(sim, thread, index, &due);
+        return;
+    }
+    struct gv_event event = {.kind = GV_EV_LINK_UP, .link = link->handle};
+    event.u.dial.dial = link->dial;
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void on_dial_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *link = gv_sim_link(node, handle);
+    if (link == NULL || link->up) {
+        return;
+    }
+    uint32_t dial = link->dial;
+    remove_link(node, link);
+    dial_failed(sim, thread, index, dial);
+}
+
+static void on_down(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *link = gv_sim_link(node, handle);
+    if (link == NULL) {
+        return;
+    }
+    remove_link(node, link);
+    struct gv_event event = {.kind = GV_EV_LINK_DOWN, .link = handle, .verdict = GV_ERR_LINK_LOST};
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void on_frame(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_frame *frame = o->data;
+    if (o->kind == GV_SIM_FRAME) {
+        uint64_t through = gv_network_receive(sim->network, index, thread->now_us, frame->bytes);
+        if (through > thread->now_us) {
+            gv_sim_post_own(sim, thread, index, through, GV_SIM_FRAME_READ, o->a, frame);
+            return;
+        }
+    }
+    if (gv_sim_link(&sim->nodes[index], o->a) == NULL) {
+        gv_sim_frame_free(frame);
+        return;
+    }
+    gv_sim_receive(sim, thread, index, o->a, frame);
+}
+
+static void on_introduced(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_sim_link *link = add_link(sim, index, o->from);
+    uint32_t handle = link->handle;
+    link->far_handle = o->a;
+    link->far_life = (uint16_t)o->b;
+    link->up = true;
+    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), o->from, GV_SIM_UP,
+                   link->far_life, o->a, handle, (void *)(uintptr_t)sim->nodes[index].life);
+    introduce_core(sim, thread, index, handle, o->from, true);
+}
+
+void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_event failed = {.kind = GV_EV_SEND_FAILED, .link = o->a};
+    switch ((enum gv_sim_kind)o->kind) {
+    case GV_SIM_FRAME:
+    case GV_SIM_FRAME_READ:
+        on_frame(sim, thread, index, o);
+        return;
+    case GV_SIM_DIAL:
+        on_dial(sim, thread, index, o);
+        return;
+    case GV_SIM_UP:
+        on_up(sim, thread, index, o);
+        return;
+    case GV_SIM_REFUSED:
+    case GV_SIM_DIAL_LATE:
+        on_dial_over(sim, thread, index, o->a);
+        return;
+    case GV_SIM_DOWN:
+        on_down(sim, thread, index, o->a);
+        return;
+    case GV_SIM_INTRODUCED:
+        on_introduced(sim, thread, index, o);
+        return;
+    default:
+        gv_sim_step(sim, thread, index, &failed);
+        return;
+    }
+}
+
+/* ---- the oracle -------------------------------------------------------------------------------------------- */
+
+void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (sim->live_count < 2) {
+        return;
+    }
+    uint32_t place = gv_random_below(&node->random, sim->live_count - 1);
+    uint32_t target = sim->live[place < sim->live_at[index] ? place : place + 1];
+    struct gv_sim_link *link = add_link(sim, index, target);
+    link->introduced = true;
+    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), target, GV_SIM_INTRODUCED, 0,
+                   link->handle, node->life, NULL);
+}
+
+void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    for (uint32_t i = 0; i < node->link_count; i++) {
+        if (node->links[i].introduced && node->links[i].up) {
+            tell_down(thread, &node->links[i]);
+            gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_DOWN, node->links[i].handle, NULL);
+        }
+    }
+}

@@ -1,0 +1,717 @@
+/*
+ * What the trainer and the worker thread of a daemon do, for a simulated node: rounds of local steps, snapshots, staging,
+ * merging. Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the node's lane
+ * when it is asked for and joined when its result is due, so that all cores are busy meanwhile. States of a few
+ * kilobytes are worked on at once instead.
+ *
+ *     round       0 ......... j ............ H     local steps end at round_us + j round_step_us
+ *                   ^ asked    ^ done                a snapshot or merge waits for the next end of a step, as the
+ *                                                    daemon's does; the steps up to there are pushed before it
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gv/chunks.h"
+#include "learner.h"
+#include "world.h"
+
+#define HASHED_ELEMENTS_MAX 65536u
+
+enum work_kind { WORK_TRAIN, WORK_SNAPSHOT, WORK_COMMIT, WORK_ADOPT, WORK_CHECKPOINT, WORK_NONE };
+
+struct gv_sim_work {
+    struct gv_job job; /* first: the lane knows only this */
+    enum work_kind kind;
+    struct gv_sim *sim;
+    struct gv_sim_node *node;
+    uint32_t steps; /* TRAIN */
+    double age;
+    struct gv_snapshot *snapshot; /* SNAPSHOT; holds a reference */
+    uint64_t noise_seed;
+    struct gv_sim_stage *stage; /* COMMIT, ADOPT; owned */
+    /* what the core is told when it is done */
+    enum gv_event_kind answer;
+    enum gv_err verdict;
+    uint64_t nonce;
+    uint32_t index;
+};
+
+static void stage_free(struct gv_sim_stage *stage)
+{
+    if (stage == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < stage->chunk_count; i++) {
+        gv_sim_frame_free(stage->chunks[i]);
+    }
+    free(stage->chunks);
+    gv_snapshot_release(&stage->snapshot);
+    free(stage);
+}
+
+static void work_free(struct gv_sim_work *work)
+{
+    stage_free(work->stage);
+    gv_snapshot_release(&work->snapshot);
+    free(work);
+}
+
+uint32_t gv_sim_buffers(const struct gv_sim_node *node)
+{
+    uint32_t count = node->stage != NULL ? 1 : 0;
+    for (const struct gv_frame *frame = node->parked; frame != NULL; frame = frame->next) {
+        count++;
+    }
+    for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
+        count += node->pins[i] != NULL ? 1 : 0;
+    }
+    return count;
+}
+
+/* ---- the work itself ---------------------------------------------------------------------------------------- */
+
+static struct gv_span payload_of(const struct gv_frame *frame)
+{
+    struct gv_span span = gv_sim_frame_span(frame);
+    return (struct gv_span){.data = span.data + frame->payload_offset, .bytes = frame->payload_bytes};
+}
+
+static void merge(struct gv_sim_work *work)
+{
+    const struct gv_sim_stage *stage = work->stage;
+    struct gv_span few[16];
+    struct gv_span *spans = stage->chunk_count <= 16 ? few : calloc(stage->chunk_count, sizeof *spans);
+    GV_ASSERT(spans != NULL);
+    for (uint32_t i = 0; i < stage->chunk_count; i++) {
+        spans[i] = payload_of(stage->chunks[i]);
+    }
+    if (work->kind == WORK_ADOPT) {
+        gv_replica_adopt(work->node->replica, spans, stage->chunk_count, stage->codec, stage->chunk_bytes);
+    } else {
+        float weight = (float)stage->weight_q16 / (float)GV_Q16_ONE;
+        gv_replica_commit(work->node->replica, stage->snapshot, spans, weight);
+    }
+    if (spans != few) {
+        free(spans);
+    }
+}
+
+static void take_snapshot(const struct gv_sim_work *work)
+{
+    const struct gv_scenario *scenario = work->sim->scenario;
+    enum gv_attack attack = work->node->hostile ? scenario->adversaries.attack : GV_ATTACK_NONE;
+    gv_replica_snapshot(work->node->replica, work->snapshot, attack, scenario->adversaries.scale, work->noise_seed);
+}
+
+static void run(struct gv_job *job, struct gv_thread *thread)
+{
+    struct gv_sim_work *work = (struct gv_sim_work *)(void *)job;
+    struct gv_sim_local *local = gv_sim_local(thread);
+    double start = gv_sim_seconds();
+    gv_learner_thread_init(); /* deltas round as training rounds */
+    switch (work->kind) {
+    case WORK_TRAIN: {
+        float loss = gv_replica_train(work->node->replica, local->scratch, work->steps, work->age);
+        work->node->loss_sum += (double)loss * work->steps;
+        work->node->loss_steps += work->steps;
+        local->train_s += gv_sim_seconds() - start;
+        work_free(work);
+        return;
+    }
+    case WORK_SNAPSHOT:
+        take_snapshot(work);
+        break;
+    case WORK_COMMIT:
+    case WORK_ADOPT:
+        merge(work);
+        break;
+    case WORK_CHECKPOINT: /* without memory for it, the last one stays */
+        (void)!gv_replica_checkpoint(work->node->replica);
+        work_free(work);
+        break;
+    default:
+        break;
+    }
+    local->merge_s += gv_sim_seconds() - start;
+}
+
+static struct gv_sim_work *work_new(struct gv_sim *sim, struct gv_sim_node *node, enum work_kind kind)
+{
+    struct gv_sim_work *work = calloc(1, sizeof *work);
+    GV_ASSERT(work != NULL);
+    work->job.run = run;
+    work->kind = kind;
+    work->sim = sim;
+    work->node = node;
+    return work;
+}
+
+static void push(struct gv_thread *thread, struct gv_sim_work *work, bool offer)
+{
+    if (work->sim->immediate) {
+        run(&work->job, thread);
+    } else {
+        gv_lane_push(thread, &work->node->lane, &work->job, offer);
+    }
+}
+
+/* The core hears of it at due_us; the work is joined then. */
+static void answer(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, struct gv_sim_work *work,
+                   uint64_t due_us)
+{
+    gv_sim_post_own(sim, thread, index, due_us, GV_SIM_WORK, 0, work);
+}
+
+static uint64_t copy_us(const struct gv_sim *sim, uint64_t bytes)
+{
+    return 1 + (uint64_t)((double)bytes * 1e6 / sim->scenario->compute.memory_rate);
+}
+
+/* When the worker, which does one thing after another, is through with so many bytes. */
+static uint64_t worker_time(const struct gv_sim *sim, const struct gv_thread *thread, struct gv_sim_node *node,
+                            uint64_t bytes)
+{
+    uint64_t from = node->worker_us > thread->now_us ? node->worker_us : thread->now_us;
+    node->worker_us = from + copy_us(sim, bytes);
+    return node->worker_us;
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------- */
+
+static bool by_clock(const struct gv_sim *sim)
+{
+    return sim->scenario->swarm.mode == GV_MODE_TRAIN && sim->scenario->learning.train_on == GV_TRAIN_ON_CLOCK;
+}
+
+static void push_training(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t steps, bool offer)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_work *work = work_new(sim, node, WORK_TRAIN);
+    work->steps = steps;
+    work->age = (double)node->age_q16 / 65536.0 + node->pushed_steps;
+    push(thread, work, offer);
+}
+
+/* Pushes the steps up to `step` of the round. */
+static void push_up_to(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t step, bool offer)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (step > node->pushed_steps) {
+        push_training(sim, thread, index, step - node->pushed_steps, offer);
+        node->pushed_steps = step;
+    }
+}
+
+static uint64_t step_end(const struct gv_sim_node *node, uint32_t step)
+{
+    return node->round_us + (uint64_t)(node->round_step_us * step);
+}
+
+/* The first end of a step at or after now. */
+static uint64_t boundary(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (!node->training || !by_clock(sim)) {
+        return thread->now_us;
+    }
+    uint32_t step = node->pushed_steps;
+    while (step < node->round_steps && step_end(node, step) < thread->now_us) {
+        step++;
+    }
+    push_up_to(sim, thread, index, step, false);
+    uint64_t at = step_end(node, step);
+    return at < thread->now_us ? thread->now_us : at;
+}
+
+static void begin_round(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    double jitter = gv_dist_draw(&sim->scenario->compute.jitter, &node->random);
+    node->round_number++;
+    node->round_us = thread->now_us;
+    node->round_steps = gv_learning_round_steps(sim->learning, node->identity);
+    node->pushed_steps = 0;
+    node->round_step_us = node->step_us * (jitter > 0.01 ? jitter : 0.01);
+    node->round_step_us = node->round_step_us < 1.0 ? 1.0 : node->round_step_us;
+    gv_sim_post_own(sim, thread, index, step_end(node, node->round_steps - 1), GV_SIM_ROUND_LAST, node->round_number,
+                    NULL);
+    gv_sim_post_own(sim, thread, index, step_end(node, node->round_steps), GV_SIM_ROUND_END, node->round_number, NULL);
+}
+
+/* Books the steps of the round that were done. */
+static void close_round(struct gv_sim_node *node)
+{
+    node->steps += node->pushed_steps;
+    node->age_q16 += (uint64_t)node->pushed_steps << 16;
+    node->pushed_steps = 0;
+    node->round_steps = 0;
+    node->round_number++;
+}
+
+void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (node->training && by_clock(sim)) {
+        uint32_t step = node->pushed_steps;
+        while (step < node->round_steps && step_end(node, step + 1) <= thread->now_us) {
+            step++;
+        }
+        push_up_to(sim, thread, index, step, false);
+    }
+    gv_lane_drain(thread, &node->lane);
+}
+
+void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, bool on)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (on == node->training) {
+        return;
+    }
+    if (!on && by_clock(sim)) {
+        (void)boundary(sim, thread, index);
+        close_round(node);
+    }
+    node->training = on;
+    if (on && by_clock(sim)) {
+        begin_round(sim, thread, index);
+    }
+}
+
+/* Tells the core of steps that are over. */
+static void report_steps(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, double seconds, uint32_t samples,
+                         bool round)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_event event = {.kind = GV_EV_STEPS};
+    double loss = node->loss_steps > 0 ? node->loss_sum / node->loss_steps : 0.0;
+    loss = loss >= 0.0 && loss < 1e9 ? loss : 1e9; /* NaN too: a diverged model has no loss worth averaging */
+    node->loss_sum = 0.0;
+    node->loss_steps = 0;
+    event.u.steps.total = node->steps;
+    event.u.steps.loss = (uint64_t)(loss * 65536.0);
+    event.u.steps.samples_per_s = seconds > 0.0 ? (uint64_t)(samples / seconds * 65536.0) : 0;
+    event.u.steps.round = round;
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void round_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    uint32_t samples = gv_learning_round_samples(sim->learning, node->identity);
+    double seconds = (double)(thread->now_us - node->round_us) / 1e6;
+    push_up_to(sim, thread, index, node->round_steps, false);
+    gv_lane_drain(thread, &node->lane);
+    close_round(node);
+    gv_sim_local(thread)->models++;
+    if (node->training) {
+        begin_round(sim, thread, index);
+    }
+    report_steps(sim, thread, index, seconds, samples, true);
+}
+
+/* Rounds that do not hang on training: each node initiates once per cycle, at a random time in it. */
+static void schedule_cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint64_t cycles_ahead)
+{
+    uint64_t cycle_us = sim->scenario->swarm.round_us;
+    uint64_t begin = (thread->now_us / cycle_us + cycles_ahead) * cycle_us;
+    uint64_t at = begin + (uint64_t)(gv_random_open(&sim->nodes[index].random) * (double)cycle_us);
+    gv_sim_post_own(sim, thread, index, at > thread->now_us ? at : thread->now_us + 1, GV_SIM_ROUND, 0, NULL);
+}
+
+static void cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    schedule_cycle(sim, thread, index, 1);
+    if (sim->scenario->swarm.peers == GV_PEERS_ORACLE) {
+        gv_sim_introduce(sim, thread, index);
+        return;
+    }
+    node->steps += sim->scenario->swarm.mode == GV_MODE_MEAN ? 1 : 0;
+    report_steps(sim, thread, index, 0.0, 0, true);
+}
+
+/* train_on = merge: local training follows the merge. */
+static void train_after_merge(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    uint32_t steps = gv_learning_round_steps(sim->learning, node->identity);
+    uint64_t from = node->busy_us > thread->now_us ? node->busy_us : thread->now_us;
+    node->busy_us = from + 1 + (uint64_t)(node->step_us * steps);
+    push_training(sim, thread, index, steps, true);
+    node->age_q16 += (uint64_t)steps << 16;
+    gv_sim_post_own(sim, thread, index, node->busy_us, GV_SIM_TRAINED, steps, NULL);
+}
+
+static void trained(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t steps)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    gv_lane_drain(thread, &node->lane);
+    node->steps += steps;
+    gv_sim_local(thread)->models++;
+    report_steps(sim, thread, index, node->step_us * steps / 1e6,
+                 gv_learning_round_samples(sim->learning, node->identity), false);
+}
+
+/* Where nothing but merging may change a replica, what it is now; else 0. */
+static uint64_t replica_hash(struct gv_sim *sim, struct gv_thread *thread, struct gv_sim_node *node)
+{
+    bool still = sim->scenario->swarm.mode == GV_MODE_MEAN && sim->scenario->report.invariants;
+    if (!still || sim->scenario->swarm.elements > HASHED_ELEMENTS_MAX) {
+        return 0;
+    }
+    gv_lane_drain(thread, &node->lane);
+    return gv_replica_hash(node->replica);
+}
+
+/* ---- effects: snapshots ------------------------------------------------------------------------------------- */
+
+static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    bool pin = effect->kind == GV_FX_PIN;
+    struct gv_snapshot *made = gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec,
+                                               effect->u.work.chunk_bytes, pin);
+    GV_ASSERT(made != NULL);
+    struct gv_sim_work *work = work_new(sim, node, WORK_SNAPSHOT);
+    work->snapshot = gv_snapshot_hold(made);
+    work->noise_seed = gv_random_next(&node->random);
+    work->answer = pin ? GV_EV_PINNED : GV_EV_SNAPSHOT;
+    work->nonce = effect->u.work.nonce;
+    uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
+    push(thread, work, true);
+    answer(sim, thread, index, work, due);
+    if (pin) {
+        uint32_t slot = node->pins[0] == NULL ? 0 : 1;
+        GV_ASSERT(node->pins[slot] == NULL);
+        node->pins[slot] = made;
+        return;
+    }
+    if (node->stage != NULL) { /* one exchange at a time, never beside a fetch */
+        gv_sim_violate(sim, thread, index, "one-stage-at-a-time");
+        stage_free(node->stage);
+    }
+    node->stage = calloc(1, sizeof *node->stage);
+    GV_ASSERT(node->stage != NULL);
+    node->stage->nonce = effect->u.work.nonce;
+    node->stage->codec = effect->u.work.codec;
+    node->stage->chunk_bytes = effect->u.work.chunk_bytes;
+    node->stage->snapshot = made;
+    node->stage->chunk_count = made->chunk_count;
+    node->stage->hash = replica_hash(sim, thread, node);
+    node->stage->merges = node->merges;
+    node->stage->chunks = calloc(made->chunk_count, sizeof(struct gv_frame *));
+    GV_ASSERT(node->stage->chunks != NULL);
+}
+
+static struct gv_snapshot *find_snapshot(struct gv_sim_node *node, uint64_t nonce)
+{
+    for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
+        if (node->pins[i] != NULL && node->pins[i]->nonce == nonce) {
+            return node->pins[i];
+        }
+    }
+    return node->stage != NULL && node->stage->nonce == nonce ? node->stage->snapshot : NULL;
+}
+
+struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce)
+{
+    const struct gv_snapshot *found = find_snapshot(node, nonce);
+    return found != NULL ? gv_snapshot_payload(found, 0) : (struct gv_span){0};
+}
+
+static void chunk_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_snapshot *found = find_snapshot(node, effect->u.work.nonce);
+    if (found == NULL || effect->u.work.index >= found->chunk_count) {
+        gv_sim_violate(sim, thread, index, "chunk-sent-without-snapshot");
+        return;
+    }
+    struct gv_frame *frame = calloc(1, sizeof *frame);
+    GV_ASSERT(frame != NULL);
+    frame->snapshot = gv_snapshot_hold(found);
+    frame->index = effect->u.work.index;
+    frame->bytes = (uint32_t)gv_snapshot_frame(found, frame->index).bytes;
+    gv_sim_local(thread)->bytes_state += frame->bytes;
+    /* The worker encodes it, so what the loop sends meanwhile overtakes it, as in the daemon. */
+    gv_sim_post_own(sim, thread, index, worker_time(sim, thread, node, frame->bytes), GV_SIM_ENCODED, effect->link, frame);
+}
+
+static void unpin(struct gv_sim_node *node, uint64_t nonce)
+{
+    for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
+        if (node->pins[i] != NULL && node->pins[i]->nonce == nonce) {
+            gv_snapshot_release(&node->pins[i]);
+        }
+    }
+}
+
+/* ---- effects: what arrives ---------------------------------------------------------------------------------- */
+
+static struct gv_frame *take_parked(struct gv_sim_node *node, uint32_t handle)
+{
+    for (struct gv_frame **at = &node->parked; *at != NULL; at = &(*at)->next) {
+        struct gv_frame *frame = *at;
+        if (frame->handle == handle) {
+            *at = frame->next;
+            frame->next = NULL;
+            return frame;
+        }
+    }
+    return NULL;
+}
+
+static struct gv_sim_stage *fetch_stage(struct gv_sim *sim, const struct gv_effect *effect)
+{
+    struct gv_sim_stage *stage = calloc(1, sizeof *stage);
+    GV_ASSERT(stage != NULL);
+    stage->nonce = effect->u.work.nonce;
+    stage->fetch = true;
+    stage->codec = effect->u.work.codec;
+    stage->chunk_bytes = effect->u.work.chunk_bytes;
+    stage->chunk_count =
+        gv_chunk_count(sim->manifest.block_elements, 1, effect->u.work.codec, effect->u.work.chunk_bytes);
+    stage->chunks = calloc(stage->chunk_count, sizeof(struct gv_frame *));
+    GV_ASSERT(stage->chunks != NULL);
+    return stage;
+}
+
+static void apply(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_frame *frame = take_parked(node, effect->u.work.handle);
+    if (frame == NULL) {
+        gv_sim_violate(sim, thread, index, "handle-answered-once");
+        return;
+    }
+    bool fetch = effect->u.work.fetch;
+    if (fetch && node->stage == NULL) {
+        node->stage = fetch_stage(sim, effect);
+    }
+    struct gv_sim_stage *stage = node->stage;
+    uint32_t chunk = effect->u.work.index;
+    bool fits = stage != NULL && stage->nonce == effect->u.work.nonce && stage->fetch == fetch &&
+                chunk < stage->chunk_count && stage->chunks[chunk] == NULL;
+    if (!fits) {
+        gv_sim_violate(sim, thread, index, "chunk-applied-at-most-once");
+        gv_sim_frame_free(frame);
+        return;
+    }
+    if (!fetch && !stage->ready && !sim->immediate) {
+        gv_lane_drain(thread, &node->lane); /* the snapshot it is compared with */
+    }
+    double start = gv_sim_seconds();
+    struct gv_sim_work *work = work_new(sim, node, WORK_NONE);
+    float weight = (float)effect->u.work.weight_q16 / (float)GV_Q16_ONE;
+    work->verdict = gv_payload_check(sim->learning, fetch ? NULL : stage->snapshot, effect->u.work.codec,
+                                     effect->u.work.chunk_bytes, chunk, weight, payload_of(frame));
+    gv_sim_local(thread)->merge_s += gv_sim_seconds() - start;
+    work->answer = GV_EV_APPLIED;
+    work->nonce = effect->u.work.nonce;
+    work->index = chunk;
+    uint64_t bytes = frame->payload_bytes;
+    stage->weight_q16 = effect->u.work.weight_q16;
+    if (work->verdict == GV_OK) {
+        stage->chunks[chunk] = frame;
+    } else {
+        gv_sim_frame_free(frame);
+    }
+    answer(sim, thread, index, work, worker_time(sim, thread, node, bytes));
+}
+
+static bool complete(const struct gv_sim_stage *stage, uint64_t nonce)
+{
+    for (uint32_t i = 0; stage != NULL && i < stage->chunk_count; i++) {
+        if (stage->chunks[i] == NULL) {
+            return false;
+        }
+    }
+    return stage != NULL && stage->nonce == nonce;
+}
+
+static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    bool adopt = effect->kind == GV_FX_ADOPT;
+    bool giver = !adopt && node->stage != NULL && node->stage->chunks[0] == NULL && /* of a one-way push */
+                 sim->scenario->learning.exchange == GV_EXCHANGE_PUSH;
+    if (!giver && !complete(node->stage, effect->u.work.nonce)) {
+        gv_sim_violate(sim, thread, index, "merge-of-a-complete-stage");
+        return;
+    }
+    struct gv_sim_work *work = work_new(sim, node, giver ? WORK_NONE : (adopt ? WORK_ADOPT : WORK_COMMIT));
+    work->stage = node->stage;
+    work->answer = GV_EV_MERGED;
+    work->nonce = effect->u.work.nonce;
+    node->stage = NULL;
+    uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
+    if (!giver) {
+        node->merges++;
+        push(thread, work, false);
+    }
+    if (adopt) {
+        node->age_q16 = effect->u.work.age;
+        node->has_model = true;
+    } else {
+        node->age_q16 = (uint64_t)((int64_t)node->age_q16 + effect->u.work.age_delta);
+    }
+    answer(sim, thread, index, work, due);
+    if (!adopt && !giver && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN && !by_clock(sim)) {
+        train_after_merge(sim, thread, index);
+    }
+}
+
+/* A failed exchange must not have changed anything, to the bit. */
+static void discard(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint64_t nonce)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_stage *stage = node->stage;
+    if (stage == NULL || stage->nonce != nonce) {
+        return;
+    }
+    if (stage->merges == node->merges && replica_hash(sim, thread, node) != stage->hash) {
+        gv_sim_violate(sim, thread, index, "failed-exchange-changes-nothing");
+    }
+    stage_free(stage);
+    node->stage = NULL;
+}
+
+void gv_sim_work_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    switch (effect->kind) {
+    case GV_FX_SNAPSHOT:
+    case GV_FX_PIN:
+        snapshot(sim, thread, index, effect);
+        return;
+    case GV_FX_CHUNK_SEND:
+        chunk_send(sim, thread, index, effect);
+        return;
+    case GV_FX_APPLY:
+        apply(sim, thread, index, effect);
+        return;
+    case GV_FX_DROP: {
+        struct gv_frame *frame = take_parked(node, effect->u.work.handle);
+        if (frame == NULL) {
+            gv_sim_violate(sim, thread, index, "handle-answered-once");
+        }
+        gv_sim_frame_free(frame);
+        return;
+    }
+    case GV_FX_COMMIT:
+    case GV_FX_ADOPT:
+        merge_effect(sim, thread, index, effect);
+        return;
+    case GV_FX_DISCARD:
+        discard(sim, thread, index, effect->u.work.nonce);
+        return;
+    default: /* UNPIN */
+        unpin(node, effect->u.work.nonce);
+        return;
+    }
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------- */
+
+static void work_done(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, struct gv_sim_work *work)
+{
+    bool job = work->kind == WORK_SNAPSHOT || work->kind == WORK_COMMIT || work->kind == WORK_ADOPT;
+    if (job && !sim->immediate) {
+        gv_lane_join(thread, &sim->nodes[index].lane, &work->job);
+    }
+    struct gv_sim_stage *stage = sim->nodes[index].stage;
+    if (work->kind == WORK_SNAPSHOT && stage != NULL && stage->nonce == work->nonce) {
+        stage->ready = true;
+    }
+    struct gv_event event = {.kind = work->answer, .verdict = work->verdict};
+    event.u.work.nonce = work->nonce;
+    event.u.work.index = work->index;
+    work_free(work);
+    gv_sim_step(sim, thread, index, &event);
+}
+
+static void checkpoint(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (node->has_model) {
+        node->checkpoint_age_q16 = node->age_q16 + ((uint64_t)node->pushed_steps << 16);
+        push(thread, work_new(sim, node, WORK_CHECKPOINT), false);
+    }
+    gv_sim_post_own(sim, thread, index, thread->now_us + GV_SIM_CHECKPOINT_US, GV_SIM_CHECKPOINT, 0, NULL);
+}
+
+void gv_sim_work_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    switch ((enum gv_sim_kind)o->kind) {
+    case GV_SIM_WORK:
+        work_done(sim, thread, index, o->data);
+        return;
+    case GV_SIM_ENCODED:
+        gv_sim_transmit(sim, thread, index, o->a, o->data);
+        return;
+    case GV_SIM_ROUND:
+        cycle(sim, thread, index);
+        return;
+    case GV_SIM_ROUND_LAST:
+        if (o->a == node->round_number && node->training) {
+            push_up_to(sim, thread, index, node->round_steps, true);
+        }
+        return;
+    case GV_SIM_ROUND_END:
+        if (o->a == node->round_number && node->training) {
+            round_end(sim, thread, index);
+        }
+        return;
+    case GV_SIM_TRAINED:
+        trained(sim, thread, index, o->a);
+        return;
+    default:
+        checkpoint(sim, thread, index);
+        return;
+    }
+}
+
+void gv_sim_work_drop(const struct gv_occurrence *o)
+{
+    work_free(o->data);
+}
+
+void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    if (sim->learning == NULL) {
+        return;
+    }
+    if (!by_clock(sim)) {
+        schedule_cycle(sim, thread, index, 0);
+    }
+    if (sim->checkpoints) {
+        uint64_t phase = (uint64_t)(gv_random_open(&sim->nodes[index].random) * GV_SIM_CHECKPOINT_US);
+        gv_sim_post_own(sim, thread, index, thread->now_us + phase, GV_SIM_CHECKPOINT, 0, NULL);
+    }
+}
+
+void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (sim->learning == NULL) {
+        return;
+    }
+    gv_lane_drain(thread, &node->lane);
+    stage_free(node->stage);
+    node->stage = NULL;
+    while (node->parked != NULL) {
+        gv_sim_frame_free(take_parked(node, node->parked->handle));
+    }
+    for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
+        gv_snapshot_release(&node->pins[i]);
+    }
+    node->training = false;
+    node->pushed_steps = node->round_steps = 0;
+    node->round_number++;
+    node->loss_sum = 0.0;
+    node->loss_steps = 0;
+    node->steps = 0;
+    node->busy_us = node->worker_us = 0;
+}

@@ -1,0 +1,472 @@
+/*
+ * The world's side of the engine's controls: nodes come, end, come back, are copied; faults strike; figures are taken.
+ */
+#include "world.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define HEARTBEAT_US 1000000u /* how often a run looks whether it shall stop */
+#define PRUNE_US 60000000u
+#define PRUNE_KEEP_US (uint64_t)2400000000u /* longer than any core keeps a record that was not refreshed */
+#define SEED_TRIES 64u
+#define STREAM_NODES 0x6e6f6465u
+#define STREAM_CONTROL 0x6374726cu
+
+/* True for exactly round(share n) of the first n nodes, evenly spread; ids are random, so any choice is. */
+static bool chosen(double share, uint32_t node)
+{
+    return floor(share * (node + 1.0)) > floor(share * node);
+}
+
+/* ---- processes ---------------------------------------------------------------------------------------------- */
+
+static void live_add(struct gv_sim *sim, uint32_t index)
+{
+    sim->live_at[index] = sim->live_count;
+    sim->live[sim->live_count++] = index;
+}
+
+/* In a control. */
+static void live_sweep(struct gv_sim *sim)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < sim->live_count; i++) {
+        uint32_t index = sim->live[i];
+        if (sim->nodes[index].live) {
+            sim->live_at[index] = kept;
+            sim->live[kept++] = index;
+        }
+    }
+    sim->live_count = kept;
+}
+
+static void choose_seeds(struct gv_sim *sim, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    const struct gv_scenario *scenario = sim->scenario;
+    bool together = index < scenario->swarm.nodes && scenario->swarm.arrival_us == 0;
+    uint32_t range = together ? scenario->swarm.nodes : sim->live_count;
+    for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < scenario->swarm.seeds && range > 0; i++) {
+        uint32_t drawn = gv_random_below(&sim->random, range);
+        uint32_t seed = together ? drawn : sim->live[drawn];
+        bool known = seed == index;
+        for (uint32_t k = 0; k < node->seed_count; k++) {
+            known = known || node->seeds[k] == seed;
+        }
+        bool usable = gv_network_dialable(sim->network, seed) && sim->nodes[seed].identity == seed;
+        if (!known && (usable || (together && gv_network_dialable(sim->network, seed)))) {
+            node->seeds[node->seed_count++] = seed;
+        }
+    }
+}
+
+/* The rest is an occurrence of the node's own: signing takes time, and shards sign at once. */
+static void start_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_core_config config = sim->scenario->views;
+    config.outbound_only = !gv_network_dialable(sim->network, index);
+    config.oracle = sim->scenario->swarm.peers == GV_PEERS_ORACLE;
+    node->core = gv_core_init(sim->cores + (size_t)index * sim->core_bytes, &config);
+    node->life++;
+    node->live = true;
+    node->silent = false;
+    node->tick_us = UINT64_MAX;
+    node->boot = gv_random_next(&node->random);
+    node->version = NULL;
+    node->watch.targets = gv_identities_targets(sim->identities);
+    node->incarnation++; /* on disk before the first frame */
+    live_add(sim, index);
+    thread->node = index;
+    gv_sim_post_own(sim, thread, index, thread->now_us, GV_SIM_START, 0, NULL);
+}
+
+void gv_sim_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    gv_sim_sign(sim, thread, index, node->incarnation, 0);
+    struct gv_event event = {.kind = GV_EV_START};
+    for (int i = 0; i < 4; i++) {
+        uint64_t word = gv_random_next(&node->random);
+        memcpy(event.u.start.seed + 8 * i, &word, sizeof word);
+    }
+    event.u.start.self = gv_identities_ref(sim->identities, node->identity, node->version);
+    event.u.start.swarm = sim->swarm;
+    event.u.start.manifest = sim->manifest;
+    event.u.start.trust_digest = gv_identities_digest(sim->identities, node->entries);
+    event.u.start.age = node->age_q16;
+    event.u.start.has_model = node->has_model;
+    event.u.start.trains = sim->learning != NULL;
+    event.u.start.book_count = node->book_count;
+    event.u.start.seed_count = node->seed_count;
+    gv_sim_work_start(sim, thread, index);
+    gv_sim_step(sim, thread, index, &event);
+}
+
+void gv_sim_end_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, bool silent)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (!node->live) {
+        return;
+    }
+    node->silent = silent;
+    gv_sim_hang_up(sim, thread, index);
+    gv_sim_work_end(sim, thread, index);
+    node->live = false;
+    node->paused_until_us = 0;
+}
+
+static bool is_late(const struct gv_sim *sim, uint64_t now_us)
+{
+    return now_us > sim->scenario->swarm.arrival_us;
+}
+
+static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identity)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    const struct gv_scenario *scenario = sim->scenario;
+    gv_random_seed(&node->random, sim->seed, ((uint64_t)STREAM_NODES << 32) + index);
+    gv_lane_init(&node->lane);
+    node->identity = identity;
+    node->drift_ppb = (int32_t)((2.0 * gv_random_open(&node->random) - 1.0) * scenario->churn.drift * 1e9);
+    node->wall_offset_s =
+        (int32_t)((2.0 * gv_random_open(&node->random) - 1.0) * (double)scenario->churn.offset_us / 1e6);
+    node->step_us = gv_dist_draw(&scenario->compute.step_time, &node->random);
+    node->step_us *= chosen(scenario->compute.straggler_share, index) ? scenario->compute.straggler_factor : 1.0;
+    node->hostile = scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
+    if (sim->run->trail) {
+        node->trail = calloc(1, sizeof *node->trail);
+        if (node->trail == NULL) {
+            return GV_ERR_NOMEM;
+        }
+    }
+    return sim->learning == NULL ? GV_OK : gv_replica_new(&node->replica, sim->learning, identity);
+}
+
+/* ---- what faults do ------------------------------------------------------------------------------------------ */
+
+static uint32_t node_count(void *world)
+{
+    return ((struct gv_sim *)world)->node_count;
+}
+
+static bool is_live(void *world, uint32_t node)
+{
+    return ((struct gv_sim *)world)->nodes[node].live;
+}
+
+static void fail(struct gv_sim *sim, enum gv_err err, const char *what)
+{
+    if (sim->failed == GV_OK) {
+        sim->failed = gv_diag_set(sim->diag, err, "%s at node %u", what, sim->node_count);
+    }
+}
+
+static uint32_t spawn(void *world, struct gv_thread *thread, uint64_t now_us)
+{
+    struct gv_sim *sim = world;
+    if (sim->node_count >= sim->nodes_max) {
+        return UINT32_MAX;
+    }
+    uint32_t index = sim->node_count;
+    if (index >= sim->identities_made) {
+        enum gv_err err = gv_identities_create(sim->identities, index, gv_network_dialable(sim->network, index),
+                                               GV_SIM_WALL_S + now_us / 1000000u);
+        if (err != GV_OK) {
+            fail(sim, err, "cannot make keys");
+            return UINT32_MAX;
+        }
+        gv_identities_index(sim->identities, index, 1);
+        sim->identities_made = index + 1;
+    }
+    if (make_node(sim, index, index) != GV_OK) {
+        fail(sim, GV_ERR_NOMEM, "out of memory");
+        return UINT32_MAX;
+    }
+    sim->node_count++;
+    struct gv_sim_node *node = &sim->nodes[index];
+    node->has_model = sim->learning == NULL || sim->scenario->swarm.mode == GV_MODE_MEAN || !is_late(sim, now_us);
+    if (sim->scenario->swarm.peers == GV_PEERS_OWN) {
+        choose_seeds(sim, index);
+    }
+    start_process(sim, thread, index);
+    return index;
+}
+
+static void kill_node(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, bool silent)
+{
+    struct gv_sim *sim = world;
+    (void)now_us;
+    thread->node = index;
+    gv_sim_end_process(sim, thread, index, silent);
+    live_sweep(sim);
+}
+
+static void revive(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, bool torn)
+{
+    struct gv_sim *sim = world;
+    struct gv_sim_node *node = &sim->nodes[index];
+    (void)now_us;
+    if (node->live || node->gone) {
+        return;
+    }
+    if (sim->scenario->swarm.mode == GV_MODE_TRAIN) {
+        bool kept = !torn && gv_replica_restore(node->replica);
+        node->has_model = kept;
+        node->age_q16 = kept ? node->checkpoint_age_q16 : 0;
+    }
+    start_process(sim, thread, index);
+}
+
+static void pause_node(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, uint64_t until_us)
+{
+    struct gv_sim *sim = world;
+    (void)thread;
+    (void)now_us;
+    sim->nodes[index].paused_until_us = until_us;
+}
+
+static void leave(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us)
+{
+    struct gv_sim *sim = world;
+    struct gv_sim_node *node = &sim->nodes[index];
+    enum gv_err err = gv_identities_leave(sim->identities, node->identity, node->incarnation);
+    if (err != GV_OK) {
+        fail(sim, err, "cannot sign a farewell");
+        return;
+    }
+    thread->node = index;
+    node->gone = true;
+    node->left = true;
+    gv_sim_post_own(sim, thread, index, now_us, GV_SIM_COMMAND, GV_CMD_LEAVE, NULL);
+}
+
+static void revoke_node(void *world, struct gv_thread *thread, uint32_t index, uint32_t witness, uint64_t now_us)
+{
+    struct gv_sim *sim = world;
+    uint32_t entry = 0;
+    enum gv_err err =
+        gv_identities_revoke(sim->identities, sim->nodes[index].identity, GV_SIM_WALL_S + now_us / 1000000u, &entry);
+    if (err != GV_OK) {
+        fail(sim, err, "cannot revoke");
+        return;
+    }
+    sim->revoked |= UINT64_C(1) << entry;
+    thread->node = witness;
+    gv_sim_post_own(sim, thread, witness, now_us, GV_SIM_ENTRIES, entry, NULL);
+}
+
+static void copy_key(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us)
+{
+    struct gv_sim *sim = world;
+    (void)now_us;
+    if (sim->node_count >= sim->nodes_max) {
+        return;
+    }
+    uint32_t copy = sim->node_count;
+    if (make_node(sim, copy, sim->nodes[index].identity) != GV_OK) {
+        fail(sim, GV_ERR_NOMEM, "out of memory");
+        return;
+    }
+    sim->node_count++;
+    struct gv_sim_node *node = &sim->nodes[copy];
+    const struct gv_sim_node *original = &sim->nodes[index];
+    node->incarnation = original->incarnation - 1; /* it counts on from there, as the original did */
+    node->entries = node->watch.entries = original->entries;
+    node->has_model = original->has_model;
+    node->copy = true;
+    node->age_q16 = original->age_q16;
+    memcpy(node->seeds, original->seeds, sizeof node->seeds);
+    node->seed_count = original->seed_count;
+    start_process(sim, thread, copy);
+}
+
+static enum gv_err cut(void *world, const uint8_t *side, uint64_t from_us, uint64_t until_us, enum gv_cut kind,
+                       uint64_t flap_us)
+{
+    return gv_network_cut(((struct gv_sim *)world)->network, side, from_us, until_us, kind, flap_us);
+}
+
+static void calm(void *world, uint64_t now_us)
+{
+    struct gv_sim *sim = world;
+    gv_network_calm(sim->network);
+    sim->faults_ended_us = now_us;
+}
+
+/* ---- controls ------------------------------------------------------------------------------------------------ */
+
+static void create_identity(void *context, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim *sim = context;
+    (void)thread;
+    enum gv_err err =
+        gv_identities_create(sim->identities, index, gv_network_dialable(sim->network, index), GV_SIM_WALL_S);
+    if (err != GV_OK) {
+        __atomic_store_n(&sim->identity_failed, true, __ATOMIC_RELAXED);
+    }
+}
+
+static void begin(struct gv_sim *sim, struct gv_thread *thread)
+{
+    uint32_t count = sim->scenario->swarm.nodes;
+    gv_engine_each(thread, count, create_identity, sim);
+    if (sim->identity_failed) {
+        fail(sim, GV_ERR_NOMEM, "cannot make keys");
+        return;
+    }
+    gv_identities_index(sim->identities, 0, count);
+    sim->identities_made = count;
+}
+
+static bool must_stop(struct gv_sim *sim, uint64_t now_us)
+{
+    const volatile sig_atomic_t *interrupted = sim->run->interrupted;
+    sim->partial = interrupted != NULL && *interrupted != 0;
+    return sim->partial || sim->violation.found || sim->failed != GV_OK || now_us >= sim->scenario->swarm.duration_us;
+}
+
+uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us, bool *stop)
+{
+    struct gv_sim *sim = context;
+    if (now_us == 0 && sim->identities_made == 0) {
+        begin(sim, thread);
+        sim->started_s = gv_sim_seconds();
+    }
+    uint64_t next = sim->failed == GV_OK ? gv_faults_control(sim->faults, thread, now_us) : UINT64_MAX;
+    live_sweep(sim);
+    if (now_us >= sim->next_prune_us) {
+        gv_identities_prune(sim->identities, now_us, PRUNE_KEEP_US);
+        sim->next_prune_us = now_us + PRUNE_US;
+    }
+    if (sim->faults_ended_us > 0 && !sim->calm_taken) {
+        sim->calm_taken = true;
+        sim->calm_variance = gv_sim_variance(sim, thread);
+    }
+    if (sim->calm_taken && sim->earlier == NULL && now_us + GV_SIM_REMEMBER_US >= sim->scenario->swarm.duration_us) {
+        gv_sim_remember_views(sim);
+    }
+    *stop = must_stop(sim, now_us);
+    if (*stop || now_us >= sim->next_report_us) {
+        gv_sim_observe(sim, thread, now_us, *stop);
+        sim->next_report_us = (now_us / sim->scenario->report.every_us + 1) * sim->scenario->report.every_us;
+        if (sim->report != NULL && sim->failed == GV_OK) {
+            sim->failed = gv_report_sample(sim->report, &sim->sample, sim->diag);
+        }
+    }
+    sim->sample.virtual_s = (double)now_us / 1e6;
+    gv_progress_show(&sim->progress, sim->scenario, &sim->sample);
+    uint64_t beat = (now_us / HEARTBEAT_US + 1) * HEARTBEAT_US;
+    next = next < beat ? next : beat;
+    next = next < sim->next_report_us ? next : sim->next_report_us;
+    next = next < sim->scenario->swarm.duration_us ? next : sim->scenario->swarm.duration_us;
+    return *stop ? UINT64_MAX : (next > now_us ? next : now_us + 1);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+/* How many nodes there can ever be. */
+static uint32_t most_nodes(const struct gv_scenario *scenario)
+{
+    double most = scenario->swarm.nodes;
+    double arrivals = scenario->churn.arrivals * (double)scenario->swarm.duration_us;
+    most += arrivals > 0.0 ? arrivals + 8.0 * sqrt(arrivals) + 16.0 : 0.0;
+    for (uint32_t i = 0; i < scenario->fault_count; i++) {
+        const struct gv_fault *fault = &scenario->faults[i];
+        if (fault->kind == GV_FAULT_ARRIVE || fault->kind == GV_FAULT_COPY_KEY) {
+            most += fault->count + ceil(fault->share * most);
+        }
+    }
+    return most < GV_SCENARIO_NODES_MAX * 2.0 ? (uint32_t)most : GV_SCENARIO_NODES_MAX * 2u;
+}
+
+static enum gv_err allocate(struct gv_sim *sim)
+{
+    size_t grain = 64;
+    sim->core_bytes = (gv_core_bytes(&sim->scenario->views) + grain - 1) / grain * grain;
+    sim->core_map_bytes = sim->core_bytes * sim->nodes_max;
+    void *map = mmap(NULL, sim->core_map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    sim->cores = map == MAP_FAILED ? NULL : map;
+    sim->nodes = calloc(sim->nodes_max, sizeof *sim->nodes);
+    sim->live = calloc(sim->nodes_max, sizeof *sim->live);
+    sim->live_at = calloc(sim->nodes_max, sizeof *sim->live_at);
+    if (sim->cores == NULL || sim->nodes == NULL || sim->live == NULL || sim->live_at == NULL) {
+        return GV_ERR_NOMEM;
+    }
+    /* Every step touches another core: without huge pages each would miss the TLB as well. Only a wish. */
+    (void)madvise(sim->cores, sim->core_map_bytes, MADV_HUGEPAGE);
+    return GV_OK;
+}
+
+static void fill_manifest(struct gv_sim *sim)
+{
+    struct gv_core_manifest *manifest = &sim->manifest;
+    manifest->version = 1;
+    manifest->epoch = 1;
+    manifest->stop_age = GV_NEVER;
+    if (sim->learning != NULL) {
+        gv_learning_manifest(sim->learning, manifest);
+    } else {
+        manifest->block_count = 1;
+        manifest->block_elements[0] = 1;
+        manifest->local_steps = 1;
+    }
+}
+
+enum gv_err gv_sim_world_new(struct gv_sim *sim, struct gv_diag *diag)
+{
+    const struct gv_scenario *scenario = sim->scenario;
+    sim->nodes_max = most_nodes(scenario);
+    gv_random_seed(&sim->random, sim->seed, STREAM_CONTROL);
+    const struct gv_fault_actions actions = {.world = sim,
+                                             .node_count = node_count,
+                                             .is_live = is_live,
+                                             .spawn = spawn,
+                                             .kill = kill_node,
+                                             .revive = revive,
+                                             .pause = pause_node,
+                                             .leave = leave,
+                                             .revoke = revoke_node,
+                                             .copy_key = copy_key,
+                                             .cut = cut,
+                                             .calm = calm};
+    enum gv_err err = allocate(sim);
+    if (err == GV_OK) {
+        err = gv_identities_new(&sim->identities, sim->seed, sim->nodes_max, scenario->swarm.signatures);
+    }
+    if (err == GV_OK) {
+        err = gv_network_new(&sim->network, scenario, sim->seed, sim->nodes_max);
+    }
+    if (err == GV_OK) {
+        err = gv_faults_new(&sim->faults, scenario, sim->seed, sim->nodes_max, &actions);
+    }
+    if (err != GV_OK) {
+        return gv_diag_set(diag, err, "no memory for %u nodes", sim->nodes_max);
+    }
+    sim->swarm = gv_identities_swarm(sim->identities);
+    fill_manifest(sim);
+    return GV_OK;
+}
+
+void gv_sim_world_free(struct gv_sim *sim)
+{
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        gv_replica_free(&sim->nodes[i].replica);
+        free(sim->nodes[i].links);
+        free(sim->nodes[i].book);
+        free(sim->nodes[i].trail);
+    }
+    gv_sim_forget_views(sim);
+    gv_faults_free(&sim->faults);
+    gv_network_free(&sim->network);
+    gv_identities_free(&sim->identities);
+    if (sim->cores != NULL) {
+        (void)munmap(sim->cores, sim->core_map_bytes);
+    }
+    free(sim->nodes);
+    free(sim->live);
+    free(sim->live_at);
+}

@@ -1,0 +1,286 @@
+/*
+ * The simulated world: nodes (each a core, with a small host around it), the network between them, and what they share.
+ *
+ *     engine --occurrence--> node.c: step the core, carry out its effects
+ *                              |-- node_links.c    dials, links, frames on their way
+ *                              |-- node_frames.c   messages <-> bytes, records and entries checked
+ *                              `-- node_work.c     rounds, snapshots, staging, merging: what the trainer and worker do
+ *     world.c      nodes come, go and are copied; faults and reports between windows
+ *     observe.c    figures over all nodes
+ *
+ * What belongs to a node is touched only by the thread that handles its occurrence, or in a control. What is shared is
+ * immutable between controls.
+ */
+#ifndef GV_WORLD_H
+#define GV_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "engine.h"
+#include "faults.h"
+#include "gv/core.h"
+#include "identities.h"
+#include "learning.h"
+#include "network.h"
+#include "report.h"
+#include "scenario.h"
+#include "simulate.h"
+
+#define GV_SIM_WALL_S 1800000000u   /* wall time at the start of every run */
+#define GV_SIM_PERSIST_US 2000u     /* an fsync */
+#define GV_SIM_DIAL_US 10000000u    /* a dial that nobody answers is given up */
+#define GV_SIM_CHECKPOINT_US 60000000u
+#define GV_SIM_ENCODE_BYTES (16u * 1024u) /* larger frames are encoded where they stay */
+#define GV_SIM_REMEMBER_US 20000000u /* before the end: neighbours asymmetric then and at the end are an error */
+#define GV_SIM_PINS_MAX 2u
+#define GV_SIM_IMMEDIATE_BYTES (4u * 1024u) /* work on smaller states is done at once: a job would cost more */
+
+enum gv_sim_kind { /* of occurrences */
+    GV_SIM_START = 1, /* own: the process begins */
+    GV_SIM_TICK,
+    GV_SIM_FRAME,       /* a = far side's... ours: link; data = struct gv_frame */
+    GV_SIM_FRAME_READ,  /* the same, through the downlink */
+    GV_SIM_DIAL,        /* at the dialled: a = link of the dialler; from = dialler; b = its life */
+    GV_SIM_UP,          /* at the dialler: a = its link, b = the far link */
+    GV_SIM_REFUSED,     /* at the dialler: a = its link */
+    GV_SIM_DIAL_LATE,   /* own: a = link */
+    GV_SIM_DOWN,        /* a = link */
+    GV_SIM_SEND_FAILED, /* own: a = link */
+    GV_SIM_PERSISTED,   /* own: data = incarnation */
+    GV_SIM_ENCODED,     /* own: a chunk is ready to be sent: a = link, data = struct gv_frame */
+    GV_SIM_ROUND,       /* own: an exchange is due */
+    GV_SIM_ROUND_LAST,  /* own: the last step of a round begins: a = round's number */
+    GV_SIM_ROUND_END,   /* own: a = round's number */
+    GV_SIM_TRAINED,     /* own: local training after a merge is over; a = steps */
+    GV_SIM_WORK,        /* own: data = struct gv_sim_work: an answer of trainer or worker */
+    GV_SIM_CHECKPOINT,  /* own */
+    GV_SIM_COMMAND,     /* own: a = enum gv_command */
+    GV_SIM_ENTRIES,     /* own: learns of a revocation by a person; a = entry */
+    GV_SIM_INTRODUCED,  /* oracle: at the drawn peer: a = dialler's link */
+};
+
+/* Bytes on their way. A chunk is not copied: its frame lies in the sender's snapshot. */
+struct gv_frame {
+    struct gv_frame *next;        /* in a node's list of parked frames */
+    struct gv_snapshot *snapshot; /* a chunk, undamaged; holds one reference */
+    uint32_t index;               /* of the chunk */
+    uint32_t bytes;
+    uint32_t handle; /* while parked */
+    uint32_t payload_offset, payload_bytes; /* while parked: the parameters in it */
+    bool inline_state;
+    uint8_t data[]; /* (bytes) unless `snapshot` */
+};
+
+struct gv_sim_link { /* our end */
+    uint32_t handle; /* ours, never reused within a life */
+    uint32_t far_handle;
+    uint32_t far; /* node */
+    uint32_t dial; /* number in the core's DIAL; 0: came in */
+    uint16_t far_life;
+    bool up;       /* both ends know each other */
+    bool greeted;  /* its HELLO or WELCOME has come */
+    bool introduced;
+    struct gv_path path; /* from us */
+};
+
+/* What is staged for one nonce. */
+struct gv_sim_stage {
+    uint64_t nonce;
+    bool fetch;
+    bool ready; /* the snapshot is filled, and joined */
+    uint32_t codec, chunk_bytes;
+    uint32_t weight_q16;
+    uint64_t hash;                 /* of the replica at the snapshot; small states only */
+    uint32_t merges;               /* of the node, before it */
+    struct gv_snapshot *snapshot;  /* ours; NULL in a fetch */
+    uint32_t chunk_count;
+    struct gv_frame **chunks;      /* (chunk_count), owned: theirs as they were staged */
+};
+
+struct gv_sim_node {
+    struct gv_core *core;
+    uint32_t identity; /* whose key: its own number, unless it is a copy */
+    uint16_t life;
+    bool live, silent, training, gone, left, hostile;
+    bool copy; /* a second process with somebody's key */
+    uint64_t paused_until_us;
+    int32_t drift_ppb;
+    int32_t wall_offset_s;
+    uint64_t tick_us; /* of the TICK in the queue; UINT64_MAX: none */
+    uint32_t next_handle;
+    uint64_t incarnation; /* on disk */
+    uint64_t boot;
+    uint64_t entries; /* revocations known, bits */
+    const struct gv_version *version; /* our record as signed last; NULL: not yet in this life */
+    uint64_t trace;
+    struct gv_random random;
+    struct gv_watch watch;
+    struct gv_trail *trail;
+
+    struct gv_sim_link *links;
+    uint16_t link_count, link_cap;
+    uint32_t seeds[3];
+    uint16_t seed_count, book_count;
+    uint32_t *book; /* (scenario.book), owned */
+
+    struct gv_frame *parked;
+    uint32_t next_frame;
+    struct gv_sim_stage *stage;
+    struct gv_snapshot *pins[GV_SIM_PINS_MAX];
+
+    /* the trainer */
+    struct gv_replica *replica;
+    struct gv_lane lane;
+    double step_us;        /* mean time of a step */
+    double round_step_us;  /* of this round */
+    uint64_t round_us;     /* when it began */
+    uint32_t round_number;
+    uint32_t round_steps;  /* in it */
+    uint32_t pushed_steps; /* of them, given to the lane */
+    uint64_t worker_us;    /* until when the worker is busy */
+    uint64_t busy_us;      /* train_on = merge: until when it trains */
+    uint64_t steps;        /* of this life */
+    uint64_t age_q16;
+    double loss_sum;
+    uint32_t loss_steps;
+    uint64_t checkpoint_age_q16;
+    uint32_t merges; /* that changed the replica */
+    bool has_model;
+};
+
+/* One per thread. */
+struct gv_sim_local {
+    struct gv_effects *effects;
+    struct gv_msg *msg_in, *msg_out;
+    uint64_t their_entries; /* of the TRUST_HAVE being answered */
+    uint32_t greeting;      /* identity of the greeting being judged, or GV_NODE_NONE */
+    uint8_t *encode; /* GV_SIM_ENCODE_BYTES */
+    struct gv_learning_scratch *scratch;
+    uint64_t checked;
+    uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
+    uint64_t messages, bytes, bytes_state, models;
+    double train_s, merge_s, evaluate_s; /* core time */
+};
+
+struct gv_sim_violation {
+    bool found;
+    char name[64];
+    uint64_t at_us;
+    uint32_t node;
+};
+
+struct gv_sim {
+    const struct gv_scenario *scenario;
+    const struct gv_run *run;
+    uint64_t seed;
+    uint32_t nodes_max, node_count;
+    struct gv_sim_node *nodes; /* (nodes_max) */
+    uint8_t *cores;            /* (nodes_max) of core_bytes, huge pages */
+    size_t core_bytes, core_map_bytes;
+    struct gv_core_manifest manifest;
+    struct gv_swarm_id swarm;
+    struct gv_engine *engine;
+    struct gv_identities *identities;
+    struct gv_network *network;
+    struct gv_faults *faults;
+    struct gv_learning *learning; /* NULL in membership mode */
+    struct gv_sim_local *locals;
+    uint32_t threads;
+    uint32_t *live; /* (live_count) live nodes, changed in controls */
+    uint32_t *live_at; /* (nodes_max) place in `live` */
+    uint32_t live_count;
+    bool immediate; /* states are small: no jobs */
+    bool checkpoints;
+    struct gv_random random; /* of the controls */
+    uint64_t next_report_us, next_prune_us, faults_ended_us;
+    uint32_t identities_made;
+    bool identity_failed, partial;
+    uint64_t revoked; /* entries, bits */
+    struct gv_report *report;
+    struct gv_progress progress;
+    struct gv_sample sample; /* the latest */
+    bool first_taken;
+    uint64_t first_us, factor_us; /* the span over which the variance's factor is taken */
+    double first_variance, first_mean, factor_variance;
+    double started_s; /* when virtual time began */
+    struct gv_sim_views *earlier; /* liveness.c's */
+    bool calm_taken;
+    double calm_variance;
+    uint32_t violation_lock;
+    struct gv_sim_violation violation; /* the earliest by (time, node) of its window */
+    enum gv_err failed;
+    struct gv_diag *diag;
+};
+
+/* node.c */
+void gv_sim_handle(void *context, struct gv_thread *thread, const struct gv_occurrence *occurrence);
+void gv_sim_prefetch(void *context, const struct gv_occurrence *occurrence);
+void gv_sim_drop(void *context, const struct gv_occurrence *occurrence);
+void gv_sim_step(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, struct gv_event *event);
+void gv_sim_sign(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t incarnation, uint32_t sequence);
+void gv_sim_violate(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const char *name);
+struct gv_sim_local *gv_sim_local(const struct gv_thread *thread);
+void gv_sim_post_own(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t at_us, enum gv_sim_kind kind,
+                     uint32_t a, void *data);
+static inline uint64_t gv_sim_mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 29);
+}
+
+/* node_links.c */
+void gv_sim_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t target, uint32_t dial);
+void gv_sim_close(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t handle);
+void gv_sim_transmit(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t handle,
+                     struct gv_frame *frame);
+void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
+struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle);
+void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node); /* the process ends: resets */
+void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+
+/* node_frames.c */
+void gv_sim_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t link, struct gv_msg *msg);
+void gv_sim_receive(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t link, struct gv_frame *frame);
+void gv_sim_learn_entries(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t entries);
+struct gv_frame *gv_sim_frame_new(const uint8_t *data, uint32_t bytes);
+void gv_sim_frame_free(struct gv_frame *frame);
+struct gv_span gv_sim_frame_span(const struct gv_frame *frame);
+
+/* node_work.c */
+void gv_sim_work_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_effect *effect);
+void gv_sim_work_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
+void gv_sim_work_drop(const struct gv_occurrence *o);
+void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, bool on);
+void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce);
+uint32_t gv_sim_buffers(const struct gv_sim_node *node);
+
+/* world.c */
+uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us, bool *stop);
+void gv_sim_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_end_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, bool silent);
+GV_NODISCARD enum gv_err gv_sim_world_new(struct gv_sim *sim, struct gv_diag *diag);
+void gv_sim_world_free(struct gv_sim *sim);
+
+/* observe.c */
+void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_us, bool last);
+uint64_t gv_sim_trace(const struct gv_sim *sim);
+uint64_t gv_sim_rss_bytes(void);
+uint64_t gv_sim_peak_rss_bytes(void);
+double gv_sim_seconds(void);
+/** MEAN: the variance now. */
+double gv_sim_variance(struct gv_sim *sim, struct gv_thread *thread);
+
+/* liveness.c */
+/** Keeps the views as they are, for the check of symmetry at the end. */
+void gv_sim_remember_views(struct gv_sim *sim);
+void gv_sim_forget_views(struct gv_sim *sim);
+/** The liveness invariants at the end; NULL or the name of the one that does not hold. */
+const char *gv_sim_check_liveness(struct gv_sim *sim, uint32_t *node);
+
+#endif

@@ -1,0 +1,485 @@
+/*
+ * Each fault and each kind of churn does in a running swarm what its definition says.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim_world.h"
+
+#define SECOND UINT64_C(1000000)
+#define NODES_MAX 80u
+
+#define MEMBERS "[swarm]\nnodes = 40\nmode = membership\n[network]\nlatency = 20ms\n"
+#define GLYPHS                                                                                        \
+    "[learning]\nmodel = softmax:784-10\ndata = builtin:glyphs,train=400,test=100\nlocal_steps = 4\n" \
+    "[compute]\nstep_time = 100ms\n[network]\nlatency = 20ms\n"
+
+/* What a test remembers from one look to the next. */
+struct seen {
+    uint64_t at_us;         /* of the fault; the looks before it see the swarm as it was */
+    bool victim[NODES_MAX]; /* whom it struck */
+    uint32_t victims;
+    uint32_t least, most; /* live nodes since then */
+    uint32_t named_late;  /* victims that are still somebody's neighbour after a while */
+    uint32_t known_late;  /* ... or known */
+    uint64_t counted;
+    uint64_t more;
+    bool flag;
+    double value[4];
+};
+
+static uint32_t live_count(const struct gv_sim *sim)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        live += sim->nodes[i].live ? 1 : 0;
+    }
+    return live;
+}
+
+/* Once, at the first look at or after the fault: those for whom it is true are its victims. */
+static void note_dead(struct gv_sim *sim, uint64_t now_us, struct seen *seen)
+{
+    if (now_us < seen->at_us || seen->victims > 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        seen->victim[i] = !sim->nodes[i].live;
+        seen->victims += seen->victim[i] ? 1 : 0;
+    }
+    seen->least = seen->most = live_count(sim);
+}
+
+static void look_at_dead(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    note_dead(sim, now_us, seen);
+    if (seen->victims == 0) {
+        return;
+    }
+    uint32_t live = live_count(sim);
+    seen->least = live < seen->least ? live : seen->least;
+    seen->most = live > seen->most ? live : seen->most;
+    seen->named_late = seen->known_late = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (seen->victim[i]) {
+            seen->named_late += sim_neighbours_of(sim, i);
+            seen->known_late += sim_knowers_of(sim, i);
+        }
+    }
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------------ */
+
+Test(sim_faults, killed_nodes_end_and_are_nobodys_neighbours)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 60s\n[faults]\nkill = 25% at 20s\n", sim_seed(), look_at_dead,
+              &seen);
+    cr_assert_eq(seen.victims, 10);
+    cr_assert_eq(seen.least, 30);
+    cr_assert_eq(seen.most, 30);
+    cr_assert_eq(seen.named_late, 0);
+    cr_assert_eq(summary.last.crashes, 10);
+    cr_assert_eq(summary.last.live_nodes, 30);
+    cr_assert_eq(summary.last.components, 1);
+}
+
+Test(sim_faults, vanished_nodes_are_found_out_without_a_word_from_them)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 90s\n[faults]\nvanish = 10 at 20s\n", sim_seed(), look_at_dead,
+              &seen);
+    cr_assert_eq(seen.victims, 10);
+    cr_assert_eq(seen.most, 30);
+    cr_assert_eq(seen.named_late, 0, "%u still have a vanished neighbour", seen.named_late);
+    cr_assert_eq(summary.last.components, 1);
+}
+
+Test(sim_faults, killed_nodes_come_back_after_their_downtime)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 50s\n[churn]\ndowntime = 10s\n[faults]\nkill = 10 at 20s\n",
+              sim_seed(), look_at_dead, &seen);
+    cr_assert_eq(seen.victims, 10);
+    cr_assert_eq(seen.least, 30);
+    cr_assert_eq(seen.most, 40);
+    cr_assert_eq(summary.last.restarts, 10);
+    cr_assert_gt(seen.named_late, 10, "those that came back have neighbours");
+    cr_assert_eq(summary.last.components, 1);
+}
+
+static void look_at_leavers(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    seen->named_late = seen->known_late = seen->victims = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i].left) {
+            seen->victims++;
+            seen->named_late += sim_neighbours_of(sim, i);
+            seen->known_late += sim_knowers_of(sim, i);
+            cr_assert(now_us < seen->at_us + SECOND || !sim->nodes[i].live, "node %u has left and lives", i);
+        }
+    }
+}
+
+Test(sim_faults, who_leaves_is_soon_in_no_view)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 50s\n[churn]\ndowntime = 5s\n[faults]\nleave = 5 at 20s\n",
+              sim_seed(), look_at_leavers, &seen);
+    cr_assert_eq(seen.victims, 5);
+    cr_assert_eq(seen.named_late, 0);
+    cr_assert_eq(seen.known_late, 0);
+    cr_assert_eq(summary.last.departures, 5);
+    cr_assert_eq(summary.last.live_nodes, 35, "who has left for good does not come back");
+}
+
+static void look_at_revoked(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    (void)now_us;
+    seen->victims = seen->named_late = seen->known_late = 0;
+    seen->least = 0;
+    for (uint32_t e = 0; e < GV_ENTRIES_MAX; e++) {
+        if ((sim->revoked >> e & 1) != 0) {
+            uint32_t target = gv_identities_entry_target(sim->identities, e);
+            seen->victims++;
+            seen->named_late += sim_neighbours_of(sim, target);
+            seen->known_late += sim_knowers_of(sim, target);
+            seen->least += sim->nodes[target].live ? 1 : 0;
+        }
+    }
+    seen->counted = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        seen->counted += sim->nodes[i].live && (sim->nodes[i].entries & sim->revoked) == sim->revoked ? 1 : 0;
+    }
+}
+
+Test(sim_faults, revoked_nodes_end_and_everybody_knows)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 60s\n[faults]\nrevoke = 3 at 20s\n", sim_seed(), look_at_revoked,
+              &seen);
+    cr_assert_eq(seen.victims, 3);
+    cr_assert_eq(seen.named_late, 0);
+    cr_assert_eq(seen.known_late, 0);
+    cr_assert_eq(seen.least, 0, "%u revoked nodes still run", seen.least);
+    cr_assert_eq(seen.counted, 37);
+    cr_assert_eq(summary.last.live_nodes, 37);
+}
+
+/* ---- standing still ---------------------------------------------------------------------------------------------- */
+
+static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    uint64_t traces = 0;
+    uint32_t lonely = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (now_us == seen->at_us) {
+            seen->victim[i] = sim->nodes[i].paused_until_us > now_us;
+            seen->victims += seen->victim[i] ? 1 : 0;
+        }
+        if (seen->victim[i]) {
+            traces += sim->nodes[i].trace;
+            lonely += sim_neighbours_of(sim, i) == 0 ? 1 : 0;
+        }
+    }
+    if (now_us == seen->at_us) {
+        seen->counted = traces;
+    } else if (now_us > seen->at_us && now_us < seen->at_us + 30 * SECOND) {
+        cr_assert_eq(traces, seen->counted, "a paused process did something at %g s", (double)now_us / 1e6);
+        seen->most = lonely > seen->most ? lonely : seen->most;
+    } else if (now_us > seen->at_us) {
+        seen->flag = traces != seen->counted;
+        seen->least = lonely;
+    }
+}
+
+Test(sim_faults, paused_nodes_stand_still_are_dropped_and_come_back)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 90s\n[faults]\npause = 8 at 20s for 30s\n", sim_seed(),
+              look_at_paused, &seen);
+    cr_assert_eq(seen.victims, 8);
+    cr_assert_eq(seen.most, 8, "only %u of 8 that stood still were dropped by all", seen.most);
+    cr_assert(seen.flag, "they go on");
+    cr_assert_eq(seen.least, 0, "%u have found no neighbour again", seen.least);
+    cr_assert_eq(summary.last.live_nodes, 40);
+    cr_assert_eq(summary.last.components, 1);
+    cr_assert_eq(summary.last.crashes, 0);
+}
+
+/* ---- partitions -------------------------------------------------------------------------------------------------- */
+
+static void look_at_parts(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    uint32_t components = sim->sample.components;
+    if (now_us < seen->at_us || now_us >= seen->at_us + 40 * SECOND) {
+        return;
+    }
+    if (components > seen->most) {
+        seen->most = components;
+        seen->least = sim->sample.largest_component;
+    }
+}
+
+static void partition(struct gv_summary *summary, struct seen *seen, const char *how)
+{
+    char text[512];
+    (void)snprintf(
+        text, sizeof text,
+        MEMBERS "[swarm]\nduration = 110s\n[report]\nevery = 1s\n[faults]\npartition = 50%% from 20s to 60s%s\n", how);
+    *seen = (struct seen){.at_us = 20 * SECOND};
+    sim_watch(summary, text, sim_seed(), look_at_parts, seen);
+    cr_assert_eq(summary->last.live_nodes, 40);
+    cr_assert_eq(summary->last.components, 1, "a partition that is over heals: %u components",
+                 summary->last.components);
+}
+
+Test(sim_faults, a_partition_splits_the_swarm_in_two_and_heals)
+{
+    struct gv_summary summary;
+    struct seen seen;
+    partition(&summary, &seen, "");
+    cr_assert_eq(seen.most, 2, "%u components", seen.most);
+    cr_assert_eq(seen.least, 20);
+}
+
+Test(sim_faults, a_partition_one_way_lets_no_link_live_across_it_and_heals)
+{
+    struct gv_summary summary;
+    struct seen seen;
+    partition(&summary, &seen, " one-way");
+    cr_assert_eq(seen.most, 2, "%u components", seen.most);
+}
+
+Test(sim_faults, a_flapping_partition_is_lived_through)
+{
+    struct gv_summary summary;
+    struct seen seen;
+    partition(&summary, &seen, " flapping:2s");
+}
+
+/* ---- states ------------------------------------------------------------------------------------------------------ */
+
+/* Processes that have come back without a model, and all without one now. */
+static void look_at_models(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    seen->counted = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        bool back = node->live && (node->life > 1 || i >= sim->scenario->swarm.nodes);
+        if (back && !seen->victim[i]) {
+            seen->victim[i] = true;
+            seen->victims++;
+            seen->more += node->has_model ? 0 : 1;
+        }
+        seen->counted += node->live && !node->has_model ? 1 : 0;
+    }
+    (void)now_us;
+}
+
+Test(sim_faults, a_restart_goes_on_from_the_checkpoint)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary, GLYPHS "[swarm]\nnodes = 12\nduration = 90s\n[faults]\nrestart = 4 at 75s\n", sim_seed(),
+              look_at_models, &seen);
+    cr_assert_eq(summary.last.restarts, 4);
+    cr_assert_eq(seen.victims, 4);
+    cr_assert_eq(seen.more, 0, "%llu of them came back without a model", (unsigned long long)seen.more);
+    cr_assert_eq(seen.counted, 0);
+}
+
+Test(sim_faults, who_finds_its_state_torn_fetches_the_model_anew)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary,
+              GLYPHS "[swarm]\nnodes = 12\nduration = 60s\n[churn]\ndowntime = 3s\ntorn_state = 100%\n"
+                     "[faults]\nkill = 4 at 20s\n",
+              sim_seed(), look_at_models, &seen);
+    cr_assert_eq(summary.last.restarts, 4);
+    cr_assert_eq(seen.victims, 4);
+    cr_assert_eq(seen.more, 4, "only %llu of them came back without a model", (unsigned long long)seen.more);
+    cr_assert_eq(seen.counted, 0, "%llu still have none", (unsigned long long)seen.counted);
+    cr_assert_eq(summary.last.serving_nodes, 12);
+}
+
+static void look_at_late(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    look_at_models(sim, now_us, context);
+    double age[2] = {0.0, 0.0};
+    uint32_t count[2] = {0, 0};
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        uint32_t late = i >= sim->scenario->swarm.nodes ? 1 : 0;
+        age[late] += (double)sim->nodes[i].age_q16 / 65536.0;
+        count[late]++;
+    }
+    seen->value[0] = age[0] / count[0];
+    seen->value[1] = count[1] > 0 ? age[1] / count[1] : 0.0;
+}
+
+Test(sim_faults, late_arrivals_adopt_the_model_and_its_age)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary, GLYPHS "[swarm]\nnodes = 12\nduration = 60s\n[faults]\narrive = 4 at 40s\n", sim_seed(),
+              look_at_late, &seen);
+    cr_assert_eq(summary.nodes, 16);
+    cr_assert_eq(summary.last.live_nodes, 16);
+    cr_assert_eq(summary.last.arrivals, 4);
+    cr_assert_eq(seen.victims, 4);
+    cr_assert_eq(seen.more, 4, "they come without a model");
+    cr_assert_eq(seen.counted, 0, "%llu still have none", (unsigned long long)seen.counted);
+    /* Alone, in 20 s at 100 ms a step, they would be 200 steps old. */
+    cr_assert_gt(seen.value[0], 500.0, "age %g", seen.value[0]);
+    cr_assert_lt(fabs(seen.value[1] / seen.value[0] - 1.0), 0.25, "ages %g and %g", seen.value[0], seen.value[1]);
+}
+
+static void look_at_copies(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    uint32_t running = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i].copy) {
+            uint32_t original = sim->nodes[i].identity;
+            seen->victims = 1;
+            running = (sim->nodes[i].live ? 1U : 0U) + (sim->nodes[original].live ? 1U : 0U);
+            /* A node that hears of its own record with another boot raises its incarnation above it. */
+            seen->counted = sim->nodes[i].incarnation;
+            seen->more = sim->nodes[original].incarnation;
+        }
+    }
+    seen->least = running;
+    (void)now_us;
+}
+
+Test(sim_faults, a_copied_key_is_noticed_by_its_owners)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 120s\n[faults]\ncopy_key = 1 at 20s\n", sim_seed(), look_at_copies,
+              &seen);
+    cr_assert_eq(summary.nodes, 41);
+    cr_assert_eq(seen.victims, 1);
+    cr_assert(seen.least < 2 || seen.counted > 2 || seen.more > 2,
+              "both run on, with incarnations %llu and %llu, as if nothing were", (unsigned long long)seen.counted,
+              (unsigned long long)seen.more);
+    cr_assert_eq(summary.last.components, 1);
+}
+
+/* ---- the network ------------------------------------------------------------------------------------------------- */
+
+static void averaging(struct gv_summary *summary, const char *network)
+{
+    struct gv_scenario scenario;
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "[swarm]\nnodes = 40\nmode = mean\nround = 1s\nduration = 40s\n[network]\nlatency = 20ms\n%s",
+                   network);
+    sim_scenario(&scenario, text);
+    sim_run(summary, &scenario, sim_seed(), 2, NULL);
+    cr_assert_eq(summary->last.components, 1);
+}
+
+Test(sim_faults, damage_loss_and_slow_readers_cost_exchanges_and_break_nothing)
+{
+    struct gv_summary clean, damaged, lossy, slow;
+    averaging(&clean, "");
+    averaging(&damaged, "damage = 2%\n");
+    averaging(&lossy, "loss = 10%\n");
+    averaging(&slow, "slow_share = 30%\nslow_rate = 4\n");
+    cr_assert_gt(clean.last.exchanges_done, 1000);
+    cr_assert_lt(clean.last.exchanges_failed, 20);
+    cr_assert_gt(damaged.last.exchanges_failed + damaged.last.exchanges_doubt, 2 * clean.last.exchanges_failed + 10);
+    cr_assert_gt(damaged.last.exchanges_done, 300);
+    cr_assert_lt(lossy.last.exchanges_done, clean.last.exchanges_done);
+    cr_assert_gt(lossy.last.exchanges_done, 300);
+    cr_assert_lt(slow.last.exchanges_done, clean.last.exchanges_done);
+    cr_assert_gt(slow.last.exchanges_done, 100);
+}
+
+static void look_at_dials(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct gv_peer_info peers[256];
+    struct seen *seen = context;
+    (void)now_us;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        uint32_t count = gv_network_dialable(sim->network, i) ? 0 : gv_core_peers(sim->nodes[i].core, peers, 256);
+        seen->victim[i] = !gv_network_dialable(sim->network, i);
+        for (uint32_t k = 0; k < count && k < 256; k++) {
+            seen->counted += peers[k].role == GV_PEER_ACTIVE && !peers[k].dialled ? 1 : 0;
+        }
+    }
+}
+
+Test(sim_faults, nobody_dials_who_is_outbound_only)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    uint32_t outbound = 0;
+    sim_watch(&summary, MEMBERS "outbound_only = 50%\n[swarm]\nduration = 40s\n", sim_seed(), look_at_dials, &seen);
+    for (uint32_t i = 0; i < 40; i++) {
+        outbound += seen.victim[i] ? 1 : 0;
+    }
+    cr_assert_eq(outbound, 20);
+    cr_assert_eq(seen.counted, 0, "an outbound-only node was dialled");
+    cr_assert_eq(summary.last.components, 1);
+}
+
+static void look_at_clocks(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    (void)now_us;
+    seen->counted = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        cr_assert(abs(node->drift_ppb) <= 50000000 && abs(node->wall_offset_s) <= 60);
+        seen->counted += abs(node->drift_ppb) > 10000000 ? 1 : 0;
+        seen->more += abs(node->wall_offset_s) > 10 ? 1 : 0;
+    }
+}
+
+Test(sim_faults, clocks_that_drift_and_are_off_are_lived_with)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary, MEMBERS "[churn]\ndrift = 5%\noffset = 60s\n[swarm]\nduration = 60s\n", sim_seed(),
+              look_at_clocks, &seen);
+    cr_assert_gt(seen.counted, 20);
+    cr_assert_gt(seen.more, 20);
+    cr_assert_eq(summary.last.components, 1);
+    cr_assert_eq(summary.last.live_nodes, 40);
+}
+
+/* ---- afterwards -------------------------------------------------------------------------------------------------- */
+
+/* The liveness phase: sim_run() fails if one of its invariants does not hold. */
+Test(sim_faults, when_faults_end_the_swarm_recovers)
+{
+    struct gv_scenario scenario;
+    struct gv_summary summary;
+    sim_scenario(&scenario, "[swarm]\nnodes = 40\nmode = mean\nround = 1s\nduration = 150s\n"
+                            "[network]\nlatency = 20ms\ndamage = 0.5%\nloss = 1%\n"
+                            "[churn]\nrate = 60%/min\ndowntime = exponential:5s\narrivals = 6/min\n"
+                            "[faults]\nkill = 10% at 10s\nvanish = 2 at 12s\nleave = 2 at 14s\nrevoke = 2 at 16s\n"
+                            "partition = 50% from 20s to 30s\npause = 4 at 32s for 5s\nend = 50s\n");
+    sim_run(&summary, &scenario, sim_seed(), 2, NULL);
+    cr_assert_eq(summary.last.components, 1);
+    cr_assert_gt(summary.last.crashes, 5);
+}

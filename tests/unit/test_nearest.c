@@ -1,0 +1,44 @@
+/*
+ * Suggestions for mistyped words.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "nearest.h"
+
+static const char *const WORDS[] = {"latency", "loss", "up", "down", "outbound_only", "seed", NULL};
+
+static const char *nearest(const char *word)
+{
+    return gv_nearest(word, strlen(word), WORDS);
+}
+
+Test(nearest, finds_what_was_meant)
+{
+    static const struct {
+        const char *word, *meant;
+    } pairs[] = {{"latnecy", "latency"},        {"latenc", "latency"},    {"los", "loss"}, {"lloss", "loss"},
+                 {"outbound", "outbound_only"}, {"out", "outbound_only"}, {"dwn", "down"}, {"seeds", "seed"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const char *found = nearest(pairs[i].word);
+        cr_expect(found != NULL && strcmp(found, pairs[i].meant) == 0, "%s -> %s", pairs[i].word,
+                  found != NULL ? found : "nothing");
+    }
+}
+
+Test(nearest, is_silent_about_what_is_no_typing_error)
+{
+    static const char *const others[] = {"", "x", "qq", "bandwidth",
+                                         "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const char *found = nearest(others[i]);
+        cr_expect_null(found, "%s -> %s", others[i], found);
+    }
+}
+
+Test(nearest, reads_no_further_than_told)
+{
+    const char *found = gv_nearest("losszzzzzzzz", 4, WORDS);
+    cr_assert_not_null(found);
+    cr_expect_str_eq(found, "loss");
+}
