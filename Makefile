@@ -97,7 +97,10 @@ TOOL_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/system/lib_*.c))
 BENCH := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZ := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all demo test tests tools run-tests check-asan check-tsan check-style check-purity fuzz fuzzers bench install uninstall \
+SEEDS ?= 2000
+FIRST ?= 0
+
+.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-style check-purity fuzz fuzzers bench install uninstall \
     clean help deps-demo deps-test programs fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -167,7 +170,7 @@ $(FUZZ): $(OBJ)/%: $(OBJ)/%.o $(ARCHIVES)
 
 # The compiler is only asked for where there is none of the chosen name.
 PACKAGES := libc6-dev libzmq3-dev libmsgpack-dev libsodium-dev libopenblas-dev libinih-dev libjansson-dev zlib1g-dev
-PACKAGES_test := libcriterion-dev
+PACKAGES_test := libcriterion-dev gnuplot-nox
 
 deps-demo:
 	@CC='$(CC)' sh tests/deps.sh 'to build grapevine' $(PACKAGES)
@@ -197,6 +200,15 @@ check-asan:
 check-tsan:
 	@$(MAKE) MODE=tsan all tools
 	@bash tests/tsan.sh
+
+# Random simulations in which everything goes wrong: SEEDS of them, from FIRST.
+check-sim:
+	@$(MAKE) all
+	@$(OUT)/grapevine sim campaign --seeds $(SEEDS) --first $(FIRST)
+
+# Bugs planted in the core on purpose, each of which a campaign must find.
+check-canary:
+	+@bash tests/canary.sh
 
 check-style:
 	+@bash tests/style.sh
@@ -229,6 +241,7 @@ fuzzers: $(FUZZ)
 bench: all $(BENCH)
 	@$(OUT)/grapevine bench
 	@for program in $(BENCH); do $$program || exit 1; done
+	@bash tests/bench/sim.sh
 
 # ---- installing ----------------------------------------------------------------------------------------------------
 
@@ -258,6 +271,8 @@ help:
 	@echo 'make test           unit, integration and system tests (installs what is missing)'
 	@echo 'make check-asan     the same suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan     a swarm over loopback under ThreadSanitizer'
+	@echo 'make check-sim      SEEDS (2000) random simulations full of faults, from seed FIRST (0): none may break an invariant'
+	@echo 'make check-canary   campaigns against cores with a planted bug, which they must find'
 	@echo 'make check-style    formatting, function length, naming and include rules, -Wconversion'
 	@echo 'make check-purity   the core calls nothing and computes without floats; no group reaches into another'
 	@echo 'make fuzz           every fuzz target for FUZZ_SECONDS (60) seconds'

@@ -54,8 +54,9 @@ struct gv_world {
     void *context;
     /* Handles one occurrence. Takes occurrence->data. */
     void (*handle)(void *context, struct gv_thread *thread, const struct gv_occurrence *occurrence);
-    /* Loads what handling will touch into the cache; called some occurrences ahead. May be NULL. */
-    void (*prefetch)(void *context, const struct gv_occurrence *occurrence);
+    /* Loads what handling will touch into the cache; called twice some occurrences ahead, `near` the second time, when
+     * what the first call asked for has come. May be NULL. */
+    void (*prefetch)(void *context, const struct gv_occurrence *occurrence, bool near);
     /* Between windows, alone: everything due at or before now_us; returns the time of the next control, UINT64_MAX for
      * none; *stop ends the run. Called first at time 0. */
     uint64_t (*control)(void *context, struct gv_thread *thread, uint64_t now_us, bool *stop);

@@ -15,6 +15,7 @@
 
 /* How far ahead of handling an occurrence its node, and the occurrence itself, are fetched. */
 #define PREFETCH_AHEAD 8u
+#define NEAR_AHEAD 3u
 #define FETCH_AHEAD 16u
 /* A window that has taken this long, with shards still to claim, is worth waking the sleepers for. */
 #define WAKE_AFTER_NS UINT64_C(20000)
@@ -36,11 +37,11 @@ static void take_in(struct gv_engine *engine, struct gv_shard *shard)
     }
 }
 
-static void look_ahead(const struct gv_engine *engine, const struct gv_queue *queue, size_t ahead)
+static void look_ahead(const struct gv_engine *engine, const struct gv_queue *queue, size_t ahead, bool near)
 {
     const struct gv_occurrence *occurrence = gv_queue_ahead(queue, ahead);
     if (occurrence != NULL) {
-        engine->world.prefetch(engine->world.context, occurrence);
+        engine->world.prefetch(engine->world.context, occurrence, near);
     }
 }
 
@@ -53,7 +54,7 @@ static void step_shard(struct gv_engine *engine, struct gv_worker *worker, struc
     gv_queue_open(queue, engine->window.end_us);
     bool prefetch = engine->world.prefetch != NULL;
     for (size_t i = 0; prefetch && i < PREFETCH_AHEAD; i++) {
-        look_ahead(engine, queue, i);
+        look_ahead(engine, queue, i, false);
     }
     thread->shard = shard;
     thread->window_us = engine->window.end_us;
@@ -64,7 +65,8 @@ static void step_shard(struct gv_engine *engine, struct gv_worker *worker, struc
             __builtin_prefetch(far);
         }
         if (prefetch) {
-            look_ahead(engine, queue, PREFETCH_AHEAD);
+            look_ahead(engine, queue, PREFETCH_AHEAD, false);
+            look_ahead(engine, queue, NEAR_AHEAD, true);
         }
         const struct gv_occurrence *occurrence = gv_queue_pop(queue);
         if (occurrence == NULL) {

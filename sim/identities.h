@@ -22,7 +22,7 @@
 #include "scenario.h"
 
 #define GV_NODE_NONE UINT32_MAX
-#define GV_ENTRIES_MAX 64u /* revocations of one run: a node knows them as bits */
+#define GV_ENTRIES_MAX GV_SCENARIO_REVOCATIONS_MAX /* revocations of one run: a node knows them as bits */
 
 struct gv_identities;
 

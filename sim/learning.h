@@ -50,6 +50,9 @@ void gv_replica_free(struct gv_replica **replica);
 /** (parameters) floats, borrowed. */
 const float *gv_replica_parameters(const struct gv_replica *replica);
 
+/** Loads the replica's own fields into the cache. */
+void gv_replica_prefetch(const struct gv_replica *replica);
+
 /** Hash of the exchanged state, bit for bit: for the check that a failed exchange changes nothing. */
 uint64_t gv_replica_hash(const struct gv_replica *replica);
 
@@ -72,8 +75,8 @@ struct gv_snapshot {
     uint64_t nonce;
     const struct gv_learning *learning;
     size_t stride;       /* bytes from one slot to the next: room for a head, then the payload */
-    uint8_t *slots;      /* (chunk_count, stride), owned, cache lines */
-    uint8_t *head_bytes; /* (chunk_count): of the heads, which end where the payloads begin; owned */
+    uint8_t *slots;      /* (chunk_count, stride), in the same block of memory, on cache lines */
+    uint8_t *head_bytes; /* (chunk_count), likewise: of the heads, which end where the payloads begin */
 };
 
 /** Room for a snapshot; one reference. NULL: out of memory. `chunk_bytes` as in FX_CHUNK_SEND; ignored if the state is

@@ -14,7 +14,6 @@ struct gv_sim_views {
     bool *counts, *left;     /* (nodes) */
     uint64_t *entries;       /* (nodes) */
     uint32_t *first, *to;    /* active views */
-    uint32_t *known_first, *known;
     uint32_t *scratch;       /* (2 nodes) */
 };
 
@@ -28,6 +27,31 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
     return false;
 }
 
+/* True if nobody that this node could turn to is there any more: it cannot come back without a new invite. */
+static bool is_stranded(const struct gv_sim *sim, const struct gv_sim_node *node)
+{
+    struct gv_core_stats stats;
+    gv_core_stats(node->core, &stats);
+    for (uint32_t i = 0; i < node->seed_count; i++) {
+        if (sim->nodes[node->seeds[i]].live && !is_revoked(sim, node->seeds[i])) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < node->book_count; i++) {
+        if (sim->nodes[node->book[i]].live && !is_revoked(sim, node->book[i])) {
+            return false;
+        }
+    }
+    return stats.peers_known == 0 && node->seed_count > 0;
+}
+
+/* Who is linked with a copy of a key names its owner, which knows nothing of it: neither of the two counts. */
+static bool counts(const struct gv_sim *sim, uint32_t index)
+{
+    const struct gv_sim_node *node = &sim->nodes[index];
+    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity) && !is_stranded(sim, node);
+}
+
 static void free_views(struct gv_sim_views *v)
 {
     if (v == NULL) {
@@ -38,8 +62,6 @@ static void free_views(struct gv_sim_views *v)
     free(v->entries);
     free(v->first);
     free(v->to);
-    free(v->known_first);
-    free(v->known);
     free(v->scratch);
     free(v);
 }
@@ -52,11 +74,9 @@ static bool fill_views(struct gv_sim_views *v, uint32_t nodes)
     v->entries = calloc(nodes + 1u, sizeof *v->entries);
     v->first = calloc(nodes + 1u, sizeof *v->first);
     v->to = calloc((size_t)nodes * PEERS_MAX + 1, sizeof *v->to);
-    v->known_first = calloc(nodes + 1u, sizeof *v->known_first);
-    v->known = calloc((size_t)nodes * PEERS_MAX + 1, sizeof *v->known);
     v->scratch = calloc(2u * nodes + 1u, sizeof *v->scratch);
     return v->counts != NULL && v->left != NULL && v->entries != NULL && v->first != NULL && v->to != NULL &&
-           v->known_first != NULL && v->known != NULL && v->scratch != NULL;
+           v->scratch != NULL;
 }
 
 /* NULL: out of memory. */
@@ -73,33 +93,23 @@ static struct gv_sim_views *make_views(uint32_t nodes)
 static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
 {
     uint32_t active = 0;
-    uint32_t known = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const struct gv_sim_node *node = &sim->nodes[i];
         struct gv_peer_info peers[PEERS_MAX];
-        v->counts[i] = node->live && !node->copy && !node->gone && !is_revoked(sim, node->identity);
-        if (node->copy) { /* who is linked with the copy names the original, which knows nothing of it */
-            v->counts[node->identity] = false;
-        }
+        v->counts[i] = counts(sim, i);
         v->left[i] = node->left && !node->live;
         v->entries[i] = node->entries;
         v->first[i] = active;
-        v->known_first[i] = known;
         uint32_t count = v->counts[i] ? gv_core_peers(node->core, peers, PEERS_MAX) : 0;
         count = count < PEERS_MAX ? count : PEERS_MAX;
         for (uint32_t k = 0; k < count; k++) {
             uint32_t peer = gv_identities_find(sim->identities, &peers[k].ref.id);
-            if (peer >= sim->node_count || peers[k].role == GV_PEER_LINKED) {
-                continue;
-            }
-            v->known[known++] = peer;
-            if (peers[k].role == GV_PEER_ACTIVE) {
+            if (peer < sim->node_count && peers[k].role == GV_PEER_ACTIVE) {
                 v->to[active++] = peer;
             }
         }
     }
     v->first[sim->node_count] = active;
-    v->known_first[sim->node_count] = known;
 }
 
 static struct gv_overlay active_of(const struct gv_sim_views *v)
@@ -110,22 +120,20 @@ static struct gv_overlay active_of(const struct gv_sim_views *v)
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
     const struct gv_overlay active = active_of(v);
-    const struct gv_overlay known = {
-        .nodes = v->nodes, .counts = v->counts, .first = v->known_first, .to = v->known};
     const char *broken = gv_check_connected(&active, v->scratch, node);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
         const struct gv_overlay earlier = active_of(sim->earlier);
         broken = gv_check_symmetric(&active, &earlier, node);
     }
     if (broken == NULL) {
-        broken = gv_check_leaves(&known, v->left, node);
+        broken = gv_check_leaves(&active, v->left, node);
     }
     if (broken == NULL) {
         broken = gv_check_revocations(&active, v->entries, sim->revoked, node);
     }
     if (broken == NULL && sim->scenario->swarm.mode == GV_MODE_MEAN) {
         *node = 0;
-        broken = gv_check_variance(sim->calm_variance, sim->sample.variance, sim->first_variance);
+        broken = gv_check_variance(sim->calm_variance, sim->sample.variance, 1.0 /* of unit normal deviates */);
     }
     return broken;
 }

@@ -268,6 +268,7 @@ static int campaign(const struct gv_sim_options *options)
         .first = options->first,
         .threads = options->threads != 0 ? options->threads : processors(),
         .stop_at_first = options->stop_at_first,
+        .print = options->print,
         .interrupted = &interrupted,
     };
     return finish(gv_campaign(&campaign));

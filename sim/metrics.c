@@ -73,6 +73,7 @@ static const struct field FIELDS[] = {
     U64(departures),
     U64(crashes),
     U64(restarts),
+    U64(alarms),
     U64(models),
     U64(invariants_checked),
     U64(rss_bytes),

@@ -152,6 +152,8 @@ static bool carry_out(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
         count(sim, thread, index, event, effect);
         return true;
     case GV_FX_ALARM:
+        gv_sim_local(thread)->alarms++;
+        return true;
     case GV_FX_SETTLED:
         return true;
     case GV_FX_STOPPED:
@@ -335,16 +337,27 @@ void gv_sim_handle(void *context, struct gv_thread *thread, const struct gv_occu
     handle_live(sim, thread, o);
 }
 
-void gv_sim_prefetch(void *context, const struct gv_occurrence *o)
+void gv_sim_prefetch(void *context, const struct gv_occurrence *o, bool near)
 {
     const struct gv_sim *sim = context;
-    const char *node = (const char *)&sim->nodes[o->to];
-    gv_core_prefetch((const struct gv_core *)(const void *)(sim->cores + (size_t)o->to * sim->core_bytes));
-    for (size_t line = 0; line < sizeof(struct gv_sim_node); line += 64) {
-        __builtin_prefetch(node + line, 1);
+    const struct gv_sim_node *node = &sim->nodes[o->to];
+    if (!near) {
+        for (size_t line = 0; line < sizeof *node; line += 64) {
+            __builtin_prefetch((const char *)node + line, 1);
+        }
+        if (o->kind == GV_SIM_FRAME) {
+            __builtin_prefetch(o->data);
+            __builtin_prefetch((const char *)o->data + 64);
+        }
+        gv_core_prefetch((const struct gv_core *)(const void *)(sim->cores + (size_t)o->to * sim->core_bytes));
+        return;
     }
-    if (o->data != NULL && o->kind == GV_SIM_FRAME) {
-        __builtin_prefetch(o->data);
-        __builtin_prefetch((const char *)o->data + 64);
+    uint32_t slot = o->a % GV_SIM_LINK_SLOTS;
+    if (o->kind == GV_SIM_FRAME && slot < node->link_cap) {
+        __builtin_prefetch(&node->links[slot], 1);
+        __builtin_prefetch((const char *)&node->links[slot] + 64, 1);
+    }
+    if (node->replica != NULL && sim->immediate) {
+        gv_replica_prefetch(node->replica);
     }
 }

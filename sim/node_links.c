@@ -22,35 +22,45 @@
 
 struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle)
 {
-    for (uint32_t i = 0; i < node->link_count; i++) {
-        if (node->links[i].handle == handle) {
-            return &node->links[i];
-        }
-    }
-    return NULL;
+    uint32_t slot = handle % GV_SIM_LINK_SLOTS;
+    bool there = slot < node->link_cap && node->links[slot].handle == handle && handle != 0;
+    return there ? &node->links[slot] : NULL;
 }
 
+static uint32_t free_slot(struct gv_sim_node *node)
+{
+    for (uint32_t i = 0; i < node->link_cap; i++) {
+        if (node->links[i].handle == 0) {
+            return i;
+        }
+    }
+    uint32_t slot = node->link_cap;
+    uint16_t cap = (uint16_t)(slot == 0 ? 8 : 2 * slot);
+    GV_ASSERT(cap <= GV_SIM_LINK_SLOTS); /* the core closes what it has no room for */
+    struct gv_sim_link *grown = realloc(node->links, cap * sizeof *grown);
+    GV_ASSERT(grown != NULL);
+    memset(grown + slot, 0, (cap - slot) * sizeof *grown);
+    node->links = grown;
+    node->link_cap = cap;
+    return slot;
+}
+
+/* A handle is a count of links and the slot, so that a look-up touches one link only. */
 static struct gv_sim_link *add_link(struct gv_sim *sim, uint32_t index, uint32_t far)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    if (node->link_count == node->link_cap) {
-        uint16_t cap = (uint16_t)(node->link_cap == 0 ? 8 : 2 * node->link_cap);
-        struct gv_sim_link *grown = realloc(node->links, cap * sizeof *grown);
-        GV_ASSERT(grown != NULL);
-        node->links = grown;
-        node->link_cap = cap;
-    }
-    struct gv_sim_link *link = &node->links[node->link_count++];
+    uint32_t slot = free_slot(node);
+    struct gv_sim_link *link = &node->links[slot];
     memset(link, 0, sizeof *link);
-    link->handle = ++node->next_handle;
+    link->handle = ++node->next_handle * GV_SIM_LINK_SLOTS + slot;
     link->far = far;
     gv_path_init(&link->path, sim->network, index, far);
     return link;
 }
 
-static void remove_link(struct gv_sim_node *node, struct gv_sim_link *link)
+static void remove_link(struct gv_sim_link *link)
 {
-    *link = node->links[--node->link_count];
+    link->handle = 0;
 }
 
 /* No earlier than the engine takes posts to other nodes. */
@@ -60,12 +70,17 @@ static uint64_t not_before(const struct gv_thread *thread, uint64_t at_us)
 }
 
 /* Tells the far end that this one is gone, behind all that was sent. */
-static void tell_down(struct gv_thread *thread, const struct gv_sim_link *link)
+static void tell_down(const struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
+                      const struct gv_sim_link *link)
 {
     if (gv_path_broken(&link->path)) {
         return; /* the far end learns of it from the reset that is under way */
     }
-    uint64_t at = thread->now_us + link->path.latency_us;
+    uint64_t reaches_us = gv_network_reaches(sim->network, index, link->far, thread->now_us);
+    if (reaches_us > thread->now_us + GV_HEARTBEAT_US) {
+        return; /* cut off: the far end finds out by itself */
+    }
+    uint64_t at = reaches_us + link->path.latency_us;
     at = at < link->path.last_us ? link->path.last_us : at;
     gv_engine_post(thread, not_before(thread, at), link->far, GV_SIM_DOWN, link->far_life, link->far_handle, 0, NULL);
 }
@@ -104,22 +119,29 @@ void gv_sim_close(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
         return;
     }
     if (link->up) {
-        tell_down(thread, link);
+        tell_down(sim, thread, index, link);
     }
-    remove_link(node, link);
+    remove_link(link);
 }
 
 void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    for (uint32_t i = 0; i < node->link_count && !node->silent; i++) {
-        if (node->links[i].up) {
-            tell_down(thread, &node->links[i]);
+    for (uint32_t i = 0; i < node->link_cap; i++) {
+        const struct gv_sim_link *link = &node->links[i];
+        if (link->handle == 0 || !link->up) {
+            continue;
+        }
+        if (node->silent) { /* no word of it: the far end's heartbeat finds out */
+            gv_engine_post(thread, thread->now_us + GV_HEARTBEAT_US, link->far, GV_SIM_DOWN, link->far_life,
+                           link->far_handle, 0, NULL);
+        } else {
+            tell_down(sim, thread, index, link);
         }
     }
     free(node->links);
     node->links = NULL;
-    node->link_count = node->link_cap = 0;
+    node->link_cap = 0;
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------ */
@@ -231,18 +253,28 @@ static void on_dial_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
         return;
     }
     uint32_t dial = link->dial;
-    remove_link(node, link);
+    remove_link(link);
     dial_failed(sim, thread, index, dial);
+}
+
+/* The end of a link comes behind the frames that still wait for the downlink. */
+static bool waits_for_downlink(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+{
+    uint64_t through = gv_network_receive(sim->network, index, thread->now_us, 0);
+    if (through > thread->now_us) {
+        gv_sim_post_own(sim, thread, index, through + 1, GV_SIM_DOWN, handle, NULL);
+    }
+    return through > thread->now_us;
 }
 
 static void on_down(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
 {
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_sim_link *link = gv_sim_link(node, handle);
-    if (link == NULL) {
+    if (link == NULL || waits_for_downlink(sim, thread, index, handle)) {
         return;
     }
-    remove_link(node, link);
+    remove_link(link);
     struct gv_event event = {.kind = GV_EV_LINK_DOWN, .link = handle, .verdict = GV_ERR_LINK_LOST};
     gv_sim_step(sim, thread, index, &event);
 }
@@ -325,9 +357,9 @@ void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
 void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    for (uint32_t i = 0; i < node->link_count; i++) {
-        if (node->links[i].introduced && node->links[i].up) {
-            tell_down(thread, &node->links[i]);
+    for (uint32_t i = 0; i < node->link_cap; i++) {
+        if (node->links[i].handle != 0 && node->links[i].introduced && node->links[i].up) {
+            tell_down(sim, thread, index, &node->links[i]);
             gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_DOWN, node->links[i].handle, NULL);
         }
     }

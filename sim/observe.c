@@ -151,7 +151,7 @@ static void collect_vectors(const struct gv_sim *sim, struct model_view *view)
     double age = 0.0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const struct gv_sim_node *node = &sim->nodes[i];
-        if (node->live && node->has_model && !node->hostile) {
+        if (node->live && node->has_model && !node->hostile && !node->copied) {
             view->vectors[view->count++] = gv_replica_parameters(node->replica);
             steps += node->steps;
             age += (double)node->age_q16 / 65536.0;
@@ -262,7 +262,7 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const uint32_t *row = graph->peers + (size_t)i * graph->width;
-        for (uint32_t k = 0; k < graph->active[i]; k++) {
+        for (uint32_t k = 0; k < graph->active[i] && !sim->nodes[i].copy; k++) {
             if (sim->nodes[row[k]].live) {
                 parent[root_of(parent, i)] = root_of(parent, row[k]);
             }
@@ -271,7 +271,7 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     sim->sample.components = 0;
     sim->sample.largest_component = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (sim->nodes[i].live) {
+        if (sim->nodes[i].live && !sim->nodes[i].copy) { /* a copy stands for the node it is a copy of */
             uint32_t members = ++size[root_of(parent, i)];
             sim->sample.components += members == 1 ? 1 : 0;
             sim->sample.largest_component =
@@ -332,12 +332,19 @@ static void observe_graph(struct gv_sim *sim, struct gv_thread *thread)
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
 
+static bool has_neighbour(const struct gv_sim_node *node)
+{
+    struct gv_core_stats stats;
+    gv_core_stats(node->core, &stats);
+    return stats.peers_active > 0;
+}
+
 static void observe_counts(struct gv_sim *sim)
 {
     struct gv_sample *s = &sim->sample;
     struct gv_fault_counts faults = gv_faults_counts(sim->faults);
     s->exchanges_done = s->exchanges_failed = s->exchanges_refused = s->exchanges_doubt = 0;
-    s->messages = s->bytes = s->bytes_state = s->models = s->invariants_checked = 0;
+    s->messages = s->bytes = s->bytes_state = s->models = s->alarms = s->invariants_checked = 0;
     for (uint32_t i = 0; i < sim->threads; i++) {
         const struct gv_sim_local *local = &sim->locals[i];
         s->exchanges_done += local->exchanges_done;
@@ -348,6 +355,7 @@ static void observe_counts(struct gv_sim *sim)
         s->bytes += local->bytes;
         s->bytes_state += local->bytes_state;
         s->models += local->models;
+        s->alarms += local->alarms;
         s->invariants_checked += local->checked;
     }
     s->arrivals = faults.arrivals;
@@ -360,7 +368,7 @@ static void observe_counts(struct gv_sim *sim)
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const struct gv_sim_node *node = &sim->nodes[i];
         s->live_nodes += node->live ? 1 : 0;
-        s->serving_nodes += node->live && node->has_model ? 1 : 0;
+        s->serving_nodes += node->live && node->has_model && has_neighbour(node) ? 1 : 0;
     }
 }
 

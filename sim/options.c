@@ -20,7 +20,8 @@ enum option_code {
     CODE_HELP,
     CODE_SEEDS,
     CODE_FIRST,
-    CODE_STOP
+    CODE_STOP,
+    CODE_PRINT
 };
 
 static const struct option RUN[] = {
@@ -34,6 +35,7 @@ static const struct option CAMPAIGN[] = {{"seeds", required_argument, NULL, CODE
                                          {"first", required_argument, NULL, CODE_FIRST},
                                          {"threads", required_argument, NULL, CODE_THREADS},
                                          {"stop-at-first", no_argument, NULL, CODE_STOP},
+                                         {"print", no_argument, NULL, CODE_PRINT},
                                          {"help", no_argument, NULL, CODE_HELP},
                                          {NULL, 0, NULL, 0}};
 
@@ -104,6 +106,9 @@ static enum gv_err take_option(struct gv_sim_options *options, enum option_code 
         return take_number(&options->first, "first", value, 0, UINT64_MAX, diag);
     case CODE_STOP:
         options->stop_at_first = true;
+        return GV_OK;
+    case CODE_PRINT:
+        options->print = true;
         return GV_OK;
     }
     GV_UNREACHABLE("an option without a case");
@@ -189,5 +194,5 @@ const char *gv_sim_usage(void)
            "[--json]\n"
            "       grapevine sim --keys\n"
            "       grapevine sim compare DIR DIR ... [--out DIR]\n"
-           "       grapevine sim campaign [--seeds N] [--first N] [--threads N] [--stop-at-first]\n";
+           "       grapevine sim campaign [--seeds N] [--first N] [--threads N] [--stop-at-first] [--print]\n";
 }

@@ -29,7 +29,7 @@ struct gv_sim_options {
     const char *dirs[GV_SIM_DIRS_MAX]; /* COMPARE */
     uint32_t dir_count;
     uint64_t seeds, first; /* CAMPAIGN: how many, from which; 0 seeds: the campaign's default */
-    bool stop_at_first;
+    bool stop_at_first, print;
 };
 
 /** GV_ERR_USAGE with a diagnosis. Reorders argv (getopt_long). */

@@ -43,6 +43,7 @@ static const struct row {
     {"departures", "departures", FORM_WHOLE, ALL},
     {"crashes", "crashes", FORM_WHOLE, ALL},
     {"restarts", "restarts", FORM_WHOLE, ALL},
+    {"alarms", "alarms", FORM_WHOLE, ALL},
     {"exchanges_done", "exchanges done", FORM_WHOLE, TRAIN | MEAN},
     {"exchanges_refused", "exchanges refused", FORM_WHOLE, TRAIN | MEAN},
     {"exchanges_failed", "exchanges failed", FORM_WHOLE, TRAIN | MEAN},

@@ -34,6 +34,7 @@ struct gv_sample {
     uint64_t messages, bytes;                                                      /* sent, all nodes */
     uint64_t bytes_state; /* of them, chunks and inline states: parameters */
     uint64_t arrivals, departures, crashes, restarts;
+    uint64_t alarms; /* raised by nodes: copied keys, conflicting manifests */
     uint64_t models; /* local trainings (rounds) finished */
     uint64_t invariants_checked;
     uint64_t rss_bytes;

@@ -49,6 +49,19 @@ static enum gv_err blame(const struct gv_scenario *scenario, struct gv_diag *dia
     return GV_ERR_CONFIG;
 }
 
+/* Revocations of the whole run; a share is of all nodes there can be at most. */
+static double revocations(const struct gv_scenario *scenario)
+{
+    double count = 0;
+    for (uint32_t i = 0; i < scenario->fault_count; i++) {
+        const struct gv_fault *fault = &scenario->faults[i];
+        if (fault->kind == GV_FAULT_REVOKE) {
+            count += fault->share > 0 ? fault->share * scenario->swarm.nodes : fault->count;
+        }
+    }
+    return count;
+}
+
 static bool has_fault(const struct gv_scenario *scenario, enum gv_fault_kind kind)
 {
     for (uint32_t i = 0; i < scenario->fault_count; i++) {
@@ -322,6 +335,11 @@ static enum gv_err check_faults(const struct gv_scenario *scenario, struct gv_di
         if (err != GV_OK) {
             return err;
         }
+    }
+    double revoked = revocations(scenario);
+    if (revoked > GV_SCENARIO_REVOCATIONS_MAX) {
+        return blame(scenario, diag, "faults", "revoke", "revokes about %.0f nodes in all: expected at most %u", revoked,
+                     GV_SCENARIO_REVOCATIONS_MAX);
     }
     if (nodes > GV_SCENARIO_NODES_MAX) {
         bool poisson = arrivals >= 1;

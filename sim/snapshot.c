@@ -39,33 +39,40 @@ static bool place(const struct gv_learning *learning, uint32_t codec, uint32_t c
                        chunk_bytes, index);
 }
 
+static size_t cache_lines(size_t bytes)
+{
+    return (bytes + 63u) / 64u * 64u;
+}
+
 struct gv_snapshot *gv_snapshot_new(const struct gv_learning *learning, uint64_t nonce, uint32_t codec,
                                     uint32_t chunk_bytes, bool fetch)
 {
-    struct gv_snapshot *made = calloc(1, sizeof *made);
-    if (made == NULL) {
+    bool whole = is_inline(learning, codec, fetch);
+    uint32_t blocks = fetch ? 1 : learning->block_count;
+    uint32_t chunks = whole ? 1 : gv_chunk_count(learning->block_elements, blocks, codec, chunk_bytes);
+    uint64_t elements = gv_chunk_elements(codec, chunk_bytes);
+    if (whole || elements > learning->parameters) {
+        elements = learning->block_elements[0] * (whole ? blocks : 1);
+    }
+    size_t stride = cache_lines(HEAD_ROOM + gv_tensor_bytes((enum gv_codec)codec, elements));
+    size_t front = cache_lines(sizeof(struct gv_snapshot) + chunks);
+    uint8_t *memory = aligned_alloc(64, front + stride * chunks); /* one block: thousands are made a second */
+    if (memory == NULL) {
         return NULL;
     }
+    struct gv_snapshot *made = (struct gv_snapshot *)(void *)memory;
+    *made = (struct gv_snapshot){.codec = codec,
+                                 .chunk_bytes = chunk_bytes,
+                                 .chunk_count = chunks,
+                                 .inline_state = whole,
+                                 .fetch = fetch,
+                                 .nonce = nonce,
+                                 .learning = learning,
+                                 .stride = stride,
+                                 .slots = memory + front,
+                                 .head_bytes = memory + sizeof *made};
     atomic_init(&made->references, 1);
-    made->learning = learning;
-    made->nonce = nonce;
-    made->codec = codec;
-    made->chunk_bytes = chunk_bytes;
-    made->fetch = fetch;
-    made->inline_state = is_inline(learning, codec, fetch);
-    made->chunk_count = made->inline_state ? 1
-                                           : gv_chunk_count(learning->block_elements, fetch ? 1 : learning->block_count,
-                                                            codec, chunk_bytes);
-    uint64_t elements = gv_chunk_elements(codec, chunk_bytes);
-    if (made->inline_state || elements > learning->parameters) {
-        elements = learning->block_elements[0] * (made->inline_state ? learning->block_count : 1);
-    }
-    made->stride = (HEAD_ROOM + gv_tensor_bytes((enum gv_codec)codec, elements) + 63u) / 64u * 64u;
-    made->slots = aligned_alloc(64, made->stride * (made->chunk_count > 0 ? made->chunk_count : 1));
-    made->head_bytes = calloc(made->chunk_count + 1, 1);
-    if (made->slots == NULL || made->head_bytes == NULL) {
-        gv_snapshot_release(&made);
-    }
+    memset(made->head_bytes, 0, chunks);
     return made;
 }
 
@@ -80,8 +87,6 @@ void gv_snapshot_release(struct gv_snapshot **snapshot)
     struct gv_snapshot *old = *snapshot;
     *snapshot = NULL;
     if (old != NULL && atomic_fetch_sub_explicit(&old->references, 1, memory_order_acq_rel) == 1) {
-        free(old->slots);
-        free(old->head_bytes);
         free(old);
     }
 }
@@ -114,28 +119,39 @@ struct gv_span gv_snapshot_frame(const struct gv_snapshot *snapshot, uint32_t in
 
 /* ---- filling --------------------------------------------------------------------------------------------------- */
 
-/* What a hostile node sends instead of x (count). */
-static void alter(float *x, uint64_t count, enum gv_attack attack, double scale, struct gv_random *random)
+struct alteration {
+    enum gv_attack attack;
+    double scale;     /* SIGN_FLIP */
+    double deviation; /* NOISE: of what is added */
+    struct gv_random random;
+};
+
+/* The root of the mean square of a block. */
+static double deviation_of(const float *x, uint64_t count)
 {
     double squares = 0.0;
     for (uint64_t i = 0; i < count; i++) {
         squares += (double)x[i] * (double)x[i];
     }
-    double deviation = count > 0 ? squares / (double)count : 0.0;
-    double root = deviation > 0.0 ? gv_portable_exp(0.5 * gv_portable_log(deviation)) : 0.0;
+    double mean = count > 0 ? squares / (double)count : 0.0;
+    return mean > 0.0 ? gv_portable_exp(0.5 * gv_portable_log(mean)) : 0.0;
+}
+
+/* What a hostile node sends instead of x (count). */
+static void alter(float *x, uint64_t count, struct alteration *how)
+{
     for (uint64_t i = 0; i < count; i++) {
-        if (attack == GV_ATTACK_SIGN_FLIP) {
-            x[i] = (float)(-scale * (double)x[i]);
+        if (how->attack == GV_ATTACK_SIGN_FLIP) {
+            x[i] = (float)(-how->scale * (double)x[i]);
         } else {
-            x[i] = (float)((double)x[i] + scale * root * gv_random_normal(random));
+            x[i] = (float)((double)x[i] + how->deviation * gv_random_normal(&how->random));
         }
     }
 }
 
-static void encode(uint8_t *out, enum gv_codec codec, const float *x, uint64_t count, enum gv_attack attack,
-                   double scale, struct gv_random *random)
+static void encode(uint8_t *out, enum gv_codec codec, const float *x, uint64_t count, struct alteration *how)
 {
-    if (attack == GV_ATTACK_NONE) {
+    if (how->attack == GV_ATTACK_NONE) {
         gv_tensor_encode(out, codec, x, count);
         return;
     }
@@ -143,7 +159,7 @@ static void encode(uint8_t *out, enum gv_codec codec, const float *x, uint64_t c
     for (uint64_t done = 0; done < count; done += SCRATCH_ELEMENTS) {
         uint64_t part = count - done < SCRATCH_ELEMENTS ? count - done : SCRATCH_ELEMENTS;
         memcpy(altered, x + done, part * sizeof *altered);
-        alter(altered, part, attack, scale, random);
+        alter(altered, part, how);
         gv_tensor_encode(out + gv_tensor_bytes(codec, done), codec, altered, part);
     }
 }
@@ -151,8 +167,11 @@ static void encode(uint8_t *out, enum gv_codec codec, const float *x, uint64_t c
 void gv_replica_snapshot(const struct gv_replica *replica, struct gv_snapshot *snapshot, enum gv_attack attack,
                          double scale, uint64_t random_seed)
 {
-    struct gv_random random;
-    gv_random_seed(&random, random_seed, 0);
+    struct alteration how = {.attack = attack, .scale = scale};
+    gv_random_seed(&how.random, random_seed, 0);
+    if (attack == GV_ATTACK_NOISE) {
+        how.deviation = scale * deviation_of(gv_replica_block(replica, 0), replica->learning->parameters);
+    }
     for (uint32_t i = 0; i < snapshot->chunk_count; i++) {
         uint32_t block = 0;
         uint64_t offset = 0;
@@ -162,7 +181,7 @@ void gv_replica_snapshot(const struct gv_replica *replica, struct gv_snapshot *s
         GV_ASSERT(exists);
         uint8_t *payload = payload_at(snapshot, i);
         enum gv_codec codec = (enum gv_codec)snapshot->codec;
-        encode(payload, codec, gv_replica_block(replica, block) + offset, count, attack, scale, &random);
+        encode(payload, codec, gv_replica_block(replica, block) + offset, count, &how);
         if (!snapshot->inline_state) {
             uint8_t head[GV_CHUNK_HEAD_BYTES_MAX];
             size_t bytes = gv_wire_chunk_head(head, snapshot->nonce, i, (uint32_t)gv_tensor_bytes(codec, count));

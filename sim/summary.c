@@ -119,6 +119,7 @@ static void set_swarm(struct setter *to, const struct gv_sample *last)
     set(to, "departures", whole(last->departures));
     set(to, "crashes", whole(last->crashes));
     set(to, "restarts", whole(last->restarts));
+    set(to, "alarms", whole(last->alarms));
     set(to, "models", whole(last->models));
 }
 

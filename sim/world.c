@@ -43,21 +43,18 @@ static void live_sweep(struct gv_sim *sim)
     sim->live_count = kept;
 }
 
+/* The endpoints of a node's invite: earlier nodes that can be dialled, live ones if there are any. Node 0 always can. */
 static void choose_seeds(struct gv_sim *sim, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    const struct gv_scenario *scenario = sim->scenario;
-    bool together = index < scenario->swarm.nodes && scenario->swarm.arrival_us == 0;
-    uint32_t range = together ? scenario->swarm.nodes : sim->live_count;
-    for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < scenario->swarm.seeds && range > 0; i++) {
-        uint32_t drawn = gv_random_below(&sim->random, range);
-        uint32_t seed = together ? drawn : sim->live[drawn];
-        bool known = seed == index;
+    for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < sim->scenario->swarm.seeds && index > 0; i++) {
+        uint32_t seed = gv_random_below(&sim->random, index);
+        bool known = sim->nodes[seed].copy || !gv_network_dialable(sim->network, seed);
+        known = known || (!sim->nodes[seed].live && i < SEED_TRIES / 2);
         for (uint32_t k = 0; k < node->seed_count; k++) {
             known = known || node->seeds[k] == seed;
         }
-        bool usable = gv_network_dialable(sim->network, seed) && sim->nodes[seed].identity == seed;
-        if (!known && (usable || (together && gv_network_dialable(sim->network, seed)))) {
+        if (!known) {
             node->seeds[node->seed_count++] = seed;
         }
     }
@@ -277,7 +274,8 @@ static void copy_key(void *world, struct gv_thread *thread, uint32_t index, uint
     node->incarnation = original->incarnation - 1; /* it counts on from there, as the original did */
     node->entries = node->watch.entries = original->entries;
     node->has_model = original->has_model;
-    node->copy = true;
+    node->copy = node->copied = true;
+    sim->nodes[index].copied = true;
     node->age_q16 = original->age_q16;
     memcpy(node->seeds, original->seeds, sizeof node->seeds);
     node->seed_count = original->seed_count;
@@ -322,6 +320,15 @@ static void begin(struct gv_sim *sim, struct gv_thread *thread)
     sim->identities_made = count;
 }
 
+static void prune(struct gv_sim *sim, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < sim->live_count; i++) {
+        const struct gv_sim_node *node = &sim->nodes[sim->live[i]];
+        gv_identities_keep(sim->identities, node->identity, node->version);
+    }
+    gv_identities_prune(sim->identities, now_us, PRUNE_KEEP_US);
+}
+
 static bool must_stop(struct gv_sim *sim, uint64_t now_us)
 {
     const volatile sig_atomic_t *interrupted = sim->run->interrupted;
@@ -339,7 +346,7 @@ uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us
     uint64_t next = sim->failed == GV_OK ? gv_faults_control(sim->faults, thread, now_us) : UINT64_MAX;
     live_sweep(sim);
     if (now_us >= sim->next_prune_us) {
-        gv_identities_prune(sim->identities, now_us, PRUNE_KEEP_US);
+        prune(sim, now_us);
         sim->next_prune_us = now_us + PRUNE_US;
     }
     if (sim->faults_ended_us > 0 && !sim->calm_taken) {

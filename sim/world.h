@@ -33,7 +33,8 @@
 #define GV_SIM_DIAL_US 10000000u    /* a dial that nobody answers is given up */
 #define GV_SIM_CHECKPOINT_US 60000000u
 #define GV_SIM_ENCODE_BYTES (16u * 1024u) /* larger frames are encoded where they stay */
-#define GV_SIM_REMEMBER_US 20000000u /* before the end: neighbours asymmetric then and at the end are an error */
+#define GV_SIM_REMEMBER_US 45000000u /* before the end: neighbours asymmetric then and at the end are an error */
+#define GV_SIM_LINK_SLOTS 1024u /* of one node; its core keeps far fewer */
 #define GV_SIM_PINS_MAX 2u
 #define GV_SIM_IMMEDIATE_BYTES (4u * 1024u) /* work on smaller states is done at once: a job would cost more */
 
@@ -96,38 +97,37 @@ struct gv_sim_stage {
     uint32_t merges;               /* of the node, before it */
     struct gv_snapshot *snapshot;  /* ours; NULL in a fetch */
     uint32_t chunk_count;
-    struct gv_frame **chunks;      /* (chunk_count), owned: theirs as they were staged */
+    struct gv_frame *chunks[];     /* (chunk_count), owned: theirs as they were staged */
 };
 
-struct gv_sim_node {
+struct gv_sim_node { /* by heat: what every step touches stands first */
     struct gv_core *core;
-    uint32_t identity; /* whose key: its own number, unless it is a copy */
-    uint16_t life;
-    bool live, silent, training, gone, left, hostile;
-    bool copy; /* a second process with somebody's key */
     uint64_t paused_until_us;
+    uint64_t tick_us; /* of the TICK in the queue; UINT64_MAX: none */
+    uint64_t trace;
+    struct gv_sim_link *links; /* (link_cap), by slot; handle 0: free */
+    const struct gv_version *version; /* our record as signed last; NULL: not yet in this life */
+    uint64_t entries;                 /* revocations known, bits */
+    uint32_t identity; /* whose key: its own number, unless it is a copy */
+    uint16_t life, link_cap;
+    struct gv_random random;
+    struct gv_frame *parked;
+    struct gv_sim_stage *stage;
     int32_t drift_ppb;
     int32_t wall_offset_s;
-    uint64_t tick_us; /* of the TICK in the queue; UINT64_MAX: none */
-    uint32_t next_handle;
+    uint32_t next_handle, next_frame;
+    bool live, silent, training, gone, left, hostile;
+    bool copy;   /* a second process with somebody's key */
+    bool copied; /* it, or the one whose key it is */
+    bool has_model;
+    struct gv_trail *trail;
+    struct gv_watch watch;
+
     uint64_t incarnation; /* on disk */
     uint64_t boot;
-    uint64_t entries; /* revocations known, bits */
-    const struct gv_version *version; /* our record as signed last; NULL: not yet in this life */
-    uint64_t trace;
-    struct gv_random random;
-    struct gv_watch watch;
-    struct gv_trail *trail;
-
-    struct gv_sim_link *links;
-    uint16_t link_count, link_cap;
     uint32_t seeds[3];
     uint16_t seed_count, book_count;
     uint32_t *book; /* (scenario.book), owned */
-
-    struct gv_frame *parked;
-    uint32_t next_frame;
-    struct gv_sim_stage *stage;
     struct gv_snapshot *pins[GV_SIM_PINS_MAX];
 
     /* the trainer */
@@ -147,7 +147,6 @@ struct gv_sim_node {
     uint32_t loss_steps;
     uint64_t checkpoint_age_q16;
     uint32_t merges; /* that changed the replica */
-    bool has_model;
 };
 
 /* One per thread. */
@@ -160,7 +159,7 @@ struct gv_sim_local {
     struct gv_learning_scratch *scratch;
     uint64_t checked;
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
-    uint64_t messages, bytes, bytes_state, models;
+    uint64_t messages, bytes, bytes_state, models, alarms;
     double train_s, merge_s, evaluate_s; /* core time */
 };
 
@@ -216,7 +215,7 @@ struct gv_sim {
 
 /* node.c */
 void gv_sim_handle(void *context, struct gv_thread *thread, const struct gv_occurrence *occurrence);
-void gv_sim_prefetch(void *context, const struct gv_occurrence *occurrence);
+void gv_sim_prefetch(void *context, const struct gv_occurrence *occurrence, bool near);
 void gv_sim_drop(void *context, const struct gv_occurrence *occurrence);
 void gv_sim_step(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, struct gv_event *event);
 void gv_sim_sign(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t incarnation, uint32_t sequence);

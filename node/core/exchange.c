@@ -538,12 +538,6 @@ void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_ev
         on_outcome(core, link, nonce);
         return;
     }
-#if defined(GV_CANARY) && GV_CANARY == 1 /* a responder that has given up commits when COMMIT comes after all */
-    if (x->phase == GV_EXCHANGE_IDLE && x->nonce == nonce && !x->initiator && msg->kind == GV_KIND_COMMIT) {
-        commit_and_tell(core, link);
-        return;
-    }
-#endif
     if (x->phase == GV_EXCHANGE_IDLE || x->nonce != nonce || !gv_id_equal(&x->peer, them) ||
         x->phase == GV_EXCHANGE_MERGING) {
         gv_fx_drop(core, event->u.msg.handle); /* late: of an exchange that is over */
@@ -658,6 +652,12 @@ void gv_exchange_link_gone(struct gv_core *core, uint32_t link)
         return;
     }
     x->link = GV_NOBODY;
+#if defined(GV_CANARY) && GV_CANARY == 1 /* a responder that loses its partner takes it that COMMIT was under way */
+    if (x->phase == GV_EXCHANGE_DECIDING && !x->initiator) {
+        commit(core);
+        return;
+    }
+#endif
     if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
         start_asking(core);
     } else if (x->phase != GV_EXCHANGE_ASKING && x->phase != GV_EXCHANGE_MERGING) {

@@ -16,11 +16,13 @@
 #ifndef GV_DATA_H
 #define GV_DATA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "gv/err.h"
 #include "gv/manifest.h"
+#include "rows.h"
 
 /* One set of samples. Exactly one of bytes, values is not NULL. */
 struct gv_samples {
@@ -82,5 +84,12 @@ GV_NODISCARD enum gv_err gv_data_shard(struct gv_data *data, const char *partiti
 /** x (n, features) and labels (n) <- scaled samples `rows` (n) of `samples`, which belongs to data. */
 void gv_data_gather(const struct gv_data *data, const struct gv_samples *samples, const uint32_t *rows, uint32_t n,
                     float *x, uint16_t *labels);
+
+/**
+ * The same without a copy: rows <- the samples' bytes where they lie (bytes (n), borrowed, holds their addresses) and
+ * their scale; labels (n). False, with nothing done, unless the samples are bytes that all have one scale.
+ */
+bool gv_data_refer(const struct gv_data *data, const struct gv_samples *samples, const uint32_t *picks, uint32_t n,
+                   struct gv_rows *rows, const uint8_t **bytes, uint16_t *labels);
 
 #endif

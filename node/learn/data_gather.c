@@ -35,21 +35,24 @@ GV_HOT static void scale_features(float *x, const float *values, const float *me
     }
 }
 
+/* A byte's scale and offset where they are the same for all features. */
+static float byte_scale(const struct gv_data *data)
+{
+    return data->scaling == GV_SCALING_UNIT ? data->inverse_deviation[0] / 255.0F : 1.0F / 255.0F;
+}
+
+static float byte_offset(const struct gv_data *data)
+{
+    return data->scaling == GV_SCALING_UNIT ? -data->mean[0] * data->inverse_deviation[0] : 0.0F;
+}
+
 static void gather_bytes(const struct gv_data *data, const uint8_t *bytes, float *x)
 {
     size_t n = data->features;
-    switch (data->scaling) {
-    case GV_SCALING_UNIT:
-        scale_bytes(x, bytes, n, data->inverse_deviation[0] / 255.0F, -data->mean[0] * data->inverse_deviation[0]);
-        return;
-    case GV_SCALING_STANDARD:
-        scale_bytes(x, bytes, n, 1.0F / 255.0F, 0.0F);
+    scale_bytes(x, bytes, n, byte_scale(data), byte_offset(data));
+    if (data->scaling == GV_SCALING_STANDARD) {
         scale_features(x, x, data->mean, data->inverse_deviation, n);
-        return;
-    case GV_SCALING_NONE:
-        break;
     }
-    scale_bytes(x, bytes, n, 1.0F / 255.0F, 0.0F);
 }
 
 static void gather_values(const struct gv_data *data, const float *values, float *x)
@@ -100,4 +103,22 @@ void gv_data_gather(const struct gv_data *data, const struct gv_samples *samples
             gather_values(data, samples->values + from, to);
         }
     }
+}
+
+bool gv_data_refer(const struct gv_data *data, const struct gv_samples *samples, const uint32_t *picks, uint32_t n,
+                   struct gv_rows *rows, const uint8_t **bytes, uint16_t *labels)
+{
+    if (samples->bytes == NULL || data->scaling == GV_SCALING_STANDARD) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        GV_ASSERT(picks[i] < samples->count);
+        if (i < PREFETCH_ROWS) {
+            prefetch_row(data, samples, picks[i]);
+        }
+        bytes[i] = samples->bytes + (size_t)picks[i] * data->features;
+        labels[i] = samples->labels[picks[i]];
+    }
+    *rows = (struct gv_rows){.count = n, .bytes = bytes, .scale = byte_scale(data), .offset = byte_offset(data)};
+    return true;
 }

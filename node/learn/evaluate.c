@@ -37,9 +37,8 @@ enum gv_err gv_evaluate(struct gv_evaluation *result, struct gv_scratch *scratch
         for (uint32_t i = 0; i < n; i++) {
             scratch->picks[i] = (uint32_t)(part->first + (done + i) * part->step);
         }
-        gv_data_gather(data, samples, scratch->picks, n, scratch->x, scratch->labels);
-        struct gv_score score =
-            gv_model_score(scratch->model, scratch->workspace, params, scratch->x, scratch->labels, n);
+        struct gv_rows rows = gv_scratch_batch(scratch, data, samples, scratch->picks, n);
+        struct gv_score score = gv_model_score(scratch->model, scratch->workspace, params, &rows, scratch->labels);
         loss += (double)score.loss * n;
         right += score.right;
     }

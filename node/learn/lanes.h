@@ -18,7 +18,6 @@
 
 typedef float gv_lanes __attribute__((vector_size(64)));
 typedef uint32_t gv_lane_bits __attribute__((vector_size(64)));
-typedef uint8_t gv_lane_bytes __attribute__((vector_size(16)));
 
 #define GV_LANES_BODY __attribute__((always_inline)) static inline
 

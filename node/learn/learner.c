@@ -115,10 +115,10 @@ static float step(struct gv_learner *learner, struct gv_scratch *scratch, uint32
     uint32_t batch = learner->training.batch;
     batch = batch < scratch->rows ? batch : scratch->rows;
     const uint32_t *rows = next_rows(learner, batch, scratch->picks, count);
-    gv_data_gather(learner->data, &learner->data->train, rows, *count, scratch->x, scratch->labels);
+    struct gv_rows in = gv_scratch_batch(scratch, learner->data, &learner->data->train, rows, *count);
     learner->age += 1.0;
     return gv_model_sgd_step(learner->model, scratch->workspace, learner->state, gv_learner_velocity(learner), &sgd,
-                             scratch->x, scratch->labels, *count);
+                             &in, scratch->labels);
 }
 
 enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *model,

@@ -27,6 +27,11 @@
 /* Alignment of scratch memory: one cache line, one AVX-512 vector. */
 #define ALIGNMENT 64U
 
+/* Where the kernels of narrow layers are better than OpenBLAS's products, see is_narrow(). Measured at 784-128. */
+#define FEW_OUTPUTS 16U
+#define SMALL_BATCH 64U
+#define SMALL_FEATURES 4096U
+
 struct gv_model {
     uint32_t layers;
     uint32_t width[GV_LAYERS_MAX + 1]; /* features, hidden..., classes */
@@ -215,7 +220,7 @@ GV_HOT static void descend_plain(float *restrict w, const float *restrict v, siz
     }
 }
 
-/* ---- loss and gradient ------------------------------------------------------------------------------------ */
+/* ---- forward ---------------------------------------------------------------------------------------------- */
 
 /* Where layer l's weights, or with `+ 1` its biases, begin. */
 static size_t weight_offset(const struct gv_model *model, uint32_t l)
@@ -227,6 +232,50 @@ static size_t bias_offset(const struct gv_model *model, uint32_t l)
 {
     return model->layout.view[2 * l + 1].offset;
 }
+
+/* True if the layer's products are those of narrow.h: always with few outputs, and with more where the batch and the
+   layer are small enough that a general product's packing is not worth it. */
+static bool is_narrow(size_t rows, uint32_t n, uint32_t k)
+{
+    return n <= FEW_OUTPUTS ||
+           (n <= GV_NARROW_MAX && rows <= SMALL_BATCH && k <= SMALL_FEATURES && gv_narrow_is_fast());
+}
+
+/* Logits, in the last out[]. */
+static float *forward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
+                      const struct gv_rows *rows)
+{
+    GV_ASSERT(rows->count > 0 && rows->count <= workspace->batch);
+    uint32_t batch = (uint32_t)rows->count;
+    struct gv_rows in = *rows;
+    for (uint32_t l = 0; l < model->layers; l++) {
+        uint32_t n = model->width[l + 1];
+        uint32_t k = model->width[l];
+        const float *weight = params + weight_offset(model, l);
+        const float *bias = params + bias_offset(model, l);
+        float *out = workspace->out[l];
+        bool hidden = l + 1 < model->layers;
+        if (is_narrow(batch, n, k)) {
+            gv_narrow_forward(out, &in, weight, bias, n, k);
+            if (hidden) {
+                relu(out, (size_t)batch * n);
+            }
+        } else {
+            GV_ASSERT(in.x != NULL);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)batch, (int)n, (int)k, 1.0F, in.x, (int)k, weight,
+                        (int)k, 0.0F, out, (int)n);
+            if (hidden) {
+                add_bias_relu(out, bias, batch, n);
+            } else {
+                add_bias(out, bias, batch, n);
+            }
+        }
+        in = (struct gv_rows){.count = batch, .x = out};
+    }
+    return workspace->out[model->layers - 1];
+}
+
+/* ---- loss and gradient ------------------------------------------------------------------------------------ */
 
 /* True if the label's logit is the largest, the first such one in a tie. Comparisons with NaN are false: not right. */
 static bool is_right(const float *logits, uint16_t label, uint32_t classes)
@@ -244,7 +293,7 @@ static bool is_right(const float *logits, uint16_t label, uint32_t classes)
 static void backward_product(float *back, const float *in, const float *delta, const float *weight, uint32_t rows,
                              uint32_t n, uint32_t k)
 {
-    if (n <= GV_NARROW_MAX) {
+    if (n <= FEW_OUTPUTS) {
         gv_narrow_backward(back, in, delta, weight, rows, n, k);
         return;
     }
@@ -289,23 +338,27 @@ static struct gv_descent descent_at(const struct gv_descent *to, size_t offset)
  * Layer l's weights carry the derivative to layer l - 1 before they move.
  */
 static void backward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
-                     const struct gv_descent *to, const float *x, uint32_t batch)
+                     const struct gv_descent *to, const struct gv_rows *rows)
 {
+    uint32_t batch = (uint32_t)rows->count;
     const float *delta = workspace->out[model->layers - 1];
     for (uint32_t l = model->layers; l-- > 0;) {
         uint32_t n = model->width[l + 1];
         uint32_t k = model->width[l];
-        const float *in = l == 0 ? x : workspace->out[l - 1];
+        struct gv_rows in = *rows;
+        if (l > 0) {
+            in = (struct gv_rows){.count = batch, .x = workspace->out[l - 1]};
+        }
         float *back = workspace->back[l % 2]; /* the other one holds delta */
         if (l > 0) {
-            backward_product(back, in, delta, params + weight_offset(model, l), batch, n, k);
+            backward_product(back, in.x, delta, params + weight_offset(model, l), batch, n, k);
         }
         struct gv_descent weights = descent_at(to, weight_offset(model, l));
         struct gv_descent biases = descent_at(to, bias_offset(model, l));
-        if (n <= GV_NARROW_MAX) {
-            gv_narrow_descend(&weights, delta, in, batch, n, k);
+        if (is_narrow(batch, n, k)) {
+            gv_narrow_descend(&weights, delta, &in, n, k);
         } else {
-            descend_wide(&weights, delta, in, batch, n, k);
+            descend_wide(&weights, delta, in.x, batch, n, k);
         }
         descend_bias(&biases, delta, batch, n);
         delta = back;
@@ -427,72 +480,54 @@ void gv_workspace_free(struct gv_workspace **workspace)
     }
 }
 
+bool gv_model_takes_bytes(const struct gv_model *model)
+{
+    return model->width[1] <= FEW_OUTPUTS;
+}
+
 const float *gv_model_forward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
                               const float *x, uint32_t batch)
 {
-    GV_ASSERT(batch > 0 && batch <= workspace->batch);
-    for (uint32_t l = 0; l < model->layers; l++) {
-        uint32_t n = model->width[l + 1];
-        uint32_t k = model->width[l];
-        const float *in = l == 0 ? x : workspace->out[l - 1];
-        const float *weight = params + weight_offset(model, l);
-        const float *bias = params + bias_offset(model, l);
-        float *out = workspace->out[l];
-        bool hidden = l + 1 < model->layers;
-        if (n <= GV_NARROW_MAX) {
-            gv_narrow_forward(out, in, weight, bias, batch, n, k);
-            if (hidden) {
-                relu(out, (size_t)batch * n);
-            }
-            continue;
-        }
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)batch, (int)n, (int)k, 1.0F, in, (int)k, weight,
-                    (int)k, 0.0F, out, (int)n);
-        if (hidden) {
-            add_bias_relu(out, bias, batch, n);
-        } else {
-            add_bias(out, bias, batch, n);
-        }
-    }
-    return workspace->out[model->layers - 1];
+    struct gv_rows rows = {.count = batch, .x = x};
+    return forward(model, workspace, params, &rows);
 }
 
 float gv_model_loss(const struct gv_model *model, struct gv_workspace *workspace, const float *params, float *grad,
                     const float *x, const uint16_t *labels, uint32_t batch)
 {
-    (void)gv_model_forward(model, workspace, params, x, batch);
-    float loss =
-        gv_cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, grad != NULL);
+    struct gv_rows rows = {.count = batch, .x = x};
+    float *logits = forward(model, workspace, params, &rows);
+    float loss = gv_cross_entropy(logits, labels, batch, model->layout.classes, grad != NULL);
     if (grad != NULL) {
         struct gv_descent to = {.velocity = grad};
-        backward(model, workspace, params, &to, x, batch);
+        backward(model, workspace, params, &to, &rows);
     }
     return loss;
 }
 
 struct gv_score gv_model_score(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
-                               const float *x, const uint16_t *labels, uint32_t batch)
+                               const struct gv_rows *rows, const uint16_t *labels)
 {
     uint32_t classes = model->layout.classes;
-    struct gv_score score = {.loss = gv_model_loss(model, workspace, params, NULL, x, labels, batch)};
-    const float *logits = workspace->out[model->layers - 1]; /* a loss without gradient leaves them be */
-    for (uint32_t r = 0; r < batch; r++) {
-        score.right += is_right(logits + (size_t)r * classes, labels[r], classes) ? 1U : 0U;
+    float *logits = forward(model, workspace, params, rows);
+    struct gv_score score = {.loss = gv_cross_entropy(logits, labels, (uint32_t)rows->count, classes, false)};
+    for (size_t r = 0; r < rows->count; r++) { /* a loss without derivative leaves the logits be */
+        score.right += is_right(logits + r * classes, labels[r], classes) ? 1U : 0U;
     }
     return score;
 }
 
 float gv_model_sgd_step(const struct gv_model *model, struct gv_workspace *workspace, float *params, float *velocity,
-                        const struct gv_sgd *sgd, const float *x, const uint16_t *labels, uint32_t batch)
+                        const struct gv_sgd *sgd, const struct gv_rows *rows, const uint16_t *labels)
 {
-    (void)gv_model_forward(model, workspace, params, x, batch);
-    float loss = gv_cross_entropy(workspace->out[model->layers - 1], labels, batch, model->layout.classes, true);
+    float *logits = forward(model, workspace, params, rows);
+    float loss = gv_cross_entropy(logits, labels, (uint32_t)rows->count, model->layout.classes, true);
     GV_ASSERT(velocity != NULL || sgd->momentum == 0.0F);
     struct gv_descent to = {.velocity = sgd->momentum == 0.0F ? NULL : velocity,
                             .weight = params,
                             .rate = sgd->rate,
                             .momentum = sgd->momentum,
                             .decay = sgd->weight_decay};
-    backward(model, workspace, params, &to, x, batch);
+    backward(model, workspace, params, &to, rows);
     return loss;
 }

@@ -9,11 +9,13 @@
 #ifndef GV_MODEL_H
 #define GV_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "gv/err.h"
 #include "gv/limits.h"
+#include "rows.h"
 
 struct gv_view {
     char name[GV_NAME_BYTES_MAX + 1]; /* "layer0.weight", "layer0.bias" */
@@ -48,6 +50,9 @@ GV_NODISCARD enum gv_err gv_workspace_new(struct gv_workspace **workspace, const
                                           uint32_t batch);
 void gv_workspace_free(struct gv_workspace **workspace);
 
+/** True if the model reads a batch's bytes where they lie: one whose first layer has few outputs. */
+bool gv_model_takes_bytes(const struct gv_model *model);
+
 /** logits (batch, classes), borrowed from the workspace until its next use. x (batch, features). */
 const float *gv_model_forward(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
                               const float *x, uint32_t batch);
@@ -61,9 +66,9 @@ struct gv_score {
     uint32_t right; /* rows whose label has the largest logit; a row with NaN is not right */
 };
 
-/** Loss and number of right answers over a batch. */
+/** Loss and number of right answers over a batch, whose rows may be bytes if gv_model_takes_bytes(). */
 struct gv_score gv_model_score(const struct gv_model *model, struct gv_workspace *workspace, const float *params,
-                               const float *x, const uint16_t *labels, uint32_t batch);
+                               const struct gv_rows *rows, const uint16_t *labels);
 
 struct gv_sgd {
     float rate, momentum, weight_decay;
@@ -74,9 +79,9 @@ struct gv_sgd {
  *   v <- momentum v + g + weight_decay w (weights only),  w <- w - rate v.
  * Without momentum there is no velocity either (NULL will do; one that is given is not touched):
  *   w <- w - rate (g + weight_decay w).
- * Returns the batch's mean loss before the step.
+ * The rows may be bytes if gv_model_takes_bytes(). Returns the batch's mean loss before the step.
  */
 float gv_model_sgd_step(const struct gv_model *model, struct gv_workspace *workspace, float *params, float *velocity,
-                        const struct gv_sgd *sgd, const float *x, const uint16_t *labels, uint32_t batch);
+                        const struct gv_sgd *sgd, const struct gv_rows *rows, const uint16_t *labels);
 
 #endif

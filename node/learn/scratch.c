@@ -12,6 +12,7 @@ static void deinit(struct gv_scratch *scratch)
     free(scratch->x);
     free(scratch->labels);
     free(scratch->picks);
+    free(scratch->bytes);
 }
 
 static enum gv_err init(struct gv_scratch *scratch, const struct gv_model *model, uint32_t rows)
@@ -28,7 +29,8 @@ static enum gv_err init(struct gv_scratch *scratch, const struct gv_model *model
     scratch->x = aligned_alloc(64, (bytes + 63U) & ~(size_t)63U);
     scratch->labels = calloc(rows, sizeof *scratch->labels);
     scratch->picks = calloc(rows, sizeof *scratch->picks);
-    if (scratch->x == NULL || scratch->labels == NULL || scratch->picks == NULL) {
+    scratch->bytes = calloc(rows, sizeof *scratch->bytes);
+    if (scratch->x == NULL || scratch->labels == NULL || scratch->picks == NULL || scratch->bytes == NULL) {
         deinit(scratch);
         return GV_ERR_NOMEM;
     }
@@ -74,4 +76,17 @@ enum gv_err gv_scratch_reserve(struct gv_scratch *scratch, uint32_t rows)
     deinit(scratch);
     *scratch = larger;
     return GV_OK;
+}
+
+struct gv_rows gv_scratch_batch(struct gv_scratch *scratch, const struct gv_data *data,
+                                const struct gv_samples *samples, const uint32_t *picks, uint32_t n)
+{
+    GV_ASSERT(n <= scratch->rows);
+    struct gv_rows rows;
+    if (!gv_model_takes_bytes(scratch->model) ||
+        !gv_data_refer(data, samples, picks, n, &rows, scratch->bytes, scratch->labels)) {
+        gv_data_gather(data, samples, picks, n, scratch->x, scratch->labels);
+        rows = (struct gv_rows){.count = n, .x = scratch->x};
+    }
+    return rows;
 }

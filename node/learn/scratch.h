@@ -17,6 +17,7 @@ struct gv_scratch {
     float *x;                     /* (rows, features) */
     uint16_t *labels;             /* (rows) */
     uint32_t *picks;              /* (rows): numbers of samples */
+    const uint8_t **bytes;        /* (rows): where samples lie that are read without a copy */
     struct gv_workspace *workspace;
 };
 
@@ -26,5 +27,10 @@ void gv_scratch_free(struct gv_scratch **scratch);
 
 /** Makes room for at least `rows`. On an error (as above) it stays as it was. */
 GV_NODISCARD enum gv_err gv_scratch_reserve(struct gv_scratch *scratch, uint32_t rows);
+
+/** The batch of samples `picks` (n, at most the scratch's rows) of `samples`, which belongs to data, in the form that
+ *  suits the model, valid until the next one; their labels are in the scratch. */
+struct gv_rows gv_scratch_batch(struct gv_scratch *scratch, const struct gv_data *data,
+                                const struct gv_samples *samples, const uint32_t *picks, uint32_t n);
 
 #endif

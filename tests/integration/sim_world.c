@@ -103,7 +103,7 @@ void sim_watch(struct gv_summary *summary, const char *text, uint64_t seed, sim_
     struct gv_sim_local locals[2];
     void *places[2] = {&locals[0], &locals[1]};
     struct gv_sim *sim = calloc(1, sizeof *sim);
-    const struct gv_run run = {.seed = seed, .threads = 2};
+    const struct gv_run run = {.seed = seed, .threads = 2, .trail = true};
     struct watched watched = {.sim = sim, .look = look, .context = context};
     const struct gv_world world = {.context = &watched, .handle = handle, .control = control, .drop = drop};
     cr_assert_not_null(sim);

@@ -133,7 +133,8 @@ Test(sim_faults, who_leaves_is_soon_in_no_view)
 {
     struct gv_summary summary;
     struct seen seen = {.at_us = 20 * SECOND};
-    sim_watch(&summary, MEMBERS "[swarm]\nduration = 50s\n[churn]\ndowntime = 5s\n[faults]\nleave = 5 at 20s\n",
+    sim_watch(&summary,
+              MEMBERS "[swarm]\nduration = 50s\n[churn]\ndowntime = 5s\n[faults]\nkill = 2 at 10s\nleave = 5 at 20s\n",
               sim_seed(), look_at_leavers, &seen);
     cr_assert_eq(seen.victims, 5);
     cr_assert_eq(seen.named_late, 0);
@@ -179,11 +180,25 @@ Test(sim_faults, revoked_nodes_end_and_everybody_knows)
 
 /* ---- standing still ---------------------------------------------------------------------------------------------- */
 
+static bool names_victim(struct gv_sim *sim, const struct seen *seen, uint32_t node)
+{
+    struct gv_peer_info peers[256];
+    uint32_t count = gv_core_peers(sim->nodes[node].core, peers, 256);
+    for (uint32_t k = 0; k < count && k < 256; k++) {
+        uint32_t peer = gv_identities_find(sim->identities, &peers[k].ref.id);
+        if (peers[k].role == GV_PEER_ACTIVE && peer < sim->node_count && seen->victim[peer]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
 {
     struct seen *seen = context;
     uint64_t traces = 0;
     uint32_t lonely = 0;
+    uint32_t named = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         if (now_us == seen->at_us) {
             seen->victim[i] = sim->nodes[i].paused_until_us > now_us;
@@ -192,13 +207,15 @@ static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
         if (seen->victim[i]) {
             traces += sim->nodes[i].trace;
             lonely += sim_neighbours_of(sim, i) == 0 ? 1 : 0;
+        } else { /* those that run: have they one that stands still? */
+            named += sim_active(sim, i) > 0 && names_victim(sim, seen, i) ? 1 : 0;
         }
     }
     if (now_us == seen->at_us) {
         seen->counted = traces;
-    } else if (now_us > seen->at_us && now_us < seen->at_us + 30 * SECOND) {
+    } else if (now_us > seen->at_us && now_us < seen->at_us + 60 * SECOND) {
         cr_assert_eq(traces, seen->counted, "a paused process did something at %g s", (double)now_us / 1e6);
-        seen->most = lonely > seen->most ? lonely : seen->most;
+        seen->most = named;
     } else if (now_us > seen->at_us) {
         seen->flag = traces != seen->counted;
         seen->least = lonely;
@@ -209,10 +226,10 @@ Test(sim_faults, paused_nodes_stand_still_are_dropped_and_come_back)
 {
     struct gv_summary summary;
     struct seen seen = {.at_us = 20 * SECOND};
-    sim_watch(&summary, MEMBERS "[swarm]\nduration = 90s\n[faults]\npause = 8 at 20s for 30s\n", sim_seed(),
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 120s\n[faults]\npause = 8 at 20s for 60s\n", sim_seed(),
               look_at_paused, &seen);
     cr_assert_eq(seen.victims, 8);
-    cr_assert_eq(seen.most, 8, "only %u of 8 that stood still were dropped by all", seen.most);
+    cr_assert_eq(seen.most, 0, "%u still have a neighbour that stands still", seen.most);
     cr_assert(seen.flag, "they go on");
     cr_assert_eq(seen.least, 0, "%u have found no neighbour again", seen.least);
     cr_assert_eq(summary.last.live_nodes, 40);
@@ -226,7 +243,7 @@ static void look_at_parts(struct gv_sim *sim, uint64_t now_us, void *context)
 {
     struct seen *seen = context;
     uint32_t components = sim->sample.components;
-    if (now_us < seen->at_us || now_us >= seen->at_us + 40 * SECOND) {
+    if (now_us < seen->at_us || now_us >= seen->at_us + 70 * SECOND) {
         return;
     }
     if (components > seen->most) {
@@ -240,7 +257,7 @@ static void partition(struct gv_summary *summary, struct seen *seen, const char 
     char text[512];
     (void)snprintf(
         text, sizeof text,
-        MEMBERS "[swarm]\nduration = 110s\n[report]\nevery = 1s\n[faults]\npartition = 50%% from 20s to 60s%s\n", how);
+        MEMBERS "[swarm]\nduration = 150s\n[report]\nevery = 1s\n[faults]\npartition = 50%% from 20s to 90s%s\n", how);
     *seen = (struct seen){.at_us = 20 * SECOND};
     sim_watch(summary, text, sim_seed(), look_at_parts, seen);
     cr_assert_eq(summary->last.live_nodes, 40);
@@ -342,7 +359,7 @@ Test(sim_faults, late_arrivals_adopt_the_model_and_its_age)
               look_at_late, &seen);
     cr_assert_eq(summary.nodes, 16);
     cr_assert_eq(summary.last.live_nodes, 16);
-    cr_assert_eq(summary.last.arrivals, 4);
+    cr_assert_eq(summary.last.arrivals, 16);
     cr_assert_eq(seen.victims, 4);
     cr_assert_eq(seen.more, 4, "they come without a model");
     cr_assert_eq(seen.counted, 0, "%llu still have none", (unsigned long long)seen.counted);
@@ -351,36 +368,35 @@ Test(sim_faults, late_arrivals_adopt_the_model_and_its_age)
     cr_assert_lt(fabs(seen.value[1] / seen.value[0] - 1.0), 0.25, "ages %g and %g", seen.value[0], seen.value[1]);
 }
 
+/* What the last steps of all nodes say: has one of them raised an alarm? */
 static void look_at_copies(struct gv_sim *sim, uint64_t now_us, void *context)
 {
     struct seen *seen = context;
-    uint32_t running = 0;
+    (void)now_us;
+    seen->least = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (sim->nodes[i].copy) {
-            uint32_t original = sim->nodes[i].identity;
-            seen->victims = 1;
-            running = (sim->nodes[i].live ? 1U : 0U) + (sim->nodes[original].live ? 1U : 0U);
-            /* A node that hears of its own record with another boot raises its incarnation above it. */
-            seen->counted = sim->nodes[i].incarnation;
-            seen->more = sim->nodes[original].incarnation;
+        const struct gv_sim_node *node = &sim->nodes[i];
+        if (node->copy) {
+            seen->victims++;
+            seen->least = (node->live ? 1U : 0U) + (sim->nodes[node->identity].live ? 1U : 0U);
+        }
+        for (uint32_t k = 0; node->trail != NULL && k < GV_TRAIL_LENGTH; k++) {
+            seen->counted += node->trail->item[k].effect == GV_FX_ALARM ? 1 : 0;
         }
     }
-    seen->least = running;
-    (void)now_us;
+    cr_assert(seen->victims > 0 || seen->counted == 0, "an alarm before there was a copy");
 }
 
-Test(sim_faults, a_copied_key_is_noticed_by_its_owners)
+Test(sim_faults, a_copied_key_is_noticed)
 {
     struct gv_summary summary;
     struct seen seen = {.at_us = 0};
-    sim_watch(&summary, MEMBERS "[swarm]\nduration = 120s\n[faults]\ncopy_key = 1 at 20s\n", sim_seed(), look_at_copies,
+    sim_watch(&summary, MEMBERS "[swarm]\nduration = 60s\n[faults]\ncopy_key = 1 at 20s\n", sim_seed(), look_at_copies,
               &seen);
     cr_assert_eq(summary.nodes, 41);
-    cr_assert_eq(seen.victims, 1);
-    cr_assert(seen.least < 2 || seen.counted > 2 || seen.more > 2,
-              "both run on, with incarnations %llu and %llu, as if nothing were", (unsigned long long)seen.counted,
-              (unsigned long long)seen.more);
-    cr_assert_eq(summary.last.components, 1);
+    cr_assert_gt(seen.victims, 0);
+    cr_assert(seen.least < 2 || seen.counted > 0, "both run on, and nobody has raised an alarm");
+    cr_assert_eq(summary.last.largest_component, 40, "the original has lost its neighbours");
 }
 
 /* ---- the network ------------------------------------------------------------------------------------------------- */
@@ -437,7 +453,7 @@ Test(sim_faults, nobody_dials_who_is_outbound_only)
     for (uint32_t i = 0; i < 40; i++) {
         outbound += seen.victim[i] ? 1 : 0;
     }
-    cr_assert_eq(outbound, 20);
+    cr_assert(outbound >= 10 && outbound <= 30, "%u of 40", outbound);
     cr_assert_eq(seen.counted, 0, "an outbound-only node was dialled");
     cr_assert_eq(summary.last.components, 1);
 }

@@ -1,61 +1,84 @@
-#!/bin/bash
-# Bad input to the simulator: every message says what, where, what was expected and what to do, before anything starts.
+# What is wrong with a scenario or a command line is said before anything starts: what, where, and what to do.
 . "$(dirname "$0")/lib.sh"
-unset GV_DATA
-
-cat >"$T/good.ini" <<'EOF'
-[swarm]
-nodes = 10
-duration = 2s
-mode = membership
-EOF
-
-refuse() { # CODE PATTERN TEXT...: a scenario of these lines
-    local want=$1 pattern=$2
-    shift 2
-    printf '%s\n' "$@" >"$T/bad.ini"
-    bad "$want" sim "$T/bad.ini" --out "$T/never"
-    says "$pattern"
-    says 'bad.ini:'
-    [ ! -e "$T/never" ] || fail "a refused scenario left a folder behind"
+scenario() { # LINES...: makes s.ini
+    printf '[swarm]\nmode = mean\nnodes = 10\nduration = 2s\n' >s.ini
+    printf '%s\n' "$@" >>s.ini
 }
-
+refuse() { # PATTERN LINES...
+    local pattern=$1
+    shift
+    scenario "$@"
+    bad 3 sim s.ini --out never
+    says "$pattern"
+    [ ! -e never/summary.json ] || fail "it ran with $*"
+}
 bad 2 sim
-says 'a scenario is missing'
-bad 2 sim "$T/good.ini" --sedd 5
-says 'did you mean --seed'
-bad 2 sim "$T/good.ini" --set nodes=5
-says 'section.key=value'
-bad 2 sim compare "$T"
-says '2 to 16'
-bad 3 sim "$T/absent.ini"
-says 'absent.ini: No such file'
-bad 3 sim "$T"
-says 'directory'
+says 'scenario'
+bad 2 sim a.ini b.ini
+bad 2 sim a.ini --thraeds 1
+says 'threads'
+bad 2 sim a.ini --threads 0
+bad 2 sim a.ini --threads many
+bad 2 sim a.ini --seed -1
+bad 2 sim a.ini --seed
+bad any sim nowhere.ini
+says 'nowhere\.ini'
+bad any sim .
 
-refuse 3 'bad.ini:2: .*did you mean "nodes"' '[swarm]' 'nodse = 10'
-refuse 3 'bad.ini:1: .*did you mean \[swarm\]' '[swam]' 'nodes = 10'
-refuse 3 'bad.ini:2: .*has no unit' '[network]' 'latency = 50'
-refuse 3 'bad.ini:2: .*after the end' '[faults]' 'kill = 50% at 20min'
-refuse 3 'bad.ini:4: .*no meaning with swarm.mode = mean' '[swarm]' 'mode = mean' '[learning]' 'model = softmax:784-10'
-refuse 3 'the environment has no GV_DATA' '[learning]' 'data = csv:$GV_DATA/a.csv'
-refuse 3 'no such file or folder' '[learning]' 'data = csv:/absent/a.csv'
-refuse 3 'need about .* GB of memory, and .* GB are available' '[swarm]' 'nodes = 1000000' '[learning]' \
-    'model = mlp:784-1024-1024-10'
+# The nearest key, section and value; file and line.
+refuse 's\.ini:5.*nods.*nodes' 'nods = 7'
+refuse 'network' '[netwrk]' 'latency = 1ms'
+refuse 'elements.*swarm|swarm.*elements' '[network]' 'elements = 7'
+refuse 'mode' 'mode = average'
+scenario
+bad 3 sim s.ini --set swarm.nods=7
+says 'nodes'
+bad any sim s.ini --set swarm
+bad any sim s.ini --set nodes=7
 
-# An output folder that cannot be had.
-bad 3 sim "$T/good.ini" --out /proc/nowhere
-says '/proc/nowhere'
-mkdir "$T/mine" && echo precious >"$T/mine/thesis.txt"
-bad 3 sim "$T/good.ini" --out "$T/mine"
-says 'thesis.txt'
-[ "$(cat "$T/mine/thesis.txt")" = precious ] || fail "a file of the user's was touched"
+# Units.
+refuse 's\.ini:6.*(unit|ms)' '[network]' 'latency = 50'
+refuse 'unit|%' '[network]' 'loss = 5'
+refuse 'bandwidth.*(unit|Mbit)' '[network]' 'bandwidth = 20'
+refuse 'lognormal|uniform' '[network]' 'latency = normal:5ms,1ms'
+refuse 'loss' '[network]' 'loss = 80%'
+refuse 'at|time' '[faults]' 'kill = 50%'
+refuse 'after the end' '[faults]' 'kill = 50% at 5min'
 
-# The simulator is a program of its own, which may be missing.
-cp "$GRAPEVINE" "$T/lonely"
-timeout 10 "$T/lonely" sim "$T/good.ini" >"$T/out" 2>"$T/err"
-[ $? = 1 ] || fail "expected status 1 without the simulator"
-says 'grapevine-sim: No such file'
+# Settings that contradict each other; data that is not there.
+refuse 'churn\.(session|rate)' '[churn]' 'rate = 5%/min' 'session = 5min'
+refuse 'learning\.model' '[learning]' 'model = softmax:784-10'
 
-good sim --keys
-says '^\[network\]'
+refuse '/nowhere/at/all' 'mode = train' '[learning]' 'data = idx:/nowhere/at/all'
+refuse 'GV_DATA' 'mode = train' '[learning]' 'data = idx:$GV_DATA/nothing'
+refuse '600' 'nodes = 700' 'mode = train' '[learning]' 'data = builtin:glyphs,train=600,test=10'
+
+# More memory than there is, with the estimate, before the run.
+scenario
+start=$SECONDS
+bad 3 sim s.ini --set swarm.nodes=1000000 --set swarm.elements=1000000
+says 'GB of memory'
+says 'swarm.nodes='
+[ $((SECONDS - start)) -lt 10 ] || fail 'that took long to find out'
+
+# A folder that cannot be had, before the run. Root may write anywhere, but not below a file.
+scenario 'duration = 100h'
+touch file
+bad any sim s.ini --out file/below
+says 'file'
+bad any sim s.ini --out file
+if [ "$(id -u)" != 0 ]; then
+    mkdir shut
+    chmod 500 shut
+    bad any sim s.ini --out shut/below
+    says 'shut'
+fi
+mkdir other
+echo precious >other/thesis.txt
+bad any sim s.ini --out other
+says 'other'
+[ "$(cat other/thesis.txt)" = precious ] || fail 'it touched what was there'
+# Results that do not get out are a failure.
+scenario
+timeout 20 "$GRAPEVINE" sim s.ini >/dev/full 2>err && fail 'a full disk was not noticed'
+true

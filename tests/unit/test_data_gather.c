@@ -69,3 +69,33 @@ Test(gather, scales_every_kind_of_data)
         gv_data_deinit(&data);
     }
 }
+
+Test(gather, refers_to_bytes_of_one_scale_without_a_copy)
+{
+    struct gv_random random;
+    gv_random_seed(&random, help_seed(), 0);
+    for (int kind = 0; kind < 6; kind++) {
+        enum gv_scaling scaling = (enum gv_scaling)(kind % 3);
+        struct gv_data data;
+        fill(&data, &random, kind < 3, scaling);
+        uint32_t picks[BATCH];
+        for (int i = 0; i < BATCH; i++) {
+            picks[i] = gv_random_below(&random, COUNT);
+        }
+        float x[BATCH * FEATURES];
+        uint16_t expected[BATCH], labels[BATCH];
+        const uint8_t *bytes[BATCH];
+        struct gv_rows rows;
+        gv_data_gather(&data, &data.train, picks, BATCH, x, expected);
+        bool referred = gv_data_refer(&data, &data.train, picks, BATCH, &rows, bytes, labels);
+        cr_assert_eq(referred, kind < 3 && scaling != GV_SCALING_STANDARD);
+        for (uint32_t i = 0; referred && i < BATCH; i++) {
+            cr_assert_eq(labels[i], expected[i]);
+            cr_assert(rows.count == BATCH && rows.x == NULL);
+            for (uint32_t j = 0; j < FEATURES; j++) {
+                cr_assert_eq(rows.scale * (float)rows.bytes[i][j] + rows.offset, x[i * FEATURES + j]);
+            }
+        }
+        gv_data_deinit(&data);
+    }
+}

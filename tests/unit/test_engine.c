@@ -77,7 +77,7 @@ static void handle(void *context, struct gv_thread *thread, const struct gv_occu
     }
 }
 
-static void prefetch(void *context, const struct gv_occurrence *occurrence)
+static void prefetch(void *context, const struct gv_occurrence *occurrence, bool near)
 {
     struct world *world = context;
     (void)occurrence;

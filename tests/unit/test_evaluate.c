@@ -39,7 +39,8 @@ static struct gv_evaluation plain(size_t first, size_t step, size_t count)
         float x[784];
         uint16_t label;
         gv_data_gather(&data, &data.train, &row, 1, x, &label);
-        struct gv_score score = gv_model_score(model, scratch->workspace, params, x, &label, 1);
+        struct gv_rows rows = {.count = 1, .x = x};
+        struct gv_score score = gv_model_score(model, scratch->workspace, params, &rows, &label);
         result.loss += (double)score.loss / (double)count;
         result.accuracy += (double)score.right / (double)count;
     }

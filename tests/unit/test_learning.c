@@ -100,6 +100,30 @@ Test(learning, shards_are_those_of_the_daemon)
     gv_learning_free(&learning);
 }
 
+Test(learning, features_are_scaled_as_the_scenario_says)
+{
+    struct gv_scenario scenario;
+    struct gv_diag diag = {.text = ""};
+    train_scenario(&scenario, "");
+    struct gv_learning *learning = learning_of(&scenario, 3);
+    cr_expect_eq(learning->data.scaling, GV_SCALING_UNIT, "images");
+    gv_learning_free(&learning);
+    train_scenario(&scenario, "scaling = none\n");
+    learning = learning_of(&scenario, 3);
+    cr_expect_eq(learning->data.scaling, GV_SCALING_NONE);
+    float x[784];
+    uint16_t label;
+    uint32_t row = 0;
+    gv_data_gather(&learning->data, &learning->data.train, &row, 1, x, &label);
+    for (size_t i = 0; i < 784; i++) {
+        cr_assert(x[i] >= 0 && x[i] <= 1, "pixel %zu is %g", i, (double)x[i]);
+    }
+    gv_learning_free(&learning);
+    train_scenario(&scenario, "scaling = standard\n");
+    cr_expect_eq(gv_learning_new(&learning, &scenario, 3, &diag), GV_ERR_DATA);
+    cr_expect_not_null(strstr(diag.text, "tables"), "%s", diag.text);
+}
+
 /* ---- rounds ------------------------------------------------------------------------------------------------ */
 
 Test(learning, a_round_is_local_steps_of_full_batches)
@@ -330,14 +354,33 @@ Test(learning, an_evaluation_is_that_of_the_test_samples)
     gv_learning_free(&learning);
 }
 
-Test(learning, an_evaluation_may_look_at_a_part_spread_over_the_test_samples)
+Test(learning, an_evaluation_of_a_part_knows_all_classes)
+{
+    struct gv_scenario scenario;
+    train_scenario(&scenario, "data = builtin:glyphs,train=203,test=400\nevaluate_samples = 200\n");
+    struct gv_learning *learning = learning_of(&scenario, 1);
+    const struct gv_samples *test = &learning->data.test;
+    uint32_t seen[10] = {0};
+    cr_assert_eq(learning->part.count, 200);
+    for (size_t i = 0; i < learning->part.count; i++) {
+        size_t row = learning->part.first + i * learning->part.step;
+        cr_assert_lt(row, test->count);
+        seen[test->labels[row]]++;
+    }
+    for (uint32_t class = 0; class < 10; class++) {
+        cr_expect(seen[class] > 5 && seen[class] < 35, "%u of 200 rows are of class %u", seen[class], class);
+    }
+    gv_learning_free(&learning);
+}
+
+Test(learning, an_evaluation_may_look_at_a_part_of_the_test_samples)
 {
     struct gv_scenario scenario;
     train_scenario(&scenario, "evaluate_samples = 20\n");
     struct gv_learning *learning = learning_of(&scenario, 1);
     struct gv_learning_scratch *scratch = NULL;
     struct gv_replica *replica = replica_of(learning, 0);
-    const struct gv_part part = {.first = 0, .step = 3, .count = 20};
+    const struct gv_part part = {.first = 0, .step = 1, .count = 20};
     struct gv_evaluation expected;
     struct gv_look look;
     cr_assert_eq(gv_learning_scratch_new(&scratch, learning), GV_OK);

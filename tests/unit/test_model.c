@@ -68,7 +68,7 @@ static void bench_free(struct bench *bench)
 static double plain_loss(const struct bench *bench, const double *params)
 {
     const struct gv_layout *layout = gv_model_layout(bench->model);
-    double in[64], out[64], total = 0.0;
+    double in[192], out[192], total = 0.0;
     for (uint32_t r = 0; r < bench->batch; r++) {
         for (uint32_t j = 0; j < layout->features; j++) {
             in[j] = (double)bench->x[r * layout->features + j];
@@ -205,8 +205,9 @@ Test(model, starts_with_variance_2_over_fan_in_and_no_bias)
     gv_model_free(&model);
 }
 
-static const char *const SPECS[] = {"softmax:7-4",   "mlp:7-9-4", "mlp:5-8-6-3",
-                                    "mlp:6-9-7-8-5", "mlp:3-1-2", "mlp:7-20-18-17"};
+/* The last two have layers that are too wide for the kernels of narrow ones. */
+static const char *const SPECS[] = {"softmax:7-4", "mlp:7-9-4",      "mlp:5-8-6-3",   "mlp:6-9-7-8-5",
+                                    "mlp:3-1-2",   "mlp:7-20-18-17", "softmax:3-130", "mlp:5-130-3"};
 enum { SPEC_COUNT = sizeof SPECS / sizeof SPECS[0] };
 
 Test(model, loss_agrees_with_plain_loops)
@@ -228,7 +229,7 @@ Test(model, loss_agrees_with_plain_loops)
 Test(model, gradient_agrees_with_central_differences)
 {
     uint64_t seed = help_seed();
-    for (int s = 0; s < SPEC_COUNT; s++) {
+    for (int s = 0; s < SPEC_COUNT - 1; s++) { /* the last one has too many kinks, see below */
         struct bench bench = bench_new(SPECS[s], 11, seed);
         double *params = calloc(bench.n, sizeof *params);
         for (size_t i = 0; i < bench.n; i++) {
@@ -271,6 +272,7 @@ Test(model, step_is_gradient_momentum_and_decay)
             float *w = calloc(bench.n, sizeof *w);
             float *v = calloc(bench.n, sizeof *v);
             memcpy(w, bench.params, bench.n * sizeof *w);
+            const struct gv_rows rows = {.count = 11, .x = bench.x};
             for (int step = 0; step < 4; step++) {
                 float expected = gv_model_loss(bench.model, bench.workspace, w, bench.grad, bench.x, bench.labels, 11);
                 for (uint32_t k = 0; k < layout->view_count; k++) {
@@ -283,7 +285,7 @@ Test(model, step_is_gradient_momentum_and_decay)
                     }
                 }
                 float loss = gv_model_sgd_step(bench.model, bench.workspace, bench.params, bench.velocity, &SGD[o],
-                                               bench.x, bench.labels, 11);
+                                               &rows, bench.labels);
                 cr_assert(fabsf(loss - expected) < 1e-5F * (1.0F + expected));
             }
             for (size_t i = 0; i < bench.n; i++) {
@@ -308,9 +310,10 @@ Test(model, step_without_momentum_needs_no_velocity_and_leaves_it_alone)
             bench.velocity[i] = 7.0F;
         }
         struct gv_sgd sgd = {.rate = 0.1F, .weight_decay = 0.01F};
-        float loss = gv_model_sgd_step(bench.model, bench.workspace, bench.params, bench.velocity, &sgd, bench.x,
-                                       bench.labels, 5);
-        cr_assert_eq(gv_model_sgd_step(bench.model, bench.workspace, w, NULL, &sgd, bench.x, bench.labels, 5), loss);
+        const struct gv_rows rows = {.count = 5, .x = bench.x};
+        float loss =
+            gv_model_sgd_step(bench.model, bench.workspace, bench.params, bench.velocity, &sgd, &rows, bench.labels);
+        cr_assert_eq(gv_model_sgd_step(bench.model, bench.workspace, w, NULL, &sgd, &rows, bench.labels), loss);
         cr_assert_arr_eq(w, bench.params, bench.n * sizeof *w);
         for (size_t i = 0; i < bench.n; i++) {
             cr_assert_eq(bench.velocity[i], 7.0F);
@@ -355,7 +358,8 @@ Test(model, divergence_shows)
     bench.params[5] = NAN; /* a hidden weight: relu must not swallow it */
     float loss = gv_model_loss(bench.model, bench.workspace, bench.params, NULL, bench.x, bench.labels, 4);
     cr_assert(isnan(loss));
-    struct gv_score score = gv_model_score(bench.model, bench.workspace, bench.params, bench.x, bench.labels, 4);
+    const struct gv_rows rows = {.count = 4, .x = bench.x};
+    struct gv_score score = gv_model_score(bench.model, bench.workspace, bench.params, &rows, bench.labels);
     cr_assert_eq(score.right, 0);
     bench_free(&bench);
 }
@@ -369,12 +373,54 @@ Test(model, score_counts_right_answers)
     const uint16_t one[] = {1, 1, 0};
     const uint16_t tie[] = {0, 1, 2};
     const float zero[9] = {0};
-    cr_assert_eq(gv_model_score(bench.model, bench.workspace, params, x, all, 3).right, 3);
-    cr_assert_eq(gv_model_score(bench.model, bench.workspace, params, x, one, 3).right, 1);
-    struct gv_score even = gv_model_score(bench.model, bench.workspace, zero, x, tie, 3);
+    const struct gv_rows rows = {.count = 3, .x = x};
+    cr_assert_eq(gv_model_score(bench.model, bench.workspace, params, &rows, all).right, 3);
+    cr_assert_eq(gv_model_score(bench.model, bench.workspace, params, &rows, one).right, 1);
+    struct gv_score even = gv_model_score(bench.model, bench.workspace, zero, &rows, tie);
     cr_assert_eq(even.right, 1, "a tie goes to the first class");
     cr_assert(fabsf(even.loss - logf(3.0F)) < 1e-6F);
     bench_free(&bench);
+}
+
+Test(model, bytes_where_they_lie_are_as_good_as_a_copy)
+{
+    static const char *const FEW[] = {"softmax:40-10", "mlp:40-16-3"};
+    struct gv_random random;
+    gv_random_seed(&random, help_seed(), 0);
+    for (size_t s = 0; s < 2; s++) {
+        struct bench bench = bench_new(FEW[s], 7, 3);
+        cr_assert(gv_model_takes_bytes(bench.model));
+        uint8_t features[7 * 40];
+        const uint8_t *row[7];
+        for (size_t i = 0; i < 7 * 40; i++) {
+            features[i] = (uint8_t)gv_random_below(&random, 256);
+            bench.x[i] = 0.01F * (float)features[i] - 1.0F;
+            row[i / 40] = features + i / 40 * 40;
+        }
+        const struct gv_rows copy = {.count = 7, .x = bench.x};
+        const struct gv_rows bytes = {.count = 7, .bytes = row, .scale = 0.01F, .offset = -1.0F};
+        float *w = calloc(bench.n, sizeof *w);
+        float *v = calloc(bench.n, sizeof *v);
+        memcpy(w, bench.params, bench.n * sizeof *w);
+        const struct gv_sgd sgd = {.rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F};
+        for (int step = 0; step < 3; step++) {
+            (void)gv_model_sgd_step(bench.model, bench.workspace, bench.params, bench.velocity, &sgd, &copy,
+                                    bench.labels);
+            (void)gv_model_sgd_step(bench.model, bench.workspace, w, v, &sgd, &bytes, bench.labels);
+        }
+        for (size_t i = 0; i < bench.n; i++) {
+            cr_assert(fabsf(bench.params[i] - w[i]) < 1e-5F, "%s", FEW[s]);
+        }
+        struct gv_score score = gv_model_score(bench.model, bench.workspace, w, &bytes, bench.labels);
+        struct gv_score same = gv_model_score(bench.model, bench.workspace, w, &copy, bench.labels);
+        cr_assert(fabsf(score.loss - same.loss) < 1e-5F);
+        free(w);
+        free(v);
+        bench_free(&bench);
+    }
+    struct bench wide = bench_new("mlp:4-17-3", 2, 3);
+    cr_assert_not(gv_model_takes_bytes(wide.model));
+    bench_free(&wide);
 }
 
 Test(model, workspace_refuses_absurd_batches)

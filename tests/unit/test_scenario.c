@@ -246,7 +246,7 @@ Test(scenario, what_is_written_reads_back_to_the_same)
         "[swarm]\nnodes = 33\nduration = 1h\nmode = mean\npeers = oracle\nelements = 3\nround = 250ms\n[report]\nevery "
         "= 10s\n",
         "[swarm]\nduration = 1h\n[report]\nevery = 1min\ninvariants = no\n",
-        "[learning]\nepochs = 2\nrate = 0.3\nweight_decay = 0.0001\nsamples_per_node = 6\nexchange_momentum = yes\n"
+        "[learning]\nepochs = 2\nscaling = none\nrate = 0.3\nweight_decay = 0.0001\nsamples_per_node = 6\nexchange_momentum = yes\n"
         "[compute]\njitter = lognormal:1,0.3\nstraggler_share = 3.3%\nstraggler_factor = 7.5\n",
         "[churn]\nsession = weibull:10min,0.6\ndowntime = exponential:45s\ntorn_state = 12.5%\ndrift = 0.01%\noffset = "
         "90s\n"

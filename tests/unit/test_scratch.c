@@ -1,6 +1,7 @@
 /* Scratch memory: its size. */
 #include <criterion/criterion.h>
 
+#include "learn_help.h"
 #include "scratch.h"
 
 Test(scratch, grows_at_request_and_never_shrinks)
@@ -26,6 +27,30 @@ Test(scratch, grows_at_request_and_never_shrinks)
     cr_assert_null(scratch);
     gv_scratch_free(&scratch);
     gv_model_free(&model);
+}
+
+Test(scratch, copies_a_batch_only_for_models_that_need_a_copy)
+{
+    struct gv_data data;
+    help_load(&data, "builtin:glyphs,train=20,test=10");
+    static const char *const SPECS[] = {"softmax:784-10", "mlp:784-20-10"};
+    const uint32_t picks[] = {7, 19, 3};
+    for (size_t s = 0; s < 2; s++) {
+        struct gv_model *model;
+        struct gv_scratch *scratch;
+        cr_assert_eq(gv_model_new(&model, SPECS[s], NULL), GV_OK);
+        cr_assert_eq(gv_scratch_new(&scratch, model, 3), GV_OK);
+        struct gv_rows rows = gv_scratch_batch(scratch, &data, &data.train, picks, 3);
+        cr_assert_eq(rows.count, 3);
+        cr_assert_eq(rows.x, s == 0 ? NULL : scratch->x);
+        for (size_t i = 0; i < 3; i++) {
+            cr_assert_eq(scratch->labels[i], data.train.labels[picks[i]]);
+            cr_assert(s == 1 || rows.bytes[i] == data.train.bytes + 784 * picks[i]);
+        }
+        gv_scratch_free(&scratch);
+        gv_model_free(&model);
+    }
+    gv_data_deinit(&data);
 }
 
 Test(scratch, refuses_absurd_sizes_and_stays)
