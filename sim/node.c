@@ -78,7 +78,18 @@ void gv_sim_sign(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
     GV_ASSERT(node->version != NULL);
 }
 
-/* Both ends report a committed exchange; it is counted where it was begun. */
+/* True if the exchange that this step discards was offered by us. */
+static bool is_ours(const struct gv_sim_node *node, const struct gv_effects *effects)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_DISCARD && effects->item[i].u.work.nonce == node->offered_nonce) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Both ends report what becomes of an exchange; it is counted where it was begun. */
 static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_event *event,
                   const struct gv_effect *effect)
 {
@@ -92,8 +103,8 @@ static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
         local->exchanges_done += over ? 1 : 0;
         break;
     case GV_LOG_EXCHANGE_FAILED:
-        local->exchanges_failed++;
-        over = true;
+        over = is_ours(&sim->nodes[index], local->effects);
+        local->exchanges_failed += over ? 1 : 0;
         break;
     case GV_LOG_EXCHANGE_REFUSED:
         over = in == GV_KIND_BUSY || in == GV_KIND_ABORT;
@@ -121,6 +132,9 @@ static bool carry_out(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
     node->trace = gv_sim_mix(node->trace, (uint64_t)effect->kind << 32 | effect->link);
     switch (effect->kind) {
     case GV_FX_SEND:
+        if (effect->u.msg.kind == GV_KIND_OFFER) {
+            node->offered_nonce = effect->u.msg.u.offer.nonce;
+        }
         gv_sim_send(sim, thread, index, effect->link, &effect->u.msg);
         return true;
     case GV_FX_CLOSE:
@@ -312,7 +326,8 @@ static void handle_dead(struct gv_sim *sim, struct gv_thread *thread, const stru
 {
     const struct gv_sim_node *node = &sim->nodes[o->to];
     uint64_t back_us = thread->window_us;
-    if (!node->silent && o->kind == GV_SIM_DIAL) { /* the machine is up and nobody listens */
+    bool refused = (!node->silent && o->kind == GV_SIM_DIAL) || o->kind == GV_SIM_INTRODUCED;
+    if (refused) { /* the machine is up and nobody listens; or the oracle was late */
         gv_engine_post(thread, back_us, o->from, GV_SIM_REFUSED, (uint16_t)o->b, o->a, 0, NULL);
     } else if (!node->silent && o->kind == GV_SIM_UP) {
         gv_engine_post(thread, back_us, o->from, GV_SIM_DOWN, (uint16_t)(uintptr_t)o->data, o->b, 0, NULL);

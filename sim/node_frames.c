@@ -412,7 +412,9 @@ static void plain(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
 {
     struct gv_sim_local *local = gv_sim_local(thread);
     enum gv_err verdict = GV_OK;
-    if (msg->kind == GV_KIND_TRUST) {
+    const struct gv_sim_node *node = &sim->nodes[index];
+    bool ours = gv_sim_link(&sim->nodes[index], link)->dial != 0; /* whom we dial may show us why it refuses us */
+    if (msg->kind == GV_KIND_TRUST && (ours || gv_core_link_peer(node->core, link) != NULL)) {
         take_entries(sim, thread, index, link, msg, bulk, bytes);
         return;
     }

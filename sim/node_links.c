@@ -253,25 +253,30 @@ static void on_dial_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
         return;
     }
     uint32_t dial = link->dial;
+    bool introduced = link->introduced; /* the core has not heard of it yet */
     remove_link(link);
-    dial_failed(sim, thread, index, dial);
+    if (!introduced) {
+        dial_failed(sim, thread, index, dial);
+    }
 }
 
-/* The end of a link comes behind the frames that still wait for the downlink. */
-static bool waits_for_downlink(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+/* The end of a link comes behind the frames that wait for the downlink when it arrives (b = 1: they are through). */
+static bool waits_for_downlink(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
+                               const struct gv_occurrence *o)
 {
-    uint64_t through = gv_network_receive(sim->network, index, thread->now_us, 0);
+    uint64_t through = o->b == 0 ? gv_network_receive(sim->network, index, thread->now_us, 0) : thread->now_us;
     if (through > thread->now_us) {
-        gv_sim_post_own(sim, thread, index, through + 1, GV_SIM_DOWN, handle, NULL);
+        gv_engine_post(thread, through + 1, index, GV_SIM_DOWN, o->life, o->a, 1, NULL);
     }
     return through > thread->now_us;
 }
 
-static void on_down(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+static void on_down(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
 {
     struct gv_sim_node *node = &sim->nodes[index];
+    uint32_t handle = o->a;
     struct gv_sim_link *link = gv_sim_link(node, handle);
-    if (link == NULL || waits_for_downlink(sim, thread, index, handle)) {
+    if (link == NULL || waits_for_downlink(sim, thread, index, o)) {
         return;
     }
     remove_link(link);
@@ -327,7 +332,7 @@ void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
         on_dial_over(sim, thread, index, o->a);
         return;
     case GV_SIM_DOWN:
-        on_down(sim, thread, index, o->a);
+        on_down(sim, thread, index, o);
         return;
     case GV_SIM_INTRODUCED:
         on_introduced(sim, thread, index, o);

@@ -46,6 +46,7 @@ static void stage_free(struct gv_sim_stage *stage)
         gv_sim_frame_free(stage->chunks[i]);
     }
     gv_snapshot_release(&stage->snapshot);
+    gv_snapshot_release(&stage->sent);
     free(stage);
 }
 
@@ -284,18 +285,24 @@ void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     }
 }
 
-/* Tells the core of steps that are over. */
+/* The mean loss since the last report; what sums it up are jobs of the lane, which must be drained. */
+static uint64_t take_loss(struct gv_sim_node *node)
+{
+    double loss = node->loss_steps > 0 ? node->loss_sum / node->loss_steps : 0.0;
+    loss = loss >= 0.0 && loss < 1e9 ? loss : 1e9; /* NaN too: a diverged model has no loss worth averaging */
+    node->loss_sum = 0.0;
+    node->loss_steps = 0;
+    return (uint64_t)(loss * 65536.0);
+}
+
+/* Tells the core of steps that are over; nothing may be in the lane. */
 static void report_steps(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, double seconds, uint32_t samples,
                          bool round)
 {
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_event event = {.kind = GV_EV_STEPS};
-    double loss = node->loss_steps > 0 ? node->loss_sum / node->loss_steps : 0.0;
-    loss = loss >= 0.0 && loss < 1e9 ? loss : 1e9; /* NaN too: a diverged model has no loss worth averaging */
-    node->loss_sum = 0.0;
-    node->loss_steps = 0;
     event.u.steps.total = node->steps;
-    event.u.steps.loss = (uint64_t)(loss * 65536.0);
+    event.u.steps.loss = take_loss(node);
     event.u.steps.samples_per_s = seconds > 0.0 ? (uint64_t)(samples / seconds * 65536.0) : 0;
     event.u.steps.round = round;
     gv_sim_step(sim, thread, index, &event);
@@ -334,6 +341,9 @@ static void cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
         return;
     }
     node->steps += sim->scenario->swarm.mode == GV_MODE_MEAN ? 1 : 0;
+    if (sim->scenario->swarm.mode == GV_MODE_TRAIN) { /* it may still train after a merge, and the loss is reported */
+        gv_lane_drain(thread, &node->lane);
+    }
     report_steps(sim, thread, index, 0.0, 0, true);
 }
 
@@ -372,6 +382,42 @@ static uint64_t replica_hash(struct gv_sim *sim, struct gv_thread *thread, struc
 
 /* ---- effects: snapshots ------------------------------------------------------------------------------------- */
 
+/* A hostile node lies to others only: what it takes its own delta from is the truth. */
+static struct gv_snapshot *honest_snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
+                                           const struct gv_effect *effect, struct gv_snapshot *sent)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (!node->hostile) {
+        return gv_snapshot_hold(sent);
+    }
+    struct gv_snapshot *made = gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec,
+                                               effect->u.work.chunk_bytes, false);
+    GV_ASSERT(made != NULL);
+    gv_lane_drain(thread, &node->lane);
+    gv_replica_snapshot(node->replica, made, GV_ATTACK_NONE, 0.0, 0);
+    return made;
+}
+
+static void open_stage(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect,
+                       struct gv_snapshot *sent)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (node->stage != NULL) { /* one exchange at a time, never beside a fetch */
+        gv_sim_violate(sim, thread, index, "one-exchange-at-a-time");
+        stage_free(node->stage);
+    }
+    node->stage = calloc(1, sizeof *node->stage + sent->chunk_count * sizeof(struct gv_frame *));
+    GV_ASSERT(node->stage != NULL);
+    node->stage->nonce = effect->u.work.nonce;
+    node->stage->codec = effect->u.work.codec;
+    node->stage->chunk_bytes = effect->u.work.chunk_bytes;
+    node->stage->sent = sent;
+    node->stage->snapshot = honest_snapshot(sim, thread, index, effect, sent);
+    node->stage->chunk_count = sent->chunk_count;
+    node->stage->hash = replica_hash(sim, thread, node);
+    node->stage->merges = node->merges;
+}
+
 static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -387,25 +433,13 @@ static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
     push(thread, work, true);
     answer(sim, thread, index, work, due);
-    if (pin) {
-        uint32_t slot = node->pins[0] == NULL ? 0 : 1;
-        GV_ASSERT(node->pins[slot] == NULL);
-        node->pins[slot] = made;
+    if (!pin) {
+        open_stage(sim, thread, index, effect, made);
         return;
     }
-    if (node->stage != NULL) { /* one exchange at a time, never beside a fetch */
-        gv_sim_violate(sim, thread, index, "one-stage-at-a-time");
-        stage_free(node->stage);
-    }
-    node->stage = calloc(1, sizeof *node->stage + made->chunk_count * sizeof(struct gv_frame *));
-    GV_ASSERT(node->stage != NULL);
-    node->stage->nonce = effect->u.work.nonce;
-    node->stage->codec = effect->u.work.codec;
-    node->stage->chunk_bytes = effect->u.work.chunk_bytes;
-    node->stage->snapshot = made;
-    node->stage->chunk_count = made->chunk_count;
-    node->stage->hash = replica_hash(sim, thread, node);
-    node->stage->merges = node->merges;
+    uint32_t slot = node->pins[0] == NULL ? 0 : 1;
+    GV_ASSERT(node->pins[slot] == NULL);
+    node->pins[slot] = made;
 }
 
 static struct gv_snapshot *find_snapshot(struct gv_sim_node *node, uint64_t nonce)
@@ -415,7 +449,7 @@ static struct gv_snapshot *find_snapshot(struct gv_sim_node *node, uint64_t nonc
             return node->pins[i];
         }
     }
-    return node->stage != NULL && node->stage->nonce == nonce ? node->stage->snapshot : NULL;
+    return node->stage != NULL && node->stage->nonce == nonce ? node->stage->sent : NULL;
 }
 
 struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce)
@@ -429,7 +463,7 @@ static void chunk_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_snapshot *found = find_snapshot(node, effect->u.work.nonce);
     if (found == NULL || effect->u.work.index >= found->chunk_count) {
-        gv_sim_violate(sim, thread, index, "chunk-sent-without-snapshot");
+        gv_sim_violate(sim, thread, index, "work-consistent");
         return;
     }
     struct gv_frame *frame = calloc(1, sizeof *frame);
@@ -485,7 +519,7 @@ static void apply(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_frame *frame = take_parked(node, effect->u.work.handle);
     if (frame == NULL) {
-        gv_sim_violate(sim, thread, index, "handle-answered-once");
+        gv_sim_violate(sim, thread, index, "no-buffers-leak");
         return;
     }
     bool fetch = effect->u.work.fetch;
@@ -540,7 +574,7 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
     bool giver = !adopt && node->stage != NULL && node->stage->chunks[0] == NULL && /* of a one-way push */
                  sim->scenario->learning.exchange == GV_EXCHANGE_PUSH;
     if (!giver && !complete(node->stage, effect->u.work.nonce)) {
-        gv_sim_violate(sim, thread, index, "merge-of-a-complete-stage");
+        gv_sim_violate(sim, thread, index, "commit-when-agreed");
         return;
     }
     struct gv_sim_work *work = work_new(sim, node, giver ? WORK_NONE : (adopt ? WORK_ADOPT : WORK_COMMIT));
@@ -597,7 +631,7 @@ void gv_sim_work_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t i
     case GV_FX_DROP: {
         struct gv_frame *frame = take_parked(node, effect->u.work.handle);
         if (frame == NULL) {
-            gv_sim_violate(sim, thread, index, "handle-answered-once");
+            gv_sim_violate(sim, thread, index, "no-buffers-leak");
         }
         gv_sim_frame_free(frame);
         return;
@@ -695,13 +729,8 @@ void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     }
 }
 
-void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+void gv_sim_work_free(struct gv_sim_node *node)
 {
-    struct gv_sim_node *node = &sim->nodes[index];
-    if (sim->learning == NULL) {
-        return;
-    }
-    gv_lane_drain(thread, &node->lane);
     stage_free(node->stage);
     node->stage = NULL;
     while (node->parked != NULL) {
@@ -710,6 +739,16 @@ void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
         gv_snapshot_release(&node->pins[i]);
     }
+}
+
+void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (sim->learning == NULL) {
+        return;
+    }
+    gv_lane_drain(thread, &node->lane);
+    gv_sim_work_free(node);
     node->training = false;
     node->pushed_steps = node->round_steps = 0;
     node->round_number++;

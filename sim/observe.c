@@ -104,11 +104,11 @@ static void summarise_looks(struct gv_sample *sample, struct gv_look *looks, uin
 {
     double accuracy = 0.0;
     double loss = 0.0;
-    qsort(looks, count, sizeof *looks, by_accuracy);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) { /* in the nodes' order: qsort() may put equals in any */
         accuracy += looks[i].accuracy;
         loss += looks[i].loss;
     }
+    qsort(looks, count, sizeof *looks, by_accuracy);
     sample->accuracy_mean = accuracy / count;
     sample->loss_mean = loss / count;
     sample->accuracy_min = looks[0].accuracy;
@@ -376,9 +376,9 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
 {
     struct gv_sample *s = &sim->sample;
     s->virtual_s = (double)now_us / 1e6;
-    s->wall_s = gv_sim_seconds() - sim->started_s;
     s->rss_bytes = gv_sim_rss_bytes();
     observe_counts(sim);
+    s->wall_s = gv_sim_seconds() - sim->started_s;
     if (sim->run->quiet && !last) {
         return;
     }
@@ -401,6 +401,7 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
         sim->factor_us = now_us;
         sim->factor_variance = s->variance;
     }
+    s->wall_s = gv_sim_seconds() - sim->started_s;
     if (last && now_us >= sim->scenario->swarm.duration_us && sim->faults_ended_us > 0 && !sim->violation.found) {
         uint32_t node = GV_NODE_NONE;
         const char *broken = gv_sim_check_liveness(sim, &node);

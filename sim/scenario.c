@@ -93,6 +93,12 @@ static enum gv_err set_key(struct gv_scenario *scenario, const char *section, co
     if (index == GV_KEY_NONE) {
         return gv_scenario_key_unknown(section, name, diag);
     }
+    /* Lines of a kind of fault add up, but what --set says takes their place. */
+    bool kind = strcmp(section, "faults") == 0 && strcmp(name, "end") != 0;
+    bool from_file = scenario->given[index] != 0 && scenario->given[index] != GV_SCENARIO_SET;
+    if (kind && from_file && line == GV_SCENARIO_SET) {
+        (void)!gv_scenario_key_read(scenario, index, "none", NULL);
+    }
     enum gv_err err = gv_scenario_key_read(scenario, index, value, diag);
     if (err != GV_OK) {
         bool comment = strstr(value, " #") != NULL || strstr(value, " ;") != NULL;

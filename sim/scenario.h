@@ -19,6 +19,7 @@
 
 #define GV_SCENARIO_FAULTS_MAX 32
 #define GV_SCENARIO_NODES_MAX 1000000u
+#define GV_SCENARIO_BATCH_MAX 4096u       /* rows of one step; each thread has room for them */
 #define GV_SCENARIO_REVOCATIONS_MAX 64u /* a node knows them as bits of one word */
 #define GV_SCENARIO_KEYS_MAX 128
 #define GV_SCENARIO_SET UINT32_MAX /* the "line" of what --set gave */

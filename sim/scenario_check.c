@@ -204,6 +204,10 @@ static enum gv_err check_learning(const struct gv_scenario *scenario, struct gv_
     if (scenario->swarm.mode != GV_MODE_TRAIN) {
         return GV_OK;
     }
+    if (scenario->learning.training.batch > GV_SCENARIO_BATCH_MAX) {
+        return blame(scenario, diag, "learning", "batch", "is %u: expected at most %u rows",
+                     scenario->learning.training.batch, GV_SCENARIO_BATCH_MAX);
+    }
     if (gv_manifest_check(&manifest, &inner) != GV_OK) {
         const char *name = strncmp(inner.text, "rate_decay", 10) == 0          ? "rate_decay"
                            : strncmp(inner.text, "rate", 4) == 0               ? "rate"

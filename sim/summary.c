@@ -237,7 +237,7 @@ static void print_learning(const struct gv_summary *summary, FILE *out)
     }
     if (!isnan(last->consensus_distance)) {
         gv_number_plain(a, sizeof a, last->consensus_distance);
-        (void)fprintf(out, "  consensus     %s from the mean model\n", a);
+        (void)fprintf(out, "  consensus     nodes are %s from their mean (root of the mean squared distance)\n", a);
     }
     if (!isnan(last->variance)) {
         gv_number_plain(a, sizeof a, last->variance);
@@ -317,8 +317,11 @@ void gv_summary_print(const struct gv_summary *summary, const struct gv_scenario
     gv_number_whole(a, sizeof a, last->live_nodes);
     gv_number_whole(b, sizeof b, summary->nodes);
     gv_number_whole(c, sizeof c, last->components);
-    (void)fprintf(out, "  nodes         %s live of %s ever, in %s component%s\n", a, b, c,
-                  last->components == 1 ? "" : "s");
+    (void)fprintf(out, "  nodes         %s live of %s ever", a, b);
+    if (last->components > 0) { /* an oracle's swarm has no links to count them by */
+        (void)fprintf(out, ", in %s component%s", c, last->components == 1 ? "" : "s");
+    }
+    (void)fputc('\n', out);
     print_learning(summary, out);
     print_traffic(summary, scenario->swarm.mode != GV_MODE_MEMBERSHIP, out);
     print_work(summary, out);

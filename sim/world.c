@@ -29,9 +29,21 @@ static void live_add(struct gv_sim *sim, uint32_t index)
     sim->live[sim->live_count++] = index;
 }
 
-/* In a control. */
+/* At once, so that whoever is killed and started again in one control stands in the list once. */
+static void live_remove(struct gv_sim *sim, uint32_t index)
+{
+    uint32_t last = sim->live[--sim->live_count];
+    sim->live[sim->live_at[index]] = last;
+    sim->live_at[last] = sim->live_at[index];
+}
+
+/* In a control: those that have ended by themselves. */
 static void live_sweep(struct gv_sim *sim)
 {
+    if (!sim->some_ended) {
+        return;
+    }
+    sim->some_ended = false;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < sim->live_count; i++) {
         uint32_t index = sim->live[i];
@@ -114,6 +126,9 @@ void gv_sim_end_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t i
     gv_sim_work_end(sim, thread, index);
     node->live = false;
     node->paused_until_us = 0;
+    if (thread->shard != NULL) {
+        __atomic_store_n(&sim->some_ended, true, __ATOMIC_RELAXED);
+    }
 }
 
 static bool is_late(const struct gv_sim *sim, uint64_t now_us)
@@ -197,9 +212,12 @@ static void kill_node(void *world, struct gv_thread *thread, uint32_t index, uin
 {
     struct gv_sim *sim = world;
     (void)now_us;
+    if (!sim->nodes[index].live) {
+        return;
+    }
     thread->node = index;
     gv_sim_end_process(sim, thread, index, silent);
-    live_sweep(sim);
+    live_remove(sim, index);
 }
 
 static void revive(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, bool torn)
@@ -387,7 +405,7 @@ static uint32_t most_nodes(const struct gv_scenario *scenario)
             most += fault->count + ceil(fault->share * most);
         }
     }
-    return most < GV_SCENARIO_NODES_MAX * 2.0 ? (uint32_t)most : GV_SCENARIO_NODES_MAX * 2u;
+    return most < GV_SCENARIO_NODES_MAX ? (uint32_t)most : GV_SCENARIO_NODES_MAX;
 }
 
 static enum gv_err allocate(struct gv_sim *sim)
@@ -461,6 +479,7 @@ enum gv_err gv_sim_world_new(struct gv_sim *sim, struct gv_diag *diag)
 void gv_sim_world_free(struct gv_sim *sim)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
+        gv_sim_work_free(&sim->nodes[i]);
         gv_replica_free(&sim->nodes[i].replica);
         free(sim->nodes[i].links);
         free(sim->nodes[i].book);

@@ -47,7 +47,7 @@ enum gv_sim_kind { /* of occurrences */
     GV_SIM_UP,          /* at the dialler: a = its link, b = the far link */
     GV_SIM_REFUSED,     /* at the dialler: a = its link */
     GV_SIM_DIAL_LATE,   /* own: a = link */
-    GV_SIM_DOWN,        /* a = link */
+    GV_SIM_DOWN,        /* a = link; b = 1: what came before it is through the downlink */
     GV_SIM_SEND_FAILED, /* own: a = link */
     GV_SIM_PERSISTED,   /* own: data = incarnation */
     GV_SIM_ENCODED,     /* own: a chunk is ready to be sent: a = link, data = struct gv_frame */
@@ -96,6 +96,7 @@ struct gv_sim_stage {
     uint64_t hash;                 /* of the replica at the snapshot; small states only */
     uint32_t merges;               /* of the node, before it */
     struct gv_snapshot *snapshot;  /* ours; NULL in a fetch */
+    struct gv_snapshot *sent;      /* what the peer gets of us: the same, but for hostile nodes */
     uint32_t chunk_count;
     struct gv_frame *chunks[];     /* (chunk_count), owned: theirs as they were staged */
 };
@@ -123,6 +124,7 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     struct gv_trail *trail;
     struct gv_watch watch;
 
+    uint64_t offered_nonce; /* of our last OFFER */
     uint64_t incarnation; /* on disk */
     uint64_t boot;
     uint32_t seeds[3];
@@ -190,6 +192,7 @@ struct gv_sim {
     uint32_t *live; /* (live_count) live nodes, changed in controls */
     uint32_t *live_at; /* (nodes_max) place in `live` */
     uint32_t live_count;
+    bool some_ended; /* by themselves, since `live` was last swept */
     bool immediate; /* states are small: no jobs */
     bool checkpoints;
     struct gv_random random; /* of the controls */
@@ -255,6 +258,7 @@ void gv_sim_work_drop(const struct gv_occurrence *o);
 void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, bool on);
 void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_work_free(struct gv_sim_node *node); /* what it holds of frames and snapshots; its lane is drained */
 void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce);
 uint32_t gv_sim_buffers(const struct gv_sim_node *node);

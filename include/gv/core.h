@@ -350,7 +350,7 @@ const struct gv_id *gv_core_link_peer(const struct gv_core *core, uint32_t link)
 /* ---- for simulations and tests ---------------------------------------------------------------------------- */
 
 /**
- * NULL, or the name of the first invariant that does not hold between two steps (check.c has them with their definitions).
+ * NULL, or the name of the first invariant that does not hold between two steps; check.c has them, and what they mean.
  * `seen` in/out: begins at 0 for each core; what has not changed since the last call is not looked at again.
  */
 const char *gv_core_check(const struct gv_core *core, uint64_t *seen);

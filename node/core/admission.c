@@ -148,7 +148,7 @@ static enum gv_err check_record(struct gv_core *core, const struct gv_msg_hello 
     gv_peers_exhume(core, &ref->id); /* it speaks: whatever was said of it */
     *peer = gv_peers_intern(core, ref);
     struct gv_peer *p = &core->peers[*peer];
-    if (ref->incarnation > p->ref.incarnation && p->link != GV_NOBODY) {
+    if (ref->incarnation > p->ref.incarnation && core->peer_links[*peer] != GV_NOBODY) {
         gv_views_remove(core, *peer, true); /* it has started anew and knows nothing of us */
         gv_links_close_peer(core, *peer, GV_ERR_STALE);
     }
@@ -176,7 +176,7 @@ static void note_offset(struct gv_core *core, uint64_t wall_s)
 /* The link is verified: everyone who waited for it goes on. Without a hello the host has introduced the peer. */
 static void verified(struct gv_core *core, uint32_t link, uint32_t why, const struct gv_msg_hello *hello)
 {
-    struct gv_peer *peer = &core->peers[core->links[link].peer];
+    struct gv_peer *peer = &core->peers[core->link_peers[link]];
     gv_fx_log(core, GV_LOG_PEER_JOINED, &peer->ref.id, GV_OK, core->links[link].dialled);
     core->ever_met = true;
     uint32_t handle = core->handles[link];
@@ -208,9 +208,7 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
         return;
     }
     if (hello->purpose == GV_PURPOSE_VISIT) {
-        core->links[link].state = GV_LINK_VISITED;
-        core->links[link].since_us = core->now_us;
-        gv_links_changed(core);
+        gv_links_visited(core, link);
         fill_hello(core, gv_fx_send(core, link, GV_KIND_WELCOME));
         return;
     }
@@ -273,8 +271,8 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
         gv_links_close(core, link, GV_ERR_DUPLICATE);
     }
     if (place == GV_PLACE_NONE || place == GV_PLACE_SPARE) {
-        gv_views_verified(core, core->peers[peer].link, why);
-        gv_rounds_verified(core, core->peers[peer].link);
+        gv_views_verified(core, core->peer_links[peer], why);
+        gv_rounds_verified(core, core->peer_links[peer]);
         return;
     }
     verified(core, link, why, hello);
@@ -283,7 +281,7 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
 static void on_refuse(struct gv_core *core, uint32_t link, const struct gv_msg_refuse *msg)
 {
     enum gv_err reason = msg->reason >= 100 && msg->reason < 200 ? (enum gv_err)msg->reason : GV_ERR_PROTOCOL;
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     if (peer == GV_NOBODY && core->links[link].dial != GV_NOBODY) {
         const struct gv_dial *dial = &core->dials[core->links[link].dial];
         peer = dial->kind == GV_DIAL_PEER ? gv_peers_find(core, &dial->id) : GV_NOBODY;
@@ -298,7 +296,7 @@ static void on_refuse(struct gv_core *core, uint32_t link, const struct gv_msg_r
     uint32_t retry_ms = msg->retry_ms < 600000 ? msg->retry_ms : 600000;
     gv_links_close(core, link, reason);
     if (peer != GV_NOBODY && retry_ms > 0) {
-        core->peers[peer].dial_after_us = core->now_us + retry_ms * GV_MS;
+        core->dial_after_us[peer] = core->now_us + retry_ms * GV_MS;
     }
     if (reason == GV_ERR_STALE) {
         gv_admission_stale(core, seen);
@@ -316,7 +314,7 @@ void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_e
     } else if (kind == GV_KIND_WELCOME && state == GV_LINK_GREETED) {
         on_welcome(core, link, event);
     } else {
-        gv_score_add(core, core->links[link].peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
+        gv_score_add(core, core->link_peers[link], GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
     }
 }
 
@@ -332,7 +330,7 @@ void gv_admission_introduced(struct gv_core *core, const struct gv_event *event)
     enum gv_err err = GV_ERR_CROWDED;
     if (peer != GV_NOBODY) {
         err = gv_peers_update(core, peer, ref);
-        err = err == GV_OK && core->peers[peer].link != GV_NOBODY ? GV_ERR_DUPLICATE : err;
+        err = err == GV_OK && core->peer_links[peer] != GV_NOBODY ? GV_ERR_DUPLICATE : err;
     }
     uint32_t link = err == GV_OK ? gv_links_add(core, event->link, GV_LINK_INBOUND) : GV_NOBODY;
     if (link == GV_NOBODY) {
@@ -344,7 +342,7 @@ void gv_admission_introduced(struct gv_core *core, const struct gv_event *event)
     enum gv_place place = gv_links_verify(core, link, peer);
     GV_ASSERT(place == GV_PLACE_ONLY);
     core->links[link].told = core->self_version;
-    core->links[link].answer_only = event->u.introduce.answer_only;
+    core->offer_after_us[link] = event->u.introduce.answer_only ? GV_NEVER : core->offer_after_us[link];
     verified(core, link, 0, NULL);
     gv_rounds_introduced(core);
 }

@@ -13,21 +13,21 @@
  *     deadlines-kept        a deadline that is kept is not later than what it was made from
  *
  * Sizes and work are looked at every time. The others can change only where gv_core.changes is counted up, and are
- * looked at when it has been: what lies dense at each change of its kind, all rows through at the first call and then at
- * one change in DEEP.
+ * looked at when it has been: what lies dense at each change of its kind, all rows through at the first call and then
+ * at one change in DEEP.
  */
 #include "core_state.h"
 
 #include <string.h>
 
-#define DEEP 16u
+#define DEEP 64u
 #define FINDER_SLOTS 512u
 
 _Static_assert(2 * GV_PEERS_MAX < FINDER_SLOTS, "the ids of all rows fit, sparsely");
 
 static bool is_verified(const struct gv_core *core, uint32_t link)
 {
-    return link < core->config.links_max && core->links[link].state == GV_LINK_VERIFIED;
+    return link < core->config.links_max && core->link_peers[link] != GV_NOBODY;
 }
 
 static const char *check_sizes(const struct gv_core *core)
@@ -47,11 +47,17 @@ static const char *check_sizes(const struct gv_core *core)
     return tables && chunks && taking ? NULL : "sizes-bounded";
 }
 
+static uint32_t tag_of(const struct gv_id *id)
+{
+    uint32_t tag;
+    memcpy(&tag, id->b, sizeof tag);
+    return tag;
+}
+
 /* Work over this link; GV_NOBODY: it waits for one. */
 static bool stands_on(const struct gv_core *core, uint32_t link, const struct gv_id *peer)
 {
-    return link == GV_NOBODY ||
-           (is_verified(core, link) && gv_id_equal(&core->peers[core->links[link].peer].ref.id, peer));
+    return link == GV_NOBODY || (is_verified(core, link) && core->tags[core->link_peers[link]] == tag_of(peer));
 }
 
 static const char *check_work(const struct gv_core *core)
@@ -60,18 +66,11 @@ static const char *check_work(const struct gv_core *core)
     const struct gv_fetch *f = &core->fetch;
     bool sound = x->phase == GV_EXCHANGE_IDLE || stands_on(core, x->link, &x->peer);
     sound = sound && (f->phase < GV_FETCH_REQUESTED || stands_on(core, f->link, &f->donor));
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         const struct gv_pin *pin = &core->pins[i];
         sound = sound && (!pin->used || (is_verified(core, pin->link) && pin->sent <= pin->chunk_count));
     }
     return sound ? NULL : "work-consistent";
-}
-
-static uint32_t tag_of(const struct gv_id *id)
-{
-    uint32_t tag;
-    memcpy(&tag, id->b, sizeof tag);
-    return tag;
 }
 
 /* One row for each id, none for ours. Ids are compared where their tags are equal. */
@@ -114,7 +113,7 @@ static const char *check_views(const struct gv_core *core)
             continue;
         }
         bool known = peer < core->peers_used && core->roles[peer] == GV_ROLE_ACTIVE;
-        if (!known || core->peers[peer].neighbour != i) {
+        if (!known || core->neighbours[peer] != i) {
             return "views-consistent";
         }
         placed++;
@@ -127,7 +126,7 @@ static const char *check_views(const struct gv_core *core)
 bool gv_core_holds(const struct gv_core *core, const struct gv_id *id)
 {
     uint32_t peer = core->stopped ? GV_NOBODY : gv_peers_find(core, id);
-    return peer != GV_NOBODY && (core->roles[peer] != GV_ROLE_NONE || core->peers[peer].link != GV_NOBODY);
+    return peer != GV_NOBODY && (core->roles[peer] != GV_ROLE_NONE || core->peer_links[peer] != GV_NOBODY);
 }
 
 static const char *check_graves(const struct gv_core *core)
@@ -148,30 +147,41 @@ static const char *check_rows(const struct gv_core *core)
         const struct gv_peer *peer = &core->peers[row];
         bool active = core->roles[row] == GV_ROLE_ACTIVE;
         bool passive = core->roles[row] == GV_ROLE_PASSIVE;
-        if (core->tags[row] != tag_of(&peer->ref.id) || (!active && peer->neighbour != GV_NOBODY) ||
+        uint32_t link = core->peer_links[row];
+        if (core->tags[row] != tag_of(&peer->ref.id) || (!active && core->neighbours[row] != GV_NOBODY) ||
             (passive && !gv_peer_dialable(peer))) {
             return "views-consistent";
         }
-        if (peer->link != GV_NOBODY && (!is_verified(core, peer->link) || core->links[peer->link].peer != row)) {
+        if (link != GV_NOBODY && (!is_verified(core, link) || core->link_peers[link] != row)) {
             return "links-consistent";
         }
     }
     return core->links_due_us <= gv_links_soonest(core) ? NULL : "deadlines-kept";
 }
 
-/* One link in use, and what it names. */
+/* What the row of each link in use says of itself. */
+static const char *check_link_rows(const struct gv_core *core)
+{
+    for (uint32_t row = 0; row < core->config.links_max; row++) {
+        const struct gv_link *link = &core->links[row];
+        bool verified = link->state == GV_LINK_VERIFIED;
+        bool greeted = link->state == GV_LINK_GREETED && link->dial < core->config.dials_max &&
+                       core->dials[link->dial].kind != GV_DIAL_NONE && core->dials[link->dial].link == row;
+        bool sound = link->state != GV_LINK_FREE && verified == is_verified(core, row) &&
+                     (link->state == GV_LINK_GREETED ? greeted : link->dial == GV_NOBODY);
+        if (core->handles[row] != GV_LINK_NONE && !sound) {
+            return "links-consistent";
+        }
+    }
+    return NULL;
+}
+
+/* A verified link, and who it leads to: the first of their links is one too. */
 static bool link_sound(const struct gv_core *core, uint32_t row)
 {
-    const struct gv_link *link = &core->links[row];
-    if (link->state == GV_LINK_GREETED) {
-        bool dialled = link->dial < core->config.dials_max && core->dials[link->dial].kind != GV_DIAL_NONE;
-        return dialled && core->dials[link->dial].link == row && link->peer == GV_NOBODY;
-    }
-    if (link->dial != GV_NOBODY || link->state != GV_LINK_VERIFIED) {
-        return link->dial == GV_NOBODY && link->peer == GV_NOBODY;
-    }
-    uint32_t first = link->peer < core->peers_used ? core->peers[link->peer].link : GV_NOBODY;
-    return is_verified(core, first) && core->links[first].peer == link->peer;
+    uint32_t peer = core->link_peers[row];
+    uint32_t first = peer < core->peers_used ? core->peer_links[peer] : GV_NOBODY;
+    return is_verified(core, first) && core->link_peers[first] == peer;
 }
 
 static const char *check_links(const struct gv_core *core)
@@ -180,13 +190,12 @@ static const char *check_links(const struct gv_core *core)
     uint32_t used = 0;
     uint32_t provisional = 0;
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        const struct gv_link *link = &core->links[i];
         if (core->handles[i] == GV_LINK_NONE) {
             continue;
         }
         used++;
-        provisional += link->state == GV_LINK_VERIFIED ? 0 : 1;
-        if (!link_sound(core, i) || (link->state == GV_LINK_VERIFIED && ++links_of[link->peer] > 2)) {
+        provisional += is_verified(core, i) ? 0 : 1;
+        if (is_verified(core, i) && (!link_sound(core, i) || ++links_of[core->link_peers[i]] > 2)) {
             return "links-consistent";
         }
     }
@@ -228,6 +237,9 @@ const char *gv_core_check(const struct gv_core *core, uint64_t *seen)
     }
     if (broken == NULL && (deep || differ(now, then, GV_CHANGED_VIEWS, GV_CHANGED_IDS))) {
         broken = check_views(core);
+    }
+    if (broken == NULL && deep) {
+        broken = check_link_rows(core);
     }
     if (broken == NULL && (deep || differ(now, then, GV_CHANGED_LINKS, GV_CHANGED_VIEWS))) {
         broken = check_links(core);

@@ -59,22 +59,32 @@ static size_t aligned(size_t bytes)
 }
 
 /* The tables behind struct gv_core, in memory as listed: name, and the field of the configuration with its rows. */
-#define TABLES(X)               \
-    X(handles, links_max)       \
-    X(view, active_max)         \
-    X(probe_due_us, active_max) \
-    X(links, links_max)         \
-    X(active, active_max)       \
-    X(tags, peers_max)          \
-    X(roles, peers_max)         \
-    X(lent, peers_max)          \
-    X(ages, peers_max)          \
-    X(peers, peers_max)         \
-    X(dials, dials_max)         \
-    X(relays, relays_max)       \
-    X(walks, walks_max)         \
-    X(grave_tags, graves_max)   \
-    X(graves, graves_max)       \
+#define TABLES(X)                   \
+    X(handles, links_max)           \
+    X(link_peers, links_max)        \
+    X(view, active_max)             \
+    X(probe_due_us, active_max)     \
+    X(neighbours, peers_max)        \
+    X(peer_links, peers_max)        \
+    X(roles, peers_max)             \
+    X(tags, peers_max)              \
+    X(limits_us, links_max)         \
+    X(used_us, links_max)           \
+    X(offer_after_us, links_max)    \
+    X(scores, peers_max)            \
+    X(exchange_after_us, peers_max) \
+    X(dial_after_us, peers_max)     \
+    X(links, links_max)             \
+    X(active, active_max)           \
+    X(lent, peers_max)              \
+    X(ages, peers_max)              \
+    X(peers, peers_max)             \
+    X(dials, dials_max)             \
+    X(relays, relays_max)           \
+    X(walks, walks_max)             \
+    X(grave_tags, graves_max)       \
+    X(graves, graves_max)           \
+    X(outcome_tags, outcomes_max)   \
     X(outcomes, outcomes_max)
 
 size_t gv_core_bytes(const struct gv_core_config *config)
@@ -104,6 +114,10 @@ struct gv_core *gv_core_init(void *memory, const struct gv_core_config *config)
         core->view[i] = GV_NOBODY;
         core->probe_due_us[i] = GV_NEVER;
     }
+    for (uint32_t i = 0; i < core->config.links_max; i++) {
+        core->link_peers[i] = GV_NOBODY;
+        core->limits_us[i] = GV_NEVER;
+    }
     core->wake_us = GV_NEVER;
     return core;
 }
@@ -129,10 +143,11 @@ static bool is_request(enum gv_kind kind)
 
 /* Chunks and credit are limited by credit itself, the rest of the exchange that we are in by its own order; all else by
  * tokens. */
-static bool within_rate(struct gv_core *core, struct gv_link *link, const struct gv_msg *msg)
+static bool within_rate(struct gv_core *core, uint32_t row, const struct gv_msg *msg)
 {
+    struct gv_link *link = &core->links[row];
     enum gv_kind kind = msg->kind;
-    if (kind == GV_KIND_CHUNK || kind == GV_KIND_CREDIT || gv_exchange_awaits(core, link->peer, msg)) {
+    if (kind == GV_KIND_CHUNK || kind == GV_KIND_CREDIT || gv_exchange_awaits(core, row, msg)) {
         return true;
     }
     return gv_bucket_take(&link->messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST) &&
@@ -216,11 +231,26 @@ static void on_bad_frame(struct gv_core *core, const struct gv_event *event)
     if (link == GV_NOBODY) {
         return;
     }
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     gv_score_add(core, peer, event->verdict, event->verdict == GV_ERR_KIND ? 0 : GV_SCORE_FAULT);
     if (closes_link(event->verdict)) {
         gv_fx_log(core, GV_LOG_BAD_FRAME, peer == GV_NOBODY ? NULL : &core->peers[peer].ref.id, event->verdict, 1);
         gv_links_close(core, link, event->verdict);
+    }
+}
+
+/* Asks for what the message's handler will read in the far parts of a core, so that one wait is for all of it. */
+static void ask_ahead(const struct gv_core *core, uint32_t row, enum gv_kind kind)
+{
+    if (core->link_peers[row] != GV_NOBODY) {
+        __builtin_prefetch(&core->peers[core->link_peers[row]]);
+    }
+    if (kind == GV_KIND_OFFER || kind == GV_KIND_ACCEPT || kind == GV_KIND_COMMIT) {
+        const unsigned char *at = (const unsigned char *)&core->figures;
+        const unsigned char *end = (const unsigned char *)(&core->theirs + 1);
+        for (; at < end; at += CACHE_LINE_BYTES) {
+            __builtin_prefetch(at);
+        }
     }
 }
 
@@ -233,16 +263,18 @@ static void on_message(struct gv_core *core, const struct gv_event *event)
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }
+    ask_ahead(core, row, kind);
     struct gv_link *link = &core->links[row];
+    bool verified = core->link_peers[row] != GV_NOBODY;
     bool greeting = kind == GV_KIND_HELLO || kind == GV_KIND_WELCOME || kind == GV_KIND_REFUSE;
-    bool visit = link->state == GV_LINK_VISITED && kind == GV_KIND_MANIFEST_WANT;
-    if (link->state != GV_LINK_VERIFIED && !greeting && !visit) {
+    bool visit = kind == GV_KIND_MANIFEST_WANT && link->state == GV_LINK_VISITED;
+    if (!verified && !greeting && !visit) {
         gv_score_count(core, GV_ERR_STRANGER);
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }
-    if (!within_rate(core, link, event->u.msg.msg)) {
-        gv_score_add(core, link->peer, GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
+    if (!within_rate(core, row, event->u.msg.msg)) {
+        gv_score_add(core, core->link_peers[row], GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }
@@ -252,7 +284,7 @@ static void on_message(struct gv_core *core, const struct gv_event *event)
         return;
     }
     link->heard_us = core->now_us;
-    if (link->state == GV_LINK_VERIFIED) {
+    if (verified) {
         gv_probe_heard(core, row);
     }
     dispatch(core, row, event);
@@ -305,7 +337,7 @@ static void on_send_failed(struct gv_core *core, uint32_t handle)
 {
     uint32_t link = gv_links_find(core, handle);
     if (link != GV_NOBODY) { /* a peer that does not read; what it missed is found out by timeouts */
-        gv_score_add(core, core->links[link].peer, GV_ERR_CROWDED, GV_SCORE_SLIGHT);
+        gv_score_add(core, core->link_peers[link], GV_ERR_CROWDED, GV_SCORE_SLIGHT);
     }
 }
 
@@ -398,12 +430,12 @@ static void close_bad(struct gv_core *core)
     }
     core->accused = false;
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        uint32_t peer = core->links[i].peer;
-        bool bad = core->links[i].state == GV_LINK_VERIFIED && gv_score_bad(core, peer);
+        uint32_t peer = core->link_peers[i];
+        bool bad = peer != GV_NOBODY && gv_score_bad(core, peer);
         core->accused = core->accused || (bad && !gv_fx_room(core)); /* in the next step */
         if (bad && gv_fx_room(core)) {
             gv_views_remove(core, peer, false);
-            core->peers[peer].dial_after_us = core->now_us + core->config.backoff_us;
+            core->dial_after_us[peer] = core->now_us + core->config.backoff_us;
             gv_links_close_peer(core, peer, (enum gv_err)core->peers[peer].last_error);
         }
     }
@@ -484,12 +516,8 @@ uint64_t gv_core_next_deadline(const struct gv_core *core)
 void gv_core_prefetch(const struct gv_core *core)
 {
     const unsigned char *at = (const unsigned char *)core;
-    for (size_t i = 0; i < offsetof(struct gv_core, exchange) + CACHE_LINE_BYTES; i += CACHE_LINE_BYTES) {
+    for (size_t i = 0; i < offsetof(struct gv_core, fetch) + CACHE_LINE_BYTES; i += CACHE_LINE_BYTES) {
         __builtin_prefetch(at + i);
-    }
-    __builtin_prefetch(&core->fetch);
-    for (size_t i = 0; i < GV_PINS_MAX; i++) {
-        __builtin_prefetch(&core->pins[i]);
     }
     for (size_t i = 0; i < COLUMNS_AHEAD_BYTES; i += CACHE_LINE_BYTES) {
         __builtin_prefetch(at + sizeof *core + i);
@@ -540,17 +568,18 @@ uint32_t gv_core_peers(const struct gv_core *core, struct gv_peer_info *peers, u
     for (uint32_t i = 0; i < core->peers_used; i++) {
         const struct gv_peer *p = &core->peers[i];
         uint32_t role = core->roles[i];
-        if (role == GV_ROLE_NONE && p->link == GV_NOBODY) {
+        uint32_t row = core->peer_links[i];
+        if (role == GV_ROLE_NONE && row == GV_NOBODY) {
             continue;
         }
         if (count < cap) {
-            const struct gv_link *link = p->link == GV_NOBODY ? NULL : &core->links[p->link];
+            const struct gv_link *link = row == GV_NOBODY ? NULL : &core->links[row];
             peers[count] = (struct gv_peer_info){
                 .ref = p->ref,
                 .role = role == GV_ROLE_ACTIVE ? GV_PEER_ACTIVE : (link == NULL ? GV_PEER_PASSIVE : GV_PEER_LINKED),
                 .suspected = gv_probe_suspected(core, i),
                 .dialled = link != NULL && link->dialled,
-                .link = link == NULL ? GV_LINK_NONE : core->handles[p->link],
+                .link = link == NULL ? GV_LINK_NONE : core->handles[row],
                 .score = gv_score_now(core, i),
                 .rtt_us = link == NULL ? 0 : link->srtt_us,
                 .heard_us = link == NULL ? 0 : link->heard_us,
@@ -567,7 +596,7 @@ bool gv_core_references(const struct gv_core *core, const struct gv_id *id)
         return true;
     }
     uint32_t peer = gv_peers_find(core, id);
-    if (peer != GV_NOBODY && (core->roles[peer] != GV_ROLE_NONE || core->peers[peer].link != GV_NOBODY)) {
+    if (peer != GV_NOBODY && (core->roles[peer] != GV_ROLE_NONE || core->peer_links[peer] != GV_NOBODY)) {
         return true;
     }
     for (uint32_t i = 0; i < core->config.dials_max; i++) {
@@ -582,8 +611,6 @@ bool gv_core_references(const struct gv_core *core, const struct gv_id *id)
 const struct gv_id *gv_core_link_peer(const struct gv_core *core, uint32_t handle)
 {
     uint32_t link = gv_links_find(core, handle);
-    if (link == GV_NOBODY || core->links[link].state != GV_LINK_VERIFIED) {
-        return NULL;
-    }
-    return &core->peers[core->links[link].peer].ref.id;
+    uint32_t peer = link == GV_NOBODY ? GV_NOBODY : core->link_peers[link];
+    return peer == GV_NOBODY ? NULL : &core->peers[peer].ref.id;
 }

@@ -40,7 +40,8 @@
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
 #define GV_OFFSETS_MAX 15
-#define GV_TICK_ROOM 24 /* effects that must be free before a periodic task starts */
+#define GV_TICK_ROOM 24               /* effects that must be free before a periodic task starts */
+#define GV_LINK_OFFERS_US (4 * GV_MS) /* between OFFERs on one link: half of what a peer takes in messages a second */
 
 /* A token bucket; tokens are Q10 so that slow rates fill evenly. */
 struct gv_bucket {
@@ -52,15 +53,10 @@ enum gv_role { GV_ROLE_NONE = 0, GV_ROLE_PASSIVE, GV_ROLE_ACTIVE };
 
 struct gv_peer {
     struct gv_ref ref;
-    uint64_t fresh_us;      /* when this version of the record first came */
-    uint64_t score_us;      /* score was last brought up to date */
-    uint64_t dial_after_us; /* back-offs: not before */
-    uint64_t exchange_after_us;
-    uint64_t neighbour_after_us;
-    uint16_t score;
+    uint64_t fresh_us;           /* when this version of the record first came */
+    uint64_t score_us;           /* score was last brought up to date */
+    uint64_t neighbour_after_us; /* back-off: not before */
     uint16_t last_error;
-    uint16_t link;      /* verified link, or GV_NOBODY */
-    uint16_t neighbour; /* row of the active view, or GV_NOBODY */
     uint8_t dial_failures;
     bool asked; /* a NEIGHBOUR of ours awaits its reply */
 };
@@ -85,19 +81,16 @@ enum {
 struct gv_link {
     uint8_t state;
     bool dialled;
-    uint16_t peer;
-    uint16_t dial; /* GREETED: row of the dial */
-    bool answer_only; /* introduced for the far side's round */
     bool theirs;   /* a spare that the far side, which dialled both, will close */
-    uint64_t since_us, heard_us, used_us;
-    uint64_t offered_us;  /* OFFER last sent */
+    uint16_t dial; /* GREETED: row of the dial */
+    uint64_t heard_us;
+    struct gv_bucket messages, requests;
     uint64_t spare_us;    /* since when there is a better link to the same peer; 0: this is the one */
     uint64_t trust_us;    /* TRUST_HAVE last sent */
     uint64_t manifest_us; /* MANIFEST_WANT last sent */
     uint32_t srtt_us, rttvar_us;
     uint32_t told;        /* our record's version they have (gv_core.self_version) */
     uint32_t chunk_bytes; /* what suits this link */
-    struct gv_bucket messages, requests;
 };
 
 enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED };
@@ -114,14 +107,15 @@ struct gv_dial {
 enum gv_probe_phase { GV_PROBE_IDLE = 0, GV_PROBE_PINGED, GV_PROBE_INDIRECT, GV_PROBE_SUSPECT };
 struct gv_neighbour {
     uint8_t phase;
-    uint8_t asked, nacks;  /* helpers of the indirect probe */
-    uint8_t confirmations; /* of the suspicion */
-    uint8_t omitted;       /* PONGs in a row that do not name us */
-    uint8_t far_count;     /* its neighbours, first 8 bytes of their ids */
-    bool vouched;          /* a helper reached it: alive, even if we cannot reach it */
-    bool helpers_linked;   /* the helpers have a link to it themselves: their NACK is evidence */
-    uint32_t seq;
-    uint64_t sent_us, suspect_us;
+    uint8_t asked, nacks;         /* helpers of the indirect probe */
+    uint8_t confirmations;        /* of the suspicion */
+    uint8_t omitted;              /* PONGs in a row that do not name us */
+    uint8_t far_count;            /* its neighbours, first 8 bytes of their ids */
+    bool vouched;                 /* a helper reached it: alive, even if we cannot reach it */
+    bool helpers_linked;          /* the helpers have a link to it themselves: their NACK is evidence */
+    uint32_t seq;                 /* of the PROBEs last sent to helpers */
+    uint32_t ping_seq;            /* of the PING that the last probe began with */
+    uint64_t sent_us, suspect_us; /* that PING; 0: answered */
     uint64_t far[GV_ACTIVE_MAX];
 };
 
@@ -173,12 +167,11 @@ struct gv_exchange {
     uint64_t started_us, progress_us, deadline_us, asked_us;
     uint64_t age_ours, age_theirs; /* as offered */
     uint32_t stats_epoch;          /* of the figures we sent */
-    struct gv_swarm_stats theirs;
 };
 
 struct gv_outcome_memory {
     uint64_t nonce;
-    uint64_t peer; /* first 8 bytes of the id */
+    uint8_t peer[7]; /* first bytes of the id */
     uint8_t outcome;
 };
 
@@ -232,7 +225,7 @@ struct gv_swarm_estimate {
  * every step reads comes first, then what probes and their answers read, then the tables, then the rest.
  */
 struct gv_core {
-    uint64_t now_us;
+    uint64_t now_us, wall_s;
     uint64_t wake_us;      /* gv_core_next_deadline(), as of the end of the last step */
     struct gv_effects *fx; /* of the step under way */
     bool started, stopped;
@@ -243,6 +236,7 @@ struct gv_core {
     bool has_loss, has_accuracy;
     bool figures_put; /* our own are in */
     uint32_t links_used, links_provisional, passive_count, active_count, dials_used, relays_used, peers_used;
+    uint32_t pins_used;
 
     /* when periodic work is due */
     uint64_t links_due_us, idle_from_us; /* links.c */
@@ -256,20 +250,33 @@ struct gv_core {
     uint64_t age, steps;
     uint64_t messages_in, messages_out;
     struct gv_rounds rounds;
+    uint64_t duration_median_us, duration_mad_us; /* of the last exchanges */
+    uint32_t duration_count;                      /* in all */
+    uint32_t outcome_next;
     uint64_t trust_digest;
     uint32_t self_version;                  /* counts changes of our record */
     uint32_t probe_next, probe_seq, health; /* Lifeguard's LHM, 0..7 */
     uint64_t signed_us;
 
     /* columns: what is scanned of a table, dense; one entry a row */
-    uint32_t *handles;      /* links: the host's, GV_LINK_NONE if free */
-    uint16_t *view;         /* active view: the peer, GV_NOBODY if free */
-    uint64_t *probe_due_us; /* active view: end of the probe's phase, GV_NEVER while it is idle or the place free */
-    uint32_t *tags;         /* peers: first bytes of the id */
-    uint8_t *roles;         /* peers: enum gv_role */
+    uint32_t *handles;        /* links: the host's, GV_LINK_NONE if free */
+    uint16_t *link_peers;     /* links: who is at the far end of a verified one, else GV_NOBODY */
+    uint64_t *limits_us;      /* links: when it is to be verified or closed, GV_NEVER: it may stay */
+    uint64_t *used_us;        /* links: last used by more than probes */
+    uint64_t *offer_after_us; /* links: our next OFFER not before, GV_NEVER: introduced for the far side's round */
+    uint16_t *view;           /* active view: the peer, GV_NOBODY if free */
+    uint64_t *probe_due_us;   /* active view: end of the probe's phase, GV_NEVER while it is idle or the place free */
+    uint32_t *tags;           /* peers: first bytes of the id */
+    uint8_t *roles;           /* peers: enum gv_role */
+    uint16_t *peer_links;     /* peers: verified link, or GV_NOBODY */
+    uint16_t *neighbours;     /* peers: row of the active view, or GV_NOBODY */
+    uint16_t *scores;         /* peers: as of score_us */
+    uint64_t *exchange_after_us; /* peers: back-offs: not before */
+    uint64_t *dial_after_us;
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
     uint32_t *grave_tags;   /* graves: first bytes of the id */
+    uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */
 
     /* rows; how many is in the configuration */
     struct gv_peer *peers; /* the first peers_used are in use */
@@ -284,11 +291,10 @@ struct gv_core {
     struct gv_core_manifest manifest;
     struct gv_core_config config;
     struct gv_exchange exchange;
-    struct gv_fetch fetch;
+    struct gv_fetch fetch; /* every step reads its first words: behind it nothing is prefetched */
     struct gv_pin pins[GV_PINS_MAX];
 
     struct gv_rng rng;
-    uint64_t wall_s;
     struct gv_swarm_id swarm;
     struct gv_ref self;
     uint64_t persist_to;
@@ -302,15 +308,14 @@ struct gv_core {
     bool seed_met[GV_SEEDS_MAX];
     uint64_t shuffle_nonce;
     uint64_t started_us;
-    uint32_t walk_next, grave_next, outcome_next;
+    uint32_t walk_next, grave_next;
 
     uint64_t durations[GV_DURATIONS_MAX];     /* of the last exchanges, sorted */
     uint8_t duration_turns[GV_DURATIONS_MAX]; /* beside each its number, modulo GV_DURATIONS_MAX */
-    uint64_t duration_median_us, duration_mad_us;
-    uint32_t duration_count; /* in all */
 
     /* swarm statistics */
     struct gv_swarm_stats figures;          /* of the epoch that began at figures_us */
+    struct gv_swarm_stats theirs;           /* of the far side of the exchange under way */
     uint64_t loss, accuracy, samples_per_s; /* own, Q16 */
     uint32_t figures_merged;                /* exchanges that counted, in this epoch */
     bool estimated;                         /* an epoch with others in it is over */
@@ -396,13 +401,14 @@ void gv_links_dial_over(struct gv_core *core, uint32_t dial, enum gv_err reason)
 bool gv_links_make_room(struct gv_core *core);
 bool gv_links_busy(const struct gv_core *core, uint32_t link);
 void gv_links_tick(struct gv_core *core);
-void gv_links_changed(struct gv_core *core);           /* after any change of a link's or dial's state or times */
+void gv_links_visited(struct gv_core *core, uint32_t link); /* it only wants the manifest */
+void gv_links_changed(struct gv_core *core);                /* after any change of a link's or dial's state or times */
 void gv_links_idle_changed(struct gv_core *core);      /* after a link may have become idle sooner than any before */
 uint64_t gv_links_soonest(const struct gv_core *core); /* the soonest limit, looked up */
 uint64_t gv_links_deadline(struct gv_core *core);      /* the same, kept */
 static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
 {
-    return peer == GV_NOBODY ? GV_NOBODY : core->peers[peer].link;
+    return peer == GV_NOBODY ? GV_NOBODY : core->peer_links[peer];
 }
 
 /* admission.c */
@@ -455,7 +461,7 @@ void gv_exchange_applied(struct gv_core *core, uint64_t nonce, uint32_t index, e
 void gv_exchange_merged(struct gv_core *core, uint64_t nonce);
 void gv_exchange_link_gone(struct gv_core *core, uint32_t link);
 void gv_exchange_verified(struct gv_core *core, uint32_t link);
-bool gv_exchange_awaits(const struct gv_core *core, uint32_t peer, const struct gv_msg *msg);
+bool gv_exchange_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell);
 bool gv_exchange_idle(const struct gv_core *core);
 void gv_exchange_tick(struct gv_core *core);
@@ -493,6 +499,7 @@ void gv_rounds_refused(struct gv_core *core);
 void gv_rounds_failed(struct gv_core *core);
 void gv_rounds_verified(struct gv_core *core, uint32_t link);
 void gv_rounds_introduced(struct gv_core *core);
+void gv_rounds_offered(struct gv_core *core, uint32_t link);
 void gv_rounds_dial_failed(struct gv_core *core, const struct gv_id *id);
 void gv_rounds_tick(struct gv_core *core);
 uint64_t gv_rounds_deadline(const struct gv_core *core);

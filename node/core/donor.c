@@ -17,7 +17,7 @@
 
 static uint32_t pin_of(const struct gv_core *core, uint64_t nonce)
 {
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used && core->pins[i].nonce == nonce) {
             return i;
         }
@@ -27,17 +27,14 @@ static uint32_t pin_of(const struct gv_core *core, uint64_t nonce)
 
 bool gv_donor_free(const struct gv_core *core)
 {
-    bool free_place = false;
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
-        free_place = free_place || !core->pins[i].used;
-    }
-    return free_place;
+    return core->pins_used < GV_PINS_MAX;
 }
 
 static void unpin(struct gv_core *core, uint32_t row)
 {
     (void)gv_fx_work(core, GV_FX_UNPIN, core->pins[row].nonce);
     core->pins[row].used = false;
+    core->pins_used--;
 }
 
 static void reply(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked, enum gv_err reason,
@@ -99,6 +96,7 @@ static void on_fetch(struct gv_core *core, uint32_t link, const struct gv_msg_fe
                                       .credit = asked->first_index + GV_CREDIT_CHUNKS_MAX,
                                       .age = core->age,
                                       .progress_us = core->now_us};
+    core->pins_used++;
     struct gv_effect *effect = gv_fx_work(core, GV_FX_PIN, asked->nonce);
     effect->u.work.codec = asked->codec;
     effect->u.work.chunk_bytes = asked->chunk_bytes;
@@ -170,7 +168,7 @@ void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict)
 
 void gv_donor_link_gone(struct gv_core *core, uint32_t link)
 {
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used && core->pins[i].link == link) {
             unpin(core, i);
         }
@@ -179,7 +177,7 @@ void gv_donor_link_gone(struct gv_core *core, uint32_t link)
 
 void gv_donor_cancel(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used) {
             unpin(core, i);
         }
@@ -188,7 +186,7 @@ void gv_donor_cancel(struct gv_core *core)
 
 void gv_donor_tick(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used && core->now_us - core->pins[i].progress_us >= STALL_US && gv_fx_room(core)) {
             unpin(core, i);
         }
@@ -198,7 +196,7 @@ void gv_donor_tick(struct gv_core *core)
 uint64_t gv_donor_deadline(const struct gv_core *core)
 {
     uint64_t at = GV_NEVER;
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used) {
             at = gv_sooner(at, core->pins[i].progress_us + STALL_US);
         }

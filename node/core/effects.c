@@ -14,13 +14,28 @@ struct gv_effect *gv_fx(struct gv_core *core, enum gv_effect_kind kind)
     struct gv_effect *effect = &core->fx->item[core->fx->count++];
     memset(effect, 0, offsetof(struct gv_effect, u));
     effect->kind = kind;
-    if (kind == GV_FX_SEND) {
-        effect->u.msg.ref_count = 0; /* refs beyond the count stay as they were: nobody reads them */
-        memset(&effect->u.msg.u, 0, sizeof effect->u.msg.u);
-    } else {
+    if (kind != GV_FX_SEND) {
         memset(&effect->u.work, 0, sizeof effect->u.work);
     }
     return effect;
+}
+
+/* Of the kind's member of the union: what lies behind stays as it was. */
+static size_t body_bytes(enum gv_kind kind)
+{
+    switch (kind) {
+    case GV_KIND_HELLO:
+    case GV_KIND_WELCOME:
+        return sizeof(struct gv_msg_hello);
+    case GV_KIND_PING:
+    case GV_KIND_PONG:
+        return offsetof(struct gv_msg_ping, neighbours); /* as many as are counted */
+    case GV_KIND_OFFER:
+    case GV_KIND_ACCEPT:
+        return sizeof(struct gv_msg_offer);
+    default:
+        return sizeof(struct gv_msg_fetch); /* the largest of the others */
+    }
 }
 
 struct gv_msg *gv_fx_send(struct gv_core *core, uint32_t link, enum gv_kind kind)
@@ -29,6 +44,8 @@ struct gv_msg *gv_fx_send(struct gv_core *core, uint32_t link, enum gv_kind kind
     struct gv_effect *effect = gv_fx(core, GV_FX_SEND);
     effect->link = core->handles[link];
     effect->u.msg.kind = kind;
+    effect->u.msg.ref_count = 0; /* refs beyond the count stay as they were: nobody reads them */
+    memset(&effect->u.msg.u, 0, body_bytes(kind));
     core->messages_out++;
     return &effect->u.msg;
 }

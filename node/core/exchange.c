@@ -64,7 +64,15 @@ bool gv_exchange_idle(const struct gv_core *core)
     return core->exchange.phase == GV_EXCHANGE_IDLE;
 }
 
-bool gv_exchange_awaits(const struct gv_core *core, uint32_t peer, const struct gv_msg *msg)
+/* True if the exchange is with whom this link leads to; the link that it stands on does, without looking further. */
+static bool is_with(const struct gv_core *core, uint32_t link)
+{
+    uint32_t peer = core->link_peers[link];
+    return peer != GV_NOBODY &&
+           (core->exchange.link == link || gv_id_equal(&core->exchange.peer, &core->peers[peer].ref.id));
+}
+
+bool gv_exchange_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     const struct gv_exchange *x = &core->exchange;
     uint64_t nonce = 0;
@@ -83,7 +91,7 @@ bool gv_exchange_awaits(const struct gv_core *core, uint32_t peer, const struct 
         return false;
     }
     bool running = x->phase != GV_EXCHANGE_IDLE && x->phase != GV_EXCHANGE_MERGING && x->nonce == nonce;
-    return running && peer != GV_NOBODY && gv_id_equal(&x->peer, &core->peers[peer].ref.id);
+    return running && is_with(core, link);
 }
 
 static bool has_link(const struct gv_exchange *x)
@@ -111,10 +119,10 @@ static void snapshot(struct gv_core *core)
 static void begin(struct gv_core *core, uint32_t link, uint64_t nonce, bool initiator, uint32_t codec)
 {
     struct gv_exchange *x = &core->exchange;
-    memset(x, 0, offsetof(struct gv_exchange, theirs));
+    memset(x, 0, sizeof *x);
     x->initiator = initiator;
     x->link = (uint16_t)link;
-    x->peer = core->peers[core->links[link].peer].ref.id;
+    x->peer = core->peers[core->link_peers[link]].ref.id;
     x->nonce = nonce;
     x->codec = codec;
     x->push = core->manifest.exchange == GV_EXCHANGE_PUSH;
@@ -122,7 +130,7 @@ static void begin(struct gv_core *core, uint32_t link, uint64_t nonce, bool init
     x->started_us = x->progress_us = core->now_us;
     x->deadline_us = GV_NEVER;
     x->age_ours = core->age;
-    core->links[link].used_us = core->now_us;
+    core->used_us[link] = core->now_us;
     gv_transfer_begin(core);
 }
 
@@ -225,9 +233,9 @@ static void commit(struct gv_core *core)
     gv_fx_work(core, GV_FX_COMMIT, x->nonce)->u.work.age_delta = delta;
     gv_outcome_remember(core, x->nonce, &x->peer, GV_OUTCOME_COMMITTED);
     if (x->push) {
-        gv_swarm_stats_take(core, &x->theirs);
+        gv_swarm_stats_take(core, &core->theirs);
     } else {
-        gv_swarm_stats_merge(core, x->stats_epoch, &x->theirs);
+        gv_swarm_stats_merge(core, x->stats_epoch, &core->theirs);
     }
     x->phase = GV_EXCHANGE_MERGING;
     count_done(core);
@@ -273,13 +281,13 @@ static void send_offer(struct gv_core *core)
     gv_offer_fill(core, gv_fx_send(core, x->link, GV_KIND_OFFER));
     x->phase = GV_EXCHANGE_OFFERED;
     x->progress_us = core->now_us;
-    core->links[x->link].offered_us = core->now_us;
+    gv_rounds_offered(core, x->link);
 }
 
 void gv_exchange_offer(struct gv_core *core, uint32_t peer)
 {
     struct gv_exchange *x = &core->exchange;
-    uint32_t link = core->peers[peer].link;
+    uint32_t link = core->peer_links[peer];
     GV_ASSERT(x->phase == GV_EXCHANGE_IDLE && link != GV_NOBODY);
     begin(core, link, gv_rng_u64(&core->rng), true, core->manifest.codec);
     x->chunk_bytes = core->links[link].chunk_bytes;
@@ -305,13 +313,13 @@ static void turn_down(struct gv_core *core, uint32_t link, uint64_t nonce, enum 
     msg->u.exchange.retry_ms = busy ? busy_hint_ms(core) : 0;
     core->exchanges_refused++;
     gv_score_count(core, reason);
-    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &core->peers[core->links[link].peer].ref.id, reason, 0);
+    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &core->peers[core->link_peers[link]].ref.id, reason, 0);
 }
 
 static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_offer *offer, uint32_t handle)
 {
     struct gv_exchange *x = &core->exchange;
-    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
+    const struct gv_id *them = &core->peers[core->link_peers[link]].ref.id;
     gv_swarm_stats_seen(core, offer->stats.epoch);
     bool ours_open = x->initiator && (x->phase == GV_EXCHANGE_OFFERED || x->phase == GV_EXCHANGE_COPYING);
     bool crossing = ours_open && gv_id_equal(&x->peer, them);
@@ -337,7 +345,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
     }
     begin(core, link, offer->nonce, false, codec);
     x->age_theirs = offer->age & (UINT64_MAX >> 3);
-    x->theirs = offer->stats;
+    core->theirs = offer->stats;
     uint32_t ours = core->links[link].chunk_bytes;
     x->chunk_bytes = offer->chunk_bytes < ours ? offer->chunk_bytes : ours;
     count_chunks(core);
@@ -363,7 +371,7 @@ static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, u
     }
     gv_swarm_stats_seen(core, accept->stats.epoch);
     x->age_theirs = accept->age & (UINT64_MAX >> 3);
-    x->theirs = accept->stats;
+    core->theirs = accept->stats;
     x->codec = codec;
     x->phase = GV_EXCHANGE_STREAMING;
     x->progress_us = core->now_us;
@@ -388,7 +396,7 @@ static void on_turned_down(struct gv_core *core, const struct gv_msg_exchange *m
     retry_ms = retry_ms > BUSY_BACKOFF_MAX_MS ? BUSY_BACKOFF_MAX_MS : retry_ms;
     enum gv_err reason = msg->reason >= 100 && msg->reason < 200 ? (enum gv_err)msg->reason : GV_ERR_BUSY;
     if (peer != GV_NOBODY) {
-        core->peers[peer].exchange_after_us = core->now_us + (busy ? retry_ms * GV_MS : MISMATCH_BACKOFF_US);
+        core->exchange_after_us[peer] = core->now_us + (busy ? retry_ms * GV_MS : MISMATCH_BACKOFF_US);
         core->peers[peer].last_error = (uint16_t)reason;
     }
     core->exchanges_refused++;
@@ -437,7 +445,7 @@ static void committed(struct gv_core *core)
 static void on_outcome(struct gv_core *core, uint32_t link, uint64_t nonce)
 {
     const struct gv_exchange *x = &core->exchange;
-    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
+    const struct gv_id *them = &core->peers[core->link_peers[link]].ref.id;
     enum gv_outcome outcome = gv_outcome_recall(core, nonce, them);
     bool current = x->nonce == nonce && gv_id_equal(&x->peer, them) && !x->initiator;
     if (current && x->phase == GV_EXCHANGE_DECIDING) {
@@ -525,7 +533,6 @@ void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_ev
 {
     struct gv_exchange *x = &core->exchange;
     const struct gv_msg *msg = event->u.msg.msg;
-    const struct gv_id *them = &core->peers[core->links[link].peer].ref.id;
     if (msg->kind == GV_KIND_OFFER) {
         on_offer(core, link, &msg->u.offer, event->u.msg.handle);
         return;
@@ -538,12 +545,11 @@ void gv_exchange_message(struct gv_core *core, uint32_t link, const struct gv_ev
         on_outcome(core, link, nonce);
         return;
     }
-    if (x->phase == GV_EXCHANGE_IDLE || x->nonce != nonce || !gv_id_equal(&x->peer, them) ||
-        x->phase == GV_EXCHANGE_MERGING) {
+    if (x->phase == GV_EXCHANGE_IDLE || x->phase == GV_EXCHANGE_MERGING || x->nonce != nonce || !is_with(core, link)) {
         gv_fx_drop(core, event->u.msg.handle); /* late: of an exchange that is over */
         return;
     }
-    core->links[link].used_us = core->now_us;
+    core->used_us[link] = core->now_us;
     switch (msg->kind) {
     case GV_KIND_ACCEPT:
         on_accept(core, &msg->u.offer, event->u.msg.handle);
@@ -636,7 +642,7 @@ static void ask_outcome(struct gv_core *core)
     if (peer == GV_NOBODY) {
         return;
     }
-    uint32_t link = core->peers[peer].link;
+    uint32_t link = core->peer_links[peer];
     x->link = (uint16_t)link;
     if (link == GV_NOBODY && !core->config.oracle) {
         (void)gv_links_dial(core, peer, GV_WHY_OUTCOME);
@@ -668,7 +674,7 @@ void gv_exchange_link_gone(struct gv_core *core, uint32_t link)
 void gv_exchange_verified(struct gv_core *core, uint32_t link)
 {
     struct gv_exchange *x = &core->exchange;
-    if (x->phase == GV_EXCHANGE_ASKING && gv_id_equal(&x->peer, &core->peers[core->links[link].peer].ref.id)) {
+    if (x->phase == GV_EXCHANGE_ASKING && gv_id_equal(&x->peer, &core->peers[core->link_peers[link]].ref.id)) {
         ask_outcome(core);
     }
 }

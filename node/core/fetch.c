@@ -61,7 +61,7 @@ static uint32_t ask_count(const struct gv_core *core)
 static void ask_state(struct gv_core *core, uint32_t link)
 {
     struct gv_fetch *f = &core->fetch;
-    const struct gv_id *id = &core->peers[core->links[link].peer].ref.id;
+    const struct gv_id *id = &core->peers[core->link_peers[link]].ref.id;
     if (f->candidate_count >= ask_count(core) || candidate(core, id) != NULL) {
         return;
     }
@@ -71,7 +71,7 @@ static void ask_state(struct gv_core *core, uint32_t link)
 
 static bool is_linked(const struct gv_core *core, uint32_t peer)
 {
-    return core->peers[peer].link != GV_NOBODY;
+    return core->peer_links[peer] != GV_NOBODY;
 }
 
 static void ask_all(struct gv_core *core)
@@ -88,7 +88,7 @@ static void ask_all(struct gv_core *core)
             f->phase = GV_FETCH_IDLE; /* the next verified link begins again */
             return;
         }
-        ask_state(core, core->peers[peer].link);
+        ask_state(core, core->peer_links[peer]);
     }
 }
 
@@ -129,7 +129,7 @@ static bool request(struct gv_core *core)
         return false;
     }
     f->link = (uint16_t)rows[gv_rng_below(&core->rng, count)];
-    f->donor = core->peers[core->links[f->link].peer].ref.id;
+    f->donor = core->peers[core->link_peers[f->link]].ref.id;
     f->phase = GV_FETCH_REQUESTED;
     f->deadline_us = core->now_us + STALL_US;
     struct gv_msg *msg = gv_fx_send(core, f->link, GV_KIND_FETCH);
@@ -214,7 +214,7 @@ static void next_donor(struct gv_core *core, enum gv_err reason)
 static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_msg_state *reply)
 {
     struct gv_fetch *f = &core->fetch;
-    struct gv_candidate *c = candidate(core, &core->peers[core->links[link].peer].ref.id);
+    struct gv_candidate *c = candidate(core, &core->peers[core->link_peers[link]].ref.id);
     if (f->phase == GV_FETCH_IDLE || c == NULL || c->answered) {
         return;
     }
@@ -276,7 +276,7 @@ static void on_chunk(struct gv_core *core, uint32_t link, const struct gv_event 
     }
     if (index != f->applying || index >= f->chunk_count || index >= f->applied + GV_CREDIT_CHUNKS_MAX) {
         gv_fx_drop(core, event->u.msg.handle);
-        gv_score_add(core, core->links[link].peer, GV_ERR_CHUNK, GV_SCORE_FAULT);
+        gv_score_add(core, core->link_peers[link], GV_ERR_CHUNK, GV_SCORE_FAULT);
         next_donor(core, GV_ERR_CHUNK);
         return;
     }
@@ -391,7 +391,7 @@ void gv_fetch_tick(struct gv_core *core)
     if (f->phase == GV_FETCH_ASKING) {
         conclude(core);
     } else if (f->link != GV_NOBODY) {
-        gv_score_add(core, core->links[f->link].peer, GV_ERR_TIMEOUT, GV_SCORE_FAULT);
+        gv_score_add(core, core->link_peers[f->link], GV_ERR_TIMEOUT, GV_SCORE_FAULT);
         next_donor(core, GV_ERR_TIMEOUT);
     } else { /* no donor: ask whoever is there */
         f->deadline_us = core->now_us + REPLIES_US;
@@ -399,7 +399,7 @@ void gv_fetch_tick(struct gv_core *core)
         for (uint32_t i = 0; i < 4 * ask_count(core); i++) {
             uint32_t peer = gv_peers_pick(core, is_linked);
             if (peer != GV_NOBODY) {
-                ask_state(core, core->peers[peer].link);
+                ask_state(core, core->peer_links[peer]);
             }
         }
     }

@@ -23,7 +23,7 @@ void gv_gossip_seen(struct gv_core *core, uint32_t row, uint64_t version, const 
     bool conflict = version == core->manifest.version && order != 0;
     if (conflict && (core->manifest_alarm_us == 0 || core->now_us - core->manifest_alarm_us >= ALARM_EVERY_US)) {
         core->manifest_alarm_us = core->now_us;
-        gv_fx_alarm(core, &core->peers[link->peer].ref.id, GV_ERR_MANIFEST);
+        gv_fx_alarm(core, &core->peers[core->link_peers[row]].ref.id, GV_ERR_MANIFEST);
     }
     bool want = version > core->manifest.version || (conflict && order > 0);
     if (want && (link->manifest_us == 0 || core->now_us - link->manifest_us >= ASK_US)) {

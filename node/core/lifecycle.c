@@ -366,7 +366,7 @@ void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg
 
 void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     if (!msg->u.disconnect.restarting) {
         if (core->roles[peer] == GV_ROLE_ACTIVE) {
             gv_views_demote(core, peer, false);
@@ -374,7 +374,7 @@ void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct g
         return;
     }
     gv_views_remove(core, peer, true); /* it will be back as itself: no suspicion, only a little patience */
-    core->peers[peer].dial_after_us = core->now_us + 2 * GV_SECOND;
+    core->dial_after_us[peer] = core->now_us + 2 * GV_SECOND;
 }
 
 /* When a node without neighbours goes its own way, GV_NEVER if not. */

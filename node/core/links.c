@@ -64,16 +64,18 @@ void gv_links_idle_changed(struct gv_core *core)
 uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state state)
 {
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        struct gv_link *link = &core->links[i];
-        if (link->state != GV_LINK_FREE) {
+        if (core->handles[i] != GV_LINK_NONE) {
             continue;
         }
+        struct gv_link *link = &core->links[i];
         memset(link, 0, sizeof *link);
         core->handles[i] = handle;
         link->state = (uint8_t)state;
-        link->peer = GV_NOBODY;
         link->dial = GV_NOBODY;
-        link->since_us = link->heard_us = link->used_us = core->now_us;
+        link->heard_us = core->now_us;
+        core->used_us[i] = core->now_us;
+        core->limits_us[i] = core->now_us + GV_PROVISIONAL_US;
+        core->offer_after_us[i] = GV_LINK_OFFERS_US; /* as if the last had been at time 0 */
         link->chunk_bytes = 4 * GV_CHUNK_BYTES_MIN;
         gv_bucket_fill(&link->messages, core->now_us, 1000);
         gv_bucket_fill(&link->requests, core->now_us, 40);
@@ -89,7 +91,7 @@ uint32_t gv_links_add(struct gv_core *core, uint32_t handle, enum gv_link_state 
 static uint32_t other_link(const struct gv_core *core, uint32_t peer, uint32_t row)
 {
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        if (i != row && core->links[i].state == GV_LINK_VERIFIED && core->links[i].peer == peer) {
+        if (i != row && core->link_peers[i] == peer) {
             return i;
         }
     }
@@ -99,7 +101,7 @@ static uint32_t other_link(const struct gv_core *core, uint32_t peer, uint32_t r
 void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
 {
     struct gv_link *link = &core->links[row];
-    uint32_t peer = link->peer;
+    uint32_t peer = core->link_peers[row];
     uint32_t dial = link->dial;
     bool verified = link->state == GV_LINK_VERIFIED;
     if (!verified) {
@@ -108,6 +110,8 @@ void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
     core->links_used--;
     link->state = GV_LINK_FREE;
     core->handles[row] = GV_LINK_NONE;
+    core->link_peers[row] = GV_NOBODY;
+    core->limits_us[row] = GV_NEVER;
     gv_links_changed(core);
     if (dial != GV_NOBODY) {
         gv_links_dial_over(core, dial, reason);
@@ -115,10 +119,10 @@ void gv_links_forget(struct gv_core *core, uint32_t row, enum gv_err reason)
     if (!verified) {
         return;
     }
-    bool last = core->peers[peer].link == row; /* else it was a spare */
+    bool last = core->peer_links[peer] == row; /* else it was a spare */
     if (last) {
-        core->peers[peer].link = (uint16_t)other_link(core, peer, row);
-        last = core->peers[peer].link == GV_NOBODY;
+        core->peer_links[peer] = (uint16_t)other_link(core, peer, row);
+        last = core->peer_links[peer] == GV_NOBODY;
     }
     gv_exchange_link_gone(core, row);
     gv_fetch_link_gone(core, row);
@@ -140,8 +144,8 @@ void gv_links_close(struct gv_core *core, uint32_t row, enum gv_err reason)
 
 void gv_links_close_peer(struct gv_core *core, uint32_t peer, enum gv_err reason)
 {
-    while (core->peers[peer].link != GV_NOBODY) { /* spares move up */
-        gv_links_close(core, core->peers[peer].link, reason);
+    while (core->peer_links[peer] != GV_NOBODY) { /* spares move up */
+        gv_links_close(core, core->peer_links[peer], reason);
     }
 }
 
@@ -153,7 +157,7 @@ bool gv_links_busy(const struct gv_core *core, uint32_t row)
     if (core->fetch.phase >= GV_FETCH_REQUESTED && core->fetch.link == row) {
         return true;
     }
-    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+    for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used && core->pins[i].link == row) {
             return true;
         }
@@ -171,11 +175,26 @@ static bool new_wins(const struct gv_core *core, uint32_t peer, const struct gv_
     return core->now_us - old->heard_us >= ALIVE_SILENCE_US;
 }
 
+/* Since when it is a spare; 0: it is none. */
+static void set_spare(struct gv_core *core, uint32_t row, uint64_t since_us)
+{
+    uint64_t patience_us = core->links[row].theirs ? SPARE_THEIRS_US : SPARE_US;
+    core->links[row].spare_us = since_us;
+    core->limits_us[row] = since_us == 0 ? GV_NEVER : since_us + patience_us;
+}
+
+void gv_links_visited(struct gv_core *core, uint32_t row)
+{
+    core->links[row].state = GV_LINK_VISITED;
+    core->limits_us[row] = core->now_us + GV_VISIT_US;
+    gv_links_changed(core);
+}
+
 enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
 {
     struct gv_link *link = &core->links[row];
     struct gv_peer *p = &core->peers[peer];
-    uint32_t old = p->link;
+    uint32_t old = core->peer_links[peer];
     if (old != GV_NOBODY && other_link(core, peer, old) != GV_NOBODY) {
         return GV_PLACE_NONE;
     }
@@ -183,22 +202,24 @@ enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
     gv_links_idle_changed(core);
     core->accused = core->accused || gv_score_bad(core, peer);
     link->state = GV_LINK_VERIFIED;
-    link->peer = (uint16_t)peer;
-    link->since_us = link->used_us = core->now_us;
+    core->link_peers[row] = (uint16_t)peer;
+    core->used_us[row] = core->now_us;
+    core->limits_us[row] = GV_NEVER;
     core->links_provisional--;
     p->dial_failures = 0;
-    p->dial_after_us = 0;
+    core->dial_after_us[peer] = 0;
     if (old == GV_NOBODY) {
-        p->link = (uint16_t)row;
+        core->peer_links[peer] = (uint16_t)row;
         return GV_PLACE_ONLY;
     }
     bool wins = new_wins(core, peer, &core->links[old], link);
     uint32_t spare = wins ? old : row;
-    p->link = (uint16_t)(wins ? row : old);
-    core->links[spare].spare_us = core->now_us;
+    uint32_t first = wins ? row : old;
+    core->peer_links[peer] = (uint16_t)first;
     core->links[spare].theirs = !core->links[spare].dialled && core->links[old].dialled == link->dialled;
-    core->links[p->link].spare_us = 0;
-    gv_probe_ping(core, p->link); /* its answer settles which one goes */
+    set_spare(core, spare, core->now_us);
+    set_spare(core, first, 0);
+    gv_probe_ping(core, first); /* its answer settles which one goes */
     return wins ? GV_PLACE_BETTER : GV_PLACE_SPARE;
 }
 
@@ -234,7 +255,7 @@ bool gv_links_dial(struct gv_core *core, uint32_t peer, uint32_t why)
             return true;
         }
     }
-    if (p->link != GV_NOBODY || !gv_peer_dialable(p)) {
+    if (core->peer_links[peer] != GV_NOBODY || !gv_peer_dialable(p)) {
         return false;
     }
     (void)gv_links_make_room(core);
@@ -289,7 +310,7 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
     struct gv_peer *p = &core->peers[peer];
     if (reason != GV_ERR_DUPLICATE) {
         uint32_t doublings = p->dial_failures < DIAL_BACKOFF_MAX ? p->dial_failures : DIAL_BACKOFF_MAX;
-        p->dial_after_us = core->now_us + gv_rng_jitter(&core->rng, DIAL_BACKOFF_US << doublings, 25);
+        core->dial_after_us[peer] = core->now_us + gv_rng_jitter(&core->rng, DIAL_BACKOFF_US << doublings, 25);
         p->dial_failures = (uint8_t)(p->dial_failures < UINT8_MAX ? p->dial_failures + 1 : UINT8_MAX);
         p->last_error = (uint16_t)reason;
         if (p->dial_failures >= DIAL_FAILURES_FORGOTTEN && core->roles[peer] == GV_ROLE_PASSIVE) {
@@ -310,15 +331,15 @@ static uint32_t idle_link(struct gv_core *core)
     uint32_t victim = GV_NOBODY;
     uint64_t from_us = GV_NEVER;
     for (uint32_t i = 0; i < core->config.links_max; i++) {
-        const struct gv_link *link = &core->links[i];
-        if (link->state != GV_LINK_VERIFIED || core->roles[link->peer] == GV_ROLE_ACTIVE) {
+        uint32_t peer = core->link_peers[i];
+        if (peer == GV_NOBODY || core->roles[peer] == GV_ROLE_ACTIVE) {
             continue;
         }
-        from_us = gv_sooner(from_us, link->used_us + IDLE_GRACE_US); /* use only moves it later */
-        if (link->used_us + IDLE_GRACE_US > core->now_us || gv_links_busy(core, i)) {
+        from_us = gv_sooner(from_us, core->used_us[i] + IDLE_GRACE_US); /* use only moves it later */
+        if (core->used_us[i] + IDLE_GRACE_US > core->now_us || gv_links_busy(core, i)) {
             continue;
         }
-        if (victim == GV_NOBODY || link->used_us < core->links[victim].used_us) {
+        if (victim == GV_NOBODY || core->used_us[i] < core->used_us[victim]) {
             victim = i;
         }
     }
@@ -339,34 +360,19 @@ bool gv_links_make_room(struct gv_core *core)
     return true;
 }
 
-static uint64_t link_limit(const struct gv_link *link)
-{
-    switch (link->state) {
-    case GV_LINK_INBOUND:
-    case GV_LINK_GREETED:
-        return link->since_us + GV_PROVISIONAL_US;
-    case GV_LINK_VISITED:
-        return link->since_us + GV_VISIT_US;
-    case GV_LINK_VERIFIED:
-        return link->spare_us == 0 ? GV_NEVER : link->spare_us + (link->theirs ? SPARE_THEIRS_US : SPARE_US);
-    default:
-        return GV_NEVER;
-    }
-}
-
 /* The time of a spare is over. */
 static void settle_spare(struct gv_core *core, uint32_t row)
 {
-    struct gv_link *link = &core->links[row];
-    uint32_t first = core->peers[link->peer].link;
+    const struct gv_link *link = &core->links[row];
+    uint32_t first = core->peer_links[core->link_peers[row]];
     gv_links_changed(core);
     if (first == row) {
-        link->spare_us = 0;
+        set_spare(core, row, 0);
     } else if (core->links[first].heard_us <= link->spare_us) { /* silent since: it is the other that is dead */
         gv_links_close(core, first, GV_ERR_DUPLICATE);
-        link->spare_us = 0;
+        set_spare(core, row, 0);
     } else if (gv_links_busy(core, row)) {
-        link->spare_us = core->now_us;
+        set_spare(core, row, core->now_us);
     } else {
         gv_links_close(core, row, GV_ERR_DUPLICATE);
     }
@@ -387,14 +393,18 @@ static void link_late(struct gv_core *core, uint32_t row)
 static void close_late(struct gv_core *core)
 {
     for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
-        if (link_limit(&core->links[i]) <= core->now_us && gv_fx_room(core)) {
+        if (core->limits_us[i] <= core->now_us && gv_fx_room(core)) {
             link_late(core, i);
         }
     }
-    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
+    uint32_t left = core->dials_used; /* rows in use that are still to come: mostly few, and the first */
+    for (uint32_t i = 0; i < core->config.dials_max && left > 0; i++) {
         const struct gv_dial *dial = &core->dials[i];
-        if (dial->kind != GV_DIAL_NONE && dial->link == GV_NOBODY && dial->until_us <= core->now_us &&
-            gv_fx_room(core)) {
+        if (dial->kind == GV_DIAL_NONE) {
+            continue;
+        }
+        left--;
+        if (dial->link == GV_NOBODY && dial->until_us <= core->now_us && gv_fx_room(core)) {
             gv_links_dial_over(core, i, GV_ERR_TIMEOUT);
         }
     }
@@ -418,12 +428,14 @@ uint64_t gv_links_soonest(const struct gv_core *core)
 {
     uint64_t at = GV_NEVER;
     for (uint32_t i = 0; i < core->config.links_max && core->links_used > 0; i++) {
-        at = gv_sooner(at, link_limit(&core->links[i]));
+        at = gv_sooner(at, core->limits_us[i]);
     }
-    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
-        if (core->dials[i].kind != GV_DIAL_NONE && core->dials[i].link == GV_NOBODY) {
-            at = gv_sooner(at, core->dials[i].until_us);
-        }
+    uint32_t left = core->dials_used;
+    for (uint32_t i = 0; i < core->config.dials_max && left > 0; i++) {
+        const struct gv_dial *dial = &core->dials[i];
+        left -= dial->kind != GV_DIAL_NONE ? 1 : 0;
+        bool waits = dial->kind != GV_DIAL_NONE && dial->link == GV_NOBODY;
+        at = waits ? gv_sooner(at, dial->until_us) : at;
     }
     return at;
 }

@@ -17,11 +17,10 @@
 #define LIMIT_MIN_US (10 * GV_SECOND)
 #define SLOWEST_BYTES_PER_SECOND (16 * 1024) /* 128 kbit/s: a link below that takes part only in small models */
 
-static uint64_t prefix(const struct gv_id *id)
+/* Some bytes of a nonce, which its sender draws at random: a row whose tag fits is nearly always the one sought. */
+static uint16_t tag_of(uint64_t nonce)
 {
-    uint64_t value;
-    memcpy(&value, id->b, sizeof value); /* compared with itself only: byte order does not matter */
-    return value;
+    return (uint16_t)nonce;
 }
 
 static uint32_t durations_kept(const struct gv_core *core)
@@ -48,16 +47,21 @@ static uint64_t sorted_mad(const uint64_t *values, uint32_t n)
 
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome)
 {
-    core->outcomes[core->outcome_next] =
-        (struct gv_outcome_memory){.nonce = nonce, .peer = prefix(peer), .outcome = (uint8_t)outcome};
+    struct gv_outcome_memory *m = &core->outcomes[core->outcome_next];
+    m->nonce = nonce;
+    m->outcome = (uint8_t)outcome;
+    memcpy(m->peer, peer->b, sizeof m->peer);
+    core->outcome_tags[core->outcome_next] = tag_of(nonce);
     core->outcome_next = (core->outcome_next + 1) % core->config.outcomes_max;
 }
 
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer)
 {
+    uint16_t tag = tag_of(nonce);
     for (uint32_t i = 0; i < core->config.outcomes_max; i++) {
         const struct gv_outcome_memory *m = &core->outcomes[i];
-        if (m->outcome != GV_OUTCOME_UNKNOWN && m->nonce == nonce && m->peer == prefix(peer)) {
+        if (core->outcome_tags[i] == tag && m->outcome != GV_OUTCOME_UNKNOWN && m->nonce == nonce &&
+            memcmp(m->peer, peer->b, sizeof m->peer) == 0) {
             return (enum gv_outcome)m->outcome;
         }
     }

@@ -55,7 +55,7 @@ static uint32_t passive_victim(const struct gv_core *core, bool linked_too)
     uint32_t most = 0;
     for (uint32_t i = 0; i < core->peers_used; i++) {
         uint32_t worth = 1u + core->ages[i] + (core->lent[i] ? UINT16_MAX + 1u : 0);
-        if (worth > most && core->roles[i] == GV_ROLE_PASSIVE && (linked_too || core->peers[i].link == GV_NOBODY)) {
+        if (worth > most && core->roles[i] == GV_ROLE_PASSIVE && (linked_too || core->peer_links[i] == GV_NOBODY)) {
             victim = i;
             most = worth;
         }
@@ -72,7 +72,7 @@ static uint32_t free_row(struct gv_core *core)
     uint32_t best = GV_NOBODY;
     uint32_t best_score = UINT32_MAX;
     for (uint32_t i = 0; i < core->peers_used && best_score > 0; i++) {
-        if (core->roles[i] == GV_ROLE_NONE && core->peers[i].link == GV_NOBODY && gv_score_now(core, i) < best_score) {
+        if (core->roles[i] == GV_ROLE_NONE && core->peer_links[i] == GV_NOBODY && gv_score_now(core, i) < best_score) {
             best = i;
             best_score = gv_score_now(core, i);
         }
@@ -108,8 +108,11 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref)
     peer->ref = *ref;
     peer->fresh_us = core->now_us;
     peer->score_us = core->now_us;
-    peer->link = GV_NOBODY;
-    peer->neighbour = GV_NOBODY;
+    core->peer_links[row] = GV_NOBODY;
+    core->neighbours[row] = GV_NOBODY;
+    core->scores[row] = 0;
+    core->exchange_after_us[row] = 0;
+    core->dial_after_us[row] = 0;
     return row;
 }
 
@@ -193,6 +196,7 @@ static uint32_t grave_row(const struct gv_core *core, const struct gv_id *id)
 void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left)
 {
     uint32_t graves_max = core->config.graves_max;
+    GV_ASSERT(graves_max > 0); /* gv_lifecycle_clamp() */
     uint32_t row = grave_row(core, &ref->id);
     left = left || (row != GV_NOBODY && core->graves[row].left);
     /* Bounded by count: the oldest grave makes room, but a dead node's before one that left for good. */
@@ -249,7 +253,7 @@ void gv_peers_expire(struct gv_core *core)
 {
     for (uint32_t i = 0; i < core->peers_used; i++) {
         const struct gv_peer *peer = &core->peers[i];
-        if (core->roles[i] != GV_ROLE_PASSIVE || peer->link != GV_NOBODY) {
+        if (core->roles[i] != GV_ROLE_PASSIVE || core->peer_links[i] != GV_NOBODY) {
             continue;
         }
         bool old = core->now_us - peer->fresh_us > core->config.record_life_us;

@@ -107,7 +107,7 @@ static void relief(struct gv_core *core, uint32_t row)
 
 void gv_probe_heard(struct gv_core *core, uint32_t link)
 {
-    uint32_t row = core->peers[core->links[link].peer].neighbour;
+    uint32_t row = core->neighbours[core->link_peers[link]];
     if (row != GV_NOBODY && core->probe_due_us[row] != GV_NEVER) { /* any phase but IDLE */
         relief(core, row);
     }
@@ -115,8 +115,8 @@ void gv_probe_heard(struct gv_core *core, uint32_t link)
 
 bool gv_probe_suspected(const struct gv_core *core, uint32_t peer)
 {
-    uint32_t row = core->peers[peer].neighbour;
-    return row != GV_NOBODY && core->active[row].phase >= GV_PROBE_INDIRECT;
+    uint32_t row = core->neighbours[peer];
+    return row != GV_NOBODY && core->probe_due_us[row] != GV_NEVER && core->active[row].phase >= GV_PROBE_INDIRECT;
 }
 
 static bool is_far_neighbour(const struct gv_neighbour *n, const struct gv_id *id)
@@ -140,12 +140,11 @@ static void ask_helpers(struct gv_core *core, uint32_t row)
     for (uint32_t pass = 0; pass < 2 && count == 0; pass++) {
         n->helpers_linked = pass == 0;
         for (uint32_t i = 0; i < core->config.links_max; i++) {
-            const struct gv_link *link = &core->links[i];
-            if (link->state != GV_LINK_VERIFIED || link->peer == peer) {
+            uint32_t helper = core->link_peers[i];
+            if (helper == GV_NOBODY || helper == peer) {
                 continue;
             }
-            if (pass == 0 ? is_far_neighbour(n, &core->peers[link->peer].ref.id)
-                          : core->roles[link->peer] == GV_ROLE_ACTIVE) {
+            if (pass == 0 ? is_far_neighbour(n, &core->peers[helper].ref.id) : core->roles[helper] == GV_ROLE_ACTIVE) {
                 rows[count++] = i;
             }
         }
@@ -184,7 +183,7 @@ static void confirm(struct gv_core *core, uint32_t row)
 
 void gv_probe_link_lost(struct gv_core *core, uint32_t peer)
 {
-    uint32_t row = core->peers[peer].neighbour;
+    uint32_t row = core->neighbours[peer];
     if (row == GV_NOBODY || core->stopped) {
         return;
     }
@@ -193,15 +192,15 @@ void gv_probe_link_lost(struct gv_core *core, uint32_t peer)
         suspect(core, row);
         ask_helpers(core, row);
     }
-    if (gv_peer_dialable(&core->peers[peer]) && core->peers[peer].dial_after_us <= core->now_us) {
+    if (gv_peer_dialable(&core->peers[peer]) && core->dial_after_us[peer] <= core->now_us) {
         (void)gv_links_dial(core, peer, GV_WHY_PROBE);
     }
 }
 
 void gv_probe_dial_failed(struct gv_core *core, uint32_t peer)
 {
-    uint32_t row = core->peers[peer].neighbour;
-    if (row != GV_NOBODY && core->active[row].phase == GV_PROBE_SUSPECT && core->peers[peer].link == GV_NOBODY) {
+    uint32_t row = core->neighbours[peer];
+    if (row != GV_NOBODY && core->active[row].phase == GV_PROBE_SUSPECT && core->peer_links[peer] == GV_NOBODY) {
         confirm(core, row);
     }
 }
@@ -229,7 +228,7 @@ static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *ms
         core->refuted_us = core->now_us;
         health_worse(core);
         gv_probe_sign(core);
-        gv_fx_log(core, GV_LOG_REFUTED, &core->peers[core->links[link].peer].ref.id, GV_OK, core->self.sequence);
+        gv_fx_log(core, GV_LOG_REFUTED, &core->peers[core->link_peers[link]].ref.id, GV_OK, core->self.sequence);
     }
     struct gv_msg *pong = gv_fx_send(core, link, GV_KIND_PONG);
     fill_ping(core, pong, msg->u.ping.seq);
@@ -253,6 +252,16 @@ static void measure(struct gv_link *link, uint64_t rtt_us)
     uint32_t error = rtt > link->srtt_us ? rtt - link->srtt_us : link->srtt_us - rtt; /* RFC 6298 */
     link->rttvar_us = (3 * link->rttvar_us + error) / 4;
     link->srtt_us = (uint32_t)((7 * (uint64_t)link->srtt_us + rtt) / 8);
+}
+
+/* The answer to a probe's PING. A late one counts too, or we would never learn how far away a peer is; but for twice what
+   we would have waited at most, so that a pause of a minute does not make us patient for an hour. */
+static void note_answer(struct gv_core *core, struct gv_link *link, uint64_t rtt_us)
+{
+    uint64_t waited_us = timeout_us(core, (uint32_t)(link - core->links));
+    bool late = rtt_us > waited_us;
+    measure(link, late ? gv_sooner(rtt_us, 2 * waited_us) : rtt_us);
+    core->health -= !late && core->health > 0 ? 1 : 0;
 }
 
 static void answer_relay(struct gv_core *core, const struct gv_relay *relay, bool alive)
@@ -283,18 +292,17 @@ static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *ms
             end_relay(core, &core->relays[i], true);
         }
     }
-    uint32_t peer = core->links[link].peer;
-    uint32_t row = core->peers[peer].neighbour;
+    uint32_t peer = core->link_peers[link];
+    uint32_t row = core->neighbours[peer];
     if (row == GV_NOBODY) {
         return;
     }
     struct gv_neighbour *n = &core->active[row];
-    if (n->sent_us != 0 && n->seq == pong->seq) {
-        measure(&core->links[link], core->now_us - n->sent_us);
+    bool probed = n->ping_seq == pong->seq; /* else asked for by the way, perhaps before they took us up */
+    if (n->sent_us != 0 && probed) {
+        note_answer(core, &core->links[link], core->now_us - n->sent_us);
         n->sent_us = 0;
-        core->health -= core->health > 0 ? 1 : 0;
     }
-    bool probed = n->seq == pong->seq; /* else asked for by the way, perhaps before they took us up */
     bool named = false;
     n->far_count = 0;
     for (uint32_t i = 0; i < pong->neighbour_count && i < GV_ACTIVE_MAX; i++) {
@@ -330,8 +338,8 @@ static void on_probe(struct gv_core *core, uint32_t link, const struct gv_msg *m
 static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     uint32_t peer = gv_peers_find(core, &msg->u.probe.target);
-    uint32_t row = peer == GV_NOBODY ? GV_NOBODY : core->peers[peer].neighbour;
-    if (row == GV_NOBODY || core->links[link].peer == peer) {
+    uint32_t row = peer == GV_NOBODY ? GV_NOBODY : core->neighbours[peer];
+    if (row == GV_NOBODY || core->link_peers[link] == peer) {
         return;
     }
     struct gv_neighbour *n = &core->active[row];
@@ -350,7 +358,7 @@ static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *
     }
     n->vouched = true;
     n->confirmations = 0;
-    if (core->peers[peer].link != GV_NOBODY) {
+    if (core->peer_links[peer] != GV_NOBODY) {
         relief(core, row);
     } else {
         core->probe_due_us[row] = n->suspect_us + gv_probe_suspicion_us(core->active_count, 0);
@@ -360,7 +368,7 @@ static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *
 void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     if (msg->kind == GV_KIND_PING || msg->kind == GV_KIND_PONG) {
-        uint32_t peer = core->links[link].peer;
+        uint32_t peer = core->link_peers[link];
         if (msg->ref_count > 0 && gv_id_equal(&msg->refs[0].id, &core->peers[peer].ref.id)) {
             gv_views_learn(core, &msg->refs[0]);
         }
@@ -416,7 +424,7 @@ static void probe_next(struct gv_core *core)
         if (peer == GV_NOBODY || (n->phase != GV_PROBE_IDLE && n->phase != GV_PROBE_SUSPECT)) {
             continue;
         }
-        uint32_t link = core->peers[peer].link;
+        uint32_t link = core->peer_links[peer];
         if (link == GV_NOBODY) { /* suspect: its redial is all we can do */
             gv_probe_link_lost(core, peer);
             continue;
@@ -424,7 +432,7 @@ static void probe_next(struct gv_core *core)
         uint32_t seq = send_ping(core, link, n->phase == GV_PROBE_SUSPECT);
         if (n->phase == GV_PROBE_IDLE) {
             n->phase = GV_PROBE_PINGED;
-            n->seq = seq;
+            n->ping_seq = seq;
             n->sent_us = core->now_us;
             core->probe_due_us[core->probe_next] = core->now_us + timeout_us(core, link);
         }
@@ -438,10 +446,9 @@ static void neighbour_late(struct gv_core *core, uint32_t row)
     switch (n->phase) {
     case GV_PROBE_PINGED:
         health_worse(core);
-        n->sent_us = 0; /* an answer now would measure the wait, not the way */
         n->phase = GV_PROBE_INDIRECT;
         n->confirmations = 0;
-        core->probe_due_us[row] = core->now_us + 2 * timeout_us(core, core->peers[core->view[row]].link);
+        core->probe_due_us[row] = core->now_us + 2 * timeout_us(core, core->peer_links[core->view[row]]);
         ask_helpers(core, row);
         break;
     case GV_PROBE_INDIRECT:

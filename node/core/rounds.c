@@ -24,23 +24,23 @@
 #define REFUSED_DOUBLINGS_MAX 3
 #define SPACING 4 /* medians between exchanges of ours: most of the time we can take up others' */
 #define SPACING_MAX_US GV_SECOND
-#define LINK_OFFERS_US (4 * GV_MS) /* on one link: half of what a peer takes in messages a second */
 #define NOBODY_US (250 * GV_MS)
 #define WAIT_US (5 * GV_SECOND)
 
 static bool suits(const struct gv_core *core, uint32_t peer)
 {
-    const struct gv_peer *p = &core->peers[peer];
-    if (p->exchange_after_us > core->now_us || gv_score_bad(core, peer) || gv_probe_suspected(core, peer)) {
+    if (core->exchange_after_us[peer] > core->now_us || gv_score_bad(core, peer) || gv_probe_suspected(core, peer)) {
         return false;
     }
-    if (p->link != GV_NOBODY) {
-        const struct gv_link *link = &core->links[p->link];
-        return !link->answer_only && core->now_us - link->offered_us >= LINK_OFFERS_US;
+    uint32_t link = core->peer_links[peer];
+    if (link != GV_NOBODY) {
+        return core->offer_after_us[link] <= core->now_us;
     }
-    bool can_dial = !core->config.oracle && core->roles[peer] != GV_ROLE_NONE && gv_peer_dialable(p) &&
-                    p->dial_after_us <= core->now_us;
-    return can_dial;
+    if (core->config.oracle || core->roles[peer] == GV_ROLE_NONE) {
+        return false;
+    }
+    bool dialable = core->roles[peer] == GV_ROLE_PASSIVE || gv_peer_dialable(&core->peers[peer]);
+    return dialable && core->dial_after_us[peer] <= core->now_us; /* who is passive is dialable */
 }
 
 /* When the first of those who are only busy may be asked again; GV_NEVER: not before the next introduction. */
@@ -48,11 +48,10 @@ static uint64_t soonest(const struct gv_core *core)
 {
     uint64_t at = core->config.oracle ? GV_NEVER : core->now_us + NOBODY_US;
     for (uint32_t i = 0; i < core->peers_used; i++) {
-        const struct gv_peer *p = &core->peers[i];
-        bool ours = p->link != GV_NOBODY && !core->links[p->link].answer_only;
-        if (ours && !gv_score_bad(core, i) && !gv_probe_suspected(core, i)) {
-            uint64_t offer_us = core->links[p->link].offered_us + LINK_OFFERS_US;
-            at = gv_sooner(at, p->exchange_after_us > offer_us ? p->exchange_after_us : offer_us);
+        uint32_t link = core->peer_links[i];
+        if (link != GV_NOBODY && !gv_score_bad(core, i) && !gv_probe_suspected(core, i)) {
+            uint64_t offer_us = core->offer_after_us[link];
+            at = gv_sooner(at, core->exchange_after_us[i] > offer_us ? core->exchange_after_us[i] : offer_us);
         }
     }
     return at <= core->now_us ? core->now_us + GV_MS : at;
@@ -122,7 +121,7 @@ static bool may_start(const struct gv_core *core)
 
 void gv_rounds_verified(struct gv_core *core, uint32_t link)
 {
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     if (!core->rounds.waiting || !gv_id_equal(&core->rounds.peer, &core->peers[peer].ref.id)) {
         return;
     }
@@ -130,6 +129,11 @@ void gv_rounds_verified(struct gv_core *core, uint32_t link)
     if (may_start(core) && suits(core, peer)) {
         gv_exchange_offer(core, peer);
     }
+}
+
+void gv_rounds_offered(struct gv_core *core, uint32_t link)
+{
+    core->offer_after_us[link] = core->now_us + GV_LINK_OFFERS_US;
 }
 
 void gv_rounds_introduced(struct gv_core *core)
@@ -154,7 +158,7 @@ void gv_rounds_tick(struct gv_core *core)
         r->next_us = soonest(core);
         return;
     }
-    if (core->peers[peer].link != GV_NOBODY) {
+    if (core->peer_links[peer] != GV_NOBODY) {
         gv_exchange_offer(core, peer);
         return;
     }

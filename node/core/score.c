@@ -17,16 +17,15 @@ void gv_score_count(struct gv_core *core, enum gv_err reason)
 
 uint32_t gv_score_now(const struct gv_core *core, uint32_t peer)
 {
-    const struct gv_peer *p = &core->peers[peer];
-    if (p->score == 0) {
+    if (core->scores[peer] == 0) {
         return 0;
     }
-    uint64_t passed_us = core->now_us - p->score_us;
+    uint64_t passed_us = core->now_us - core->peers[peer].score_us;
     uint64_t halvings = passed_us / HALF_LIFE_US;
     if (halvings > 16) {
         return 0;
     }
-    uint64_t score = p->score >> halvings;
+    uint64_t score = (uint64_t)core->scores[peer] >> halvings;
     /* Between two halvings a straight line: at most 6 % above the exponential. */
     return (uint32_t)(score - score * (passed_us % HALF_LIFE_US) / (2 * HALF_LIFE_US));
 }
@@ -39,15 +38,15 @@ void gv_score_add(struct gv_core *core, uint32_t peer, enum gv_err reason, uint3
     }
     struct gv_peer *p = &core->peers[peer];
     uint32_t score = gv_score_now(core, peer) + amount;
-    p->score = (uint16_t)(score > SCORE_MAX ? SCORE_MAX : score);
-    core->accused = core->accused || p->score >= BAD;
+    core->scores[peer] = (uint16_t)(score > SCORE_MAX ? SCORE_MAX : score);
+    core->accused = core->accused || core->scores[peer] >= BAD;
     p->score_us = core->now_us;
     p->last_error = (uint16_t)reason;
 }
 
 bool gv_score_bad(const struct gv_core *core, uint32_t peer)
 {
-    return core->peers[peer].score >= BAD && gv_score_now(core, peer) >= BAD;
+    return core->scores[peer] >= BAD && gv_score_now(core, peer) >= BAD;
 }
 
 void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst)

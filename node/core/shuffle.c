@@ -41,7 +41,8 @@ static bool may_lend_passive(const struct gv_core *core, uint32_t peer)
 static bool may_lend_active(const struct gv_core *core, uint32_t peer)
 {
     const struct gv_peer *p = &core->peers[peer];
-    return core->roles[peer] == GV_ROLE_ACTIVE && !core->lent[peer] && gv_peer_dialable(p) && p->link != GV_NOBODY;
+    return core->roles[peer] == GV_ROLE_ACTIVE && !core->lent[peer] && gv_peer_dialable(p) &&
+           core->peer_links[peer] != GV_NOBODY;
 }
 
 static void lend(struct gv_core *core, struct gv_msg *msg, uint32_t count, uint32_t except,
@@ -64,7 +65,7 @@ static void lend(struct gv_core *core, struct gv_msg *msg, uint32_t count, uint3
 static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     uint32_t ttl = msg->u.walk.ttl < WALK_TTL ? msg->u.walk.ttl : WALK_TTL;
-    uint32_t next = ttl == 0 ? GV_NOBODY : gv_views_random_active(core, core->links[link].peer);
+    uint32_t next = ttl == 0 ? GV_NOBODY : gv_views_random_active(core, core->link_peers[link]);
     bool known = msg->u.walk.nonce == core->shuffle_nonce; /* our own walk has come back to us */
     for (uint32_t i = 0; i < core->config.walks_max; i++) {
         known = known || (core->walks[i].from != GV_LINK_NONE && core->walks[i].nonce == msg->u.walk.nonce);
@@ -73,7 +74,7 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
         clear_lent(core);
         struct gv_msg *reply = gv_fx_send(core, link, GV_KIND_SHUFFLE_REPLY);
         reply->u.walk.nonce = msg->u.walk.nonce;
-        lend(core, reply, msg->ref_count, core->links[link].peer, may_lend_passive);
+        lend(core, reply, msg->ref_count, core->link_peers[link], may_lend_passive);
         learn_all(core, msg);
         clear_lent(core);
         return;
@@ -81,7 +82,7 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
     core->walks[core->walk_next] =
         (struct gv_walk){.nonce = msg->u.walk.nonce, .from = core->handles[link], .until_us = core->now_us + WALK_US};
     core->walk_next = (core->walk_next + 1) % core->config.walks_max;
-    struct gv_msg *forward = gv_fx_send(core, core->peers[next].link, GV_KIND_SHUFFLE);
+    struct gv_msg *forward = gv_fx_send(core, core->peer_links[next], GV_KIND_SHUFFLE);
     forward->u.walk.ttl = ttl - 1;
     forward->u.walk.nonce = msg->u.walk.nonce;
     for (uint32_t i = 0; i < msg->ref_count && i < GV_SHUFFLE_RECORDS; i++) {
@@ -144,7 +145,7 @@ void gv_shuffle_tick(struct gv_core *core)
         core->ages[i] = (uint16_t)(core->ages[i] + (older ? 1 : 0));
     }
     core->shuffle_nonce = gv_rng_u64(&core->rng) | 1;
-    struct gv_msg *msg = gv_fx_send(core, core->peers[target].link, GV_KIND_SHUFFLE);
+    struct gv_msg *msg = gv_fx_send(core, core->peer_links[target], GV_KIND_SHUFFLE);
     msg->u.walk.ttl = WALK_TTL;
     msg->u.walk.nonce = core->shuffle_nonce;
     msg->ref_count = 1;

@@ -126,12 +126,13 @@ void gv_swarm_stats_given(struct gv_core *core, uint32_t sent_epoch)
     }
 }
 
-static void take_minima(struct gv_swarm_stats *s, const struct gv_swarm_stats *theirs)
+/* Without branches, which nobody could predict. */
+static void take_minima(struct gv_swarm_stats *restrict s, const struct gv_swarm_stats *restrict theirs)
 {
     for (uint32_t i = 0; i < GV_MINIMA; i++) {
-        if (theirs->minima[i] != 0 && theirs->minima[i] < s->minima[i]) {
-            s->minima[i] = theirs->minima[i];
-        }
+        uint32_t own = s->minima[i];
+        uint32_t other = theirs->minima[i] != 0 ? theirs->minima[i] : UINT32_MAX; /* 0: they have none */
+        s->minima[i] = other < own ? other : own;
     }
 }
 

@@ -38,12 +38,13 @@ static bool full_of(const struct gv_core *core, uint32_t peer)
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         if (core->view[i] != GV_NOBODY) {
             const struct gv_peer *p = &core->peers[core->view[i]];
-            inbound += p->link == GV_NOBODY || !core->links[p->link].dialled ? 1 : 0;
+            uint32_t link = core->peer_links[core->view[i]];
+            inbound += link == GV_NOBODY || !core->links[link].dialled ? 1 : 0;
             outbound_only += gv_peer_dialable(p) ? 0 : 1;
         }
     }
-    uint32_t link = core->peers[peer].link;
-    bool is_inbound = link == GV_NOBODY || !core->links[link].dialled;
+    uint32_t own = core->peer_links[peer];
+    bool is_inbound = own == GV_NOBODY || !core->links[own].dialled;
     return (is_inbound && inbound >= core->config.active_max - core->config.active_dialled_min) ||
            (!gv_peer_dialable(&core->peers[peer]) && outbound_only >= core->config.active_max / 2);
 }
@@ -61,7 +62,7 @@ static void add_active(struct gv_core *core, uint32_t peer)
             core->probe_due_us[i] = GV_NEVER;
             core->active[i] = (struct gv_neighbour){.phase = GV_PROBE_IDLE};
             core->roles[peer] = GV_ROLE_ACTIVE;
-            p->neighbour = (uint16_t)i;
+            core->neighbours[peer] = (uint16_t)i;
             break;
         }
     }
@@ -75,9 +76,9 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
 {
     struct gv_peer *p = &core->peers[peer];
     if (core->roles[peer] == GV_ROLE_ACTIVE) {
-        core->view[p->neighbour] = GV_NOBODY;
-        core->probe_due_us[p->neighbour] = GV_NEVER;
-        p->neighbour = GV_NOBODY;
+        core->view[core->neighbours[peer]] = GV_NOBODY;
+        core->probe_due_us[core->neighbours[peer]] = GV_NEVER;
+        core->neighbours[peer] = GV_NOBODY;
         core->roles[peer] = GV_ROLE_NONE;
         gv_links_idle_changed(core);
         core->active_count--;
@@ -101,8 +102,8 @@ void gv_views_demote(struct gv_core *core, uint32_t peer, bool tell)
     if (core->roles[peer] != GV_ROLE_ACTIVE) {
         return;
     }
-    if (tell && core->peers[peer].link != GV_NOBODY) {
-        (void)gv_fx_send(core, core->peers[peer].link, GV_KIND_DISCONNECT);
+    if (tell && core->peer_links[peer] != GV_NOBODY) {
+        (void)gv_fx_send(core, core->peer_links[peer], GV_KIND_DISCONNECT);
     }
     gv_fx_log(core, GV_LOG_DEMOTED, &core->peers[peer].ref.id, GV_OK, core->active_count - 1);
     core->peers[peer].neighbour_after_us = core->now_us + core->config.backoff_us;
@@ -115,7 +116,7 @@ uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer)
     uint32_t count = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t peer = core->view[i];
-        if (peer != GV_NOBODY && peer != except_peer && core->peers[peer].link != GV_NOBODY) {
+        if (peer != GV_NOBODY && peer != except_peer && core->peer_links[peer] != GV_NOBODY) {
             rows[count++] = peer;
         }
     }
@@ -140,7 +141,7 @@ void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
             return; /* nobody can dial it: of no use in a list of nodes to dial */
         }
         peer = gv_peers_intern(core, ref);
-    } else if (gv_peers_buried(core, ref) && core->peers[peer].link == GV_NOBODY) {
+    } else if (gv_peers_buried(core, ref) && core->peer_links[peer] == GV_NOBODY) {
         return;
     } else if (gv_peers_update(core, peer, ref) == GV_ERR_COPIED_KEY) {
         gv_score_count(core, GV_ERR_COPIED_KEY);
@@ -197,11 +198,12 @@ void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, c
 static bool ask(struct gv_core *core, uint32_t peer)
 {
     struct gv_peer *p = &core->peers[peer];
-    if (p->link == GV_NOBODY) {
+    uint32_t link = core->peer_links[peer];
+    if (link == GV_NOBODY) {
         p->neighbour_after_us = core->now_us + ASK_US;
         return gv_links_dial(core, peer, GV_WHY_NEIGHBOUR);
     }
-    gv_fx_send(core, p->link, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = core->active_count == 0;
+    gv_fx_send(core, link, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = core->active_count == 0;
     p->asked = true;
     p->neighbour_after_us = core->now_us + ASK_US;
     return true;
@@ -209,7 +211,7 @@ static bool ask(struct gv_core *core, uint32_t peer)
 
 void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 {
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     (void)gv_peers_passive_add(core, peer);
     bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
     if (core->links[link].dialled && want && core->roles[peer] != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
@@ -222,7 +224,7 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 
 static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
 {
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     struct gv_peer *p = &core->peers[peer];
     bool was_active = core->roles[peer] == GV_ROLE_ACTIVE;
     bool accepted = was_active;
@@ -248,8 +250,8 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     }
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t other = core->view[i];
-        if (other != GV_NOBODY && other != peer && core->peers[other].link != GV_NOBODY) {
-            struct gv_msg *msg = gv_fx_send(core, core->peers[other].link, GV_KIND_FORWARD_JOIN);
+        if (other != GV_NOBODY && other != peer && core->peer_links[other] != GV_NOBODY) {
+            struct gv_msg *msg = gv_fx_send(core, core->peer_links[other], GV_KIND_FORWARD_JOIN);
             msg->u.walk.ttl = ACTIVE_WALK;
             msg->ref_count = 1;
             msg->refs[0] = p->ref;
@@ -259,7 +261,7 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
 
 static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
-    uint32_t peer = core->links[link].peer;
+    uint32_t peer = core->link_peers[link];
     struct gv_peer *p = &core->peers[peer];
     if (!p->asked) {
         gv_score_add(core, peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
@@ -291,7 +293,7 @@ static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv
         return;
     }
     uint32_t ttl = msg->u.walk.ttl < ACTIVE_WALK ? msg->u.walk.ttl : ACTIVE_WALK;
-    uint32_t next = gv_views_random_active(core, core->links[link].peer);
+    uint32_t next = gv_views_random_active(core, core->link_peers[link]);
     if (ttl == 0 || ttl == PASSIVE_WALK || next == GV_NOBODY || knows_few(core)) {
         gv_views_learn(core, &msg->refs[0]);
     }
@@ -304,7 +306,7 @@ static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv
         }
         return;
     }
-    struct gv_msg *forward = gv_fx_send(core, core->peers[next].link, GV_KIND_FORWARD_JOIN);
+    struct gv_msg *forward = gv_fx_send(core, core->peer_links[next], GV_KIND_FORWARD_JOIN);
     forward->u.walk.ttl = ttl - 1;
     forward->ref_count = 1;
     forward->refs[0] = msg->refs[0];
@@ -327,7 +329,7 @@ void gv_views_message(struct gv_core *core, uint32_t link, const struct gv_msg *
         break;
     case GV_KIND_SAMPLE:
         gv_views_sample(core, gv_fx_send(core, link, GV_KIND_RECORDS), msg->u.sample.count,
-                        &core->peers[core->links[link].peer].ref.id);
+                        &core->peers[core->link_peers[link]].ref.id);
         break;
     default: /* RECORDS: learnt above */
         break;
@@ -340,7 +342,8 @@ static bool may_promote(const struct gv_core *core, uint32_t peer)
         return false;
     }
     const struct gv_peer *p = &core->peers[peer];
-    bool reachable = p->link != GV_NOBODY || (gv_peer_dialable(p) && p->dial_after_us <= core->now_us);
+    bool reachable =
+        core->peer_links[peer] != GV_NOBODY || (gv_peer_dialable(p) && core->dial_after_us[peer] <= core->now_us);
     return reachable && p->neighbour_after_us <= core->now_us && !gv_score_bad(core, peer);
 }
 
@@ -357,7 +360,7 @@ static void ask_for_records(struct gv_core *core)
     core->sample_wait_us = gv_sooner(wait, SAMPLE_MAX_US);
     core->sample_us = core->now_us + gv_rng_jitter(&core->rng, core->sample_wait_us, 20);
     if (peer != GV_NOBODY) {
-        gv_fx_send(core, core->peers[peer].link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+        gv_fx_send(core, core->peer_links[peer], GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
     }
 }
 

@@ -51,7 +51,7 @@ echo "$(nproc) processors"
 run train-1000 $(short 10s)
 line 'train, 1,000 nodes: learning, of core time' "$(calc "100 * $(value compute_share)" 1) %" '80 %'
 
-run averaging-10000 swarm.duration=20s
+run exchanges-10000
 line 'mean, 10,000 nodes: exchanges/s' "$(calc "$(value exchanges_per_s)")" '150,000'
 run theory
 line 'mean, oracle: exchanges/s' "$(calc "$(value exchanges_per_s)"); factor $(calc "$(value variance_factor)" 4)" '0.3033 within 3 %'

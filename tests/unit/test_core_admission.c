@@ -170,7 +170,7 @@ Test(core_admission, a_flood_of_requests_is_dropped_and_counted_and_costs_the_li
     }
     cr_assert(answered >= 40 && answered <= 40 + 20, "%u answered", answered);
     cr_assert_gt(core->refusals[GV_ERR_RATE - 100], 200);
-    cr_assert(gone, "its score is %u", gv_score_now(core, core->links[0].peer));
+    cr_assert(gone, "its score is %u", gv_score_now(core, core->link_peers[0]));
 }
 
 Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
@@ -188,7 +188,7 @@ Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
     struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = 1};
     step(&down);
     uint32_t row = gv_links_find(core, 2);
-    cr_assert_eq(core->peers[core->links[row].peer].link, row, "the spare takes its place");
+    cr_assert_eq(core->peer_links[core->link_peers[row]], row, "the spare takes its place");
     for (uint32_t i = 0; i < effects->count; i++) {
         cr_assert(effects->item[i].kind != GV_FX_LOG || effects->item[i].u.log.code != GV_LOG_PEER_LOST);
     }

@@ -202,10 +202,10 @@ Test(core_check, neighbours_and_rows_name_each_other)
     uint32_t active = row_of(1);
     uint32_t passive = row_of(2);
     cr_assert_eq(core->roles[active], GV_ROLE_ACTIVE);
-    DAMAGE(core->peers[active].neighbour, GV_NOBODY, "views-consistent");
-    DAMAGE(core->peers[active].neighbour, core->peers[row_of(3)].neighbour, "views-consistent");
-    DAMAGE(core->view[core->peers[active].neighbour], passive, "views-consistent");
-    DAMAGE(core->peers[passive].neighbour, 0, "views-consistent");
+    DAMAGE(core->neighbours[active], GV_NOBODY, "views-consistent");
+    DAMAGE(core->neighbours[active], core->neighbours[row_of(3)], "views-consistent");
+    DAMAGE(core->view[core->neighbours[active]], passive, "views-consistent");
+    DAMAGE(core->neighbours[passive], 0, "views-consistent");
     DAMAGE(core->peers[passive].ref.flags, 0, "views-consistent");
     DAMAGE(core->roles[passive], 7, "views-consistent");
 }
@@ -213,10 +213,10 @@ Test(core_check, neighbours_and_rows_name_each_other)
 Test(core_check, links_peers_and_dials_name_each_other)
 {
     uint32_t row = row_of(1);
-    uint32_t link = core->peers[row].link;
-    DAMAGE(core->peers[row].link, GV_NOBODY, "links-consistent");
-    DAMAGE(core->peers[row].link, core->peers[row_of(2)].link, "links-consistent");
-    DAMAGE(core->links[link].peer, GV_NOBODY, "links-consistent");
+    uint32_t link = core->peer_links[row];
+    DAMAGE(core->peer_links[row], GV_NOBODY, "links-consistent");
+    DAMAGE(core->peer_links[row], core->peer_links[row_of(2)], "links-consistent");
+    DAMAGE(core->link_peers[link], GV_NOBODY, "links-consistent");
     DAMAGE(core->links[link].dial, 0, "links-consistent");
     DAMAGE(core->handles[link], GV_LINK_NONE, "counts-consistent");
     uint32_t free_row = 0;
@@ -232,29 +232,31 @@ Test(core_check, links_peers_and_dials_name_each_other)
 
 Test(core_check, three_links_to_one_peer_are_one_too_many)
 {
-    uint32_t rows[2] = {core->peers[row_of(2)].link, core->peers[row_of(4)].link};
+    uint32_t rows[2] = {core->peer_links[row_of(2)], core->peer_links[row_of(4)]};
     uint32_t peer = row_of(6);
-    core->peers[row_of(2)].link = GV_NOBODY;
-    core->links[rows[0]].peer = (uint16_t)peer;
+    core->peer_links[row_of(2)] = GV_NOBODY;
+    core->link_peers[rows[0]] = (uint16_t)peer;
     expect(NULL); /* a spare */
-    core->peers[row_of(4)].link = GV_NOBODY;
-    core->links[rows[1]].peer = (uint16_t)peer;
+    core->peer_links[row_of(4)] = GV_NOBODY;
+    core->link_peers[rows[1]] = (uint16_t)peer;
     expect("links-consistent");
 }
 
 Test(core_check, work_stands_on_links_of_the_peers_it_is_with)
 {
-    uint32_t link = core->peers[row_of(1)].link;
+    uint32_t link = core->peer_links[row_of(1)];
     struct gv_exchange *x = &core->exchange;
     *x = (struct gv_exchange){.phase = GV_EXCHANGE_DECIDING, .link = (uint16_t)link, .peer = ref_of(1).id};
     expect(NULL);
     DAMAGE(x->peer.b[0], 2, "work-consistent");
-    DAMAGE(x->link, core->peers[row_of(2)].link, "work-consistent");
+    DAMAGE(x->link, core->peer_links[row_of(2)], "work-consistent");
     x->phase = GV_EXCHANGE_IDLE;
     core->pins[1] = (struct gv_pin){.used = true, .link = (uint16_t)link};
+    core->pins_used = 1;
     expect(NULL);
     DAMAGE(core->pins[1].link, GV_NOBODY, "work-consistent");
     core->pins[1].used = false;
+    core->pins_used = 0;
     core->fetch.phase = GV_FETCH_TAKING;
     core->fetch.link = (uint16_t)link;
     core->fetch.donor = ref_of(3).id;

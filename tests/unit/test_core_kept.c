@@ -30,9 +30,9 @@ static const char *kept_links(const struct gv_core *core)
         if (link->state != GV_LINK_VERIFIED) {
             continue;
         }
-        bad = bad || gv_score_bad(core, link->peer);
-        uint64_t idle_us = link->used_us + 2 * GV_SECOND;
-        if (core->roles[link->peer] != GV_ROLE_ACTIVE && core->idle_from_us > idle_us) {
+        bad = bad || gv_score_bad(core, core->link_peers[i]);
+        uint64_t idle_us = core->used_us[i] + 2 * GV_SECOND;
+        if (core->roles[core->link_peers[i]] != GV_ROLE_ACTIVE && core->idle_from_us > idle_us) {
             return "idle_from_us";
         }
     }
@@ -52,7 +52,7 @@ static const char *kept_neighbours(const struct gv_core *core)
         if (waits != (core->probe_due_us[i] != GV_NEVER)) {
             return "probe_due_us";
         }
-        if (used && (core->roles[core->view[i]] != GV_ROLE_ACTIVE || core->peers[core->view[i]].neighbour != i)) {
+        if (used && (core->roles[core->view[i]] != GV_ROLE_ACTIVE || core->neighbours[core->view[i]] != i)) {
             return "view";
         }
     }
