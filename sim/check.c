@@ -45,17 +45,19 @@
       "an exchange that is discarded leaves the parameters bit for bit as its SNAPSHOT found them, but for training " \
       "in between")                                                                                                   \
     X(NO_BUFFERS_LEAK, "no-buffers-leak",                                                                             \
-      "every handle given to a core is answered by APPLY or DROP once, and a node at rest holds no parked frame, "    \
-      "snapshot or stage")                                                                                            \
-    X(ONE_COMPONENT, "one-component", "in the liveness phase the active views hold all live nodes together")          \
+      "every handle given to a core is answered by APPLY or DROP once; a node holds no snapshot but those that are "  \
+      "pinned, no stage and no parked frame, but in an exchange or fetch one stage and the chunks of its credit")     \
+    X(ONE_COMPONENT, "one-component",                                                                                 \
+      "in the liveness phase the active views hold all live members together that know of one another, directly or "  \
+      "through others")                                                                                               \
     X(SYMMETRIC_LINKS, "symmetric-links",                                                                             \
       "in the liveness phase nobody is for long a neighbour of a node that does not name it")                         \
     X(LEAVES_HONOURED, "leaves-honoured", "in the liveness phase no active view names a node that has left for good") \
     X(REVOCATIONS_EVERYWHERE, "revocations-everywhere",                                                               \
-      "in the liveness phase every live node knows every revocation")                                                 \
+      "in the liveness phase every live member knows every revocation that one of them knows")                        \
     X(VARIANCE_FALLING, "variance-falling",                                                                           \
-      "in mean mode the variance over live nodes falls by half or more during the liveness phase, or has come down "  \
-      "to rounding errors")
+      "in mean mode the variance over live members falls by half or more during the liveness phase, or has come "     \
+      "down to rounding errors")
 
 enum invariant {
 #define NUMBER(id, name, definition) id,
@@ -94,7 +96,7 @@ static enum invariant note_event(struct gv_watch *w, const struct gv_event *even
         w->open = w->open_push = w->refused = w->persisting = false;
         w->open_nonce = w->offered_nonce = w->fetch_nonce = w->commit_nonce = 0;
         w->seen = 0;
-        w->handed_out = w->staged = w->fetched = w->commits_of_nonce = 0;
+        w->handed_out = w->staged = w->fetched = w->commits_of_nonce = w->pinned = 0;
         break;
     }
     case GV_EV_PERSISTED: {
@@ -235,9 +237,23 @@ static enum invariant note_effect(struct gv_watch *w, const struct gv_ref *self,
         w->open = w->open && nonce != w->open_nonce;
         w->fetch_nonce = nonce == w->fetch_nonce ? 0 : w->fetch_nonce;
         return HOLDS;
+    case GV_FX_PIN:
+        w->pinned++;
+        return HOLDS;
+    case GV_FX_UNPIN:
+        w->pinned -= w->pinned > 0 ? 1 : 0;
+        return HOLDS;
     default:
         return HOLDS;
     }
+}
+
+/* Beside what is pinned the host holds nothing, unless an exchange or a fetch is under way: then its stage, and the chunks
+   that the credit allows. */
+static bool leaks_buffers(const struct gv_watch *w)
+{
+    bool at_work = w->open || w->fetch_nonce != 0;
+    return w->buffers > w->pinned + (at_work ? 1 + GV_CREDIT_CHUNKS_MAX : 0);
 }
 
 static bool holds_revoked(const struct gv_watch *w, const struct gv_core *core)
@@ -267,6 +283,7 @@ const char *gv_check_step(struct gv_watch *watch, const struct gv_core *core, co
         broken = INCARNATION_MONOTONIC;
     }
     watch->incarnation_seen = self->incarnation > watch->incarnation_seen ? self->incarnation : watch->incarnation_seen;
+    broken = broken == HOLDS && leaks_buffers(watch) ? NO_BUFFERS_LEAK : broken;
     if (broken != HOLDS) {
         return table[broken].name;
     }

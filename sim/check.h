@@ -1,7 +1,7 @@
 /*
  * Invariants: what must hold whatever happens. Local ones are checked after every step of a node, incrementally (only
- * what the step can have changed); global ones at every report; the liveness ones at the end, when faults have ended and
- * the swarm has had time. Each has a name and stands beside its definition in check.c.
+ * what the step can have changed); global ones at every report; the liveness ones at the end, when faults have ended
+ * and the swarm has had time. Each has a name and stands beside its definition in check.c.
  */
 #ifndef GV_CHECK_H
 #define GV_CHECK_H
@@ -26,9 +26,9 @@ struct gv_trail { /* kept only where the scenario is small enough, or a replay a
 };
 
 /*
- * What is remembered of one process between its steps. Zero at its first life; START begins each further life and forgets
- * what belongs to the one before. Beside the host's fields only `incarnation_seen` and `entries` outlive a life: a fault
- * that restores an old state sets `incarnation_seen` to 0.
+ * What is remembered of one process between its steps. Zero at its first life; START begins each further life and
+ * forgets what belongs to the one before. Beside the host's fields only `incarnation_seen` and `entries` outlive a
+ * life: a fault that restores an old state sets `incarnation_seen` to 0.
  */
 struct gv_watch {
     uint64_t incarnation_seen;      /* highest of our own core.self, all lives */
@@ -47,6 +47,7 @@ struct gv_watch {
     uint64_t seen;               /* gv_core_check()'s */
     uint32_t handed_out, staged; /* chunks of the open exchange: APPLY, APPLIED */
     uint32_t fetched;            /* chunks of the fetch */
+    uint32_t pinned;             /* PIN without UNPIN yet */
     bool open, open_push, refused, persisting;
 };
 
@@ -80,12 +81,16 @@ struct gv_overlay {
  *  of the largest component, or UINT32_MAX. */
 uint32_t gv_check_components(const struct gv_overlay *overlay, uint32_t *scratch, uint32_t *apart);
 
+/** Takes those off `counts`, which may be the overlay's, that are not in its largest component; scratch (2 * nodes). */
+void gv_check_keep_largest(const struct gv_overlay *overlay, uint32_t *scratch, bool *counts);
+
 /* Each of these: NULL, or the name of what does not hold and *node, the first one that shows it. */
 
 /** "one-component": the active views hold all nodes together. */
 const char *gv_check_connected(const struct gv_overlay *active, uint32_t *scratch, uint32_t *node);
 
-/** "symmetric-links": nobody is neighbour of one who does not name it, now and at an earlier moment (NULL: now alone). */
+/** "symmetric-links": nobody is neighbour of one who does not name it, now and at an earlier moment (NULL: now
+ * alone). */
 const char *gv_check_symmetric(const struct gv_overlay *active, const struct gv_overlay *earlier, uint32_t *node);
 
 /** "leaves-honoured": no active view names a node that has left for good. (A passive one may: of a node that was down

@@ -40,8 +40,8 @@ static bool is_one_sided(const struct gv_overlay *o, uint32_t a, uint32_t b)
     return a < o->nodes && b < o->nodes && o->counts[a] && o->counts[b] && names(o, a, b) && !names(o, b, a);
 }
 
-/* A node that counts and is not in the largest component; UINT32_MAX: there is none. size (nodes). */
-static uint32_t find_apart(const struct gv_overlay *o, uint32_t *parent, uint32_t *size)
+/* The root of the largest component, the first of equal ones; UINT32_MAX: nobody counts. size (nodes). */
+static uint32_t find_largest(const struct gv_overlay *o, uint32_t *parent, uint32_t *size)
 {
     uint32_t largest = UINT32_MAX;
     memset(size, 0, o->nodes * sizeof *size);
@@ -55,6 +55,13 @@ static uint32_t find_apart(const struct gv_overlay *o, uint32_t *parent, uint32_
             largest = n;
         }
     }
+    return largest;
+}
+
+/* A node that counts and is not in the largest component; UINT32_MAX: there is none. size (nodes). */
+static uint32_t find_apart(const struct gv_overlay *o, uint32_t *parent, uint32_t *size)
+{
+    uint32_t largest = find_largest(o, parent, size);
     for (uint32_t n = 0; n < o->nodes; n++) {
         if (o->counts[n] && root_of(parent, n) != largest) {
             return n;
@@ -83,6 +90,18 @@ uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch, uint
         *apart = find_apart(o, scratch, scratch + o->nodes);
     }
     return components;
+}
+
+void gv_check_keep_largest(const struct gv_overlay *o, uint32_t *scratch, bool *counts)
+{
+    (void)gv_check_components(o, scratch, NULL);
+    uint32_t largest = find_largest(o, scratch, scratch + o->nodes);
+    for (uint32_t n = 0; n < o->nodes; n++) {
+        scratch[n] = root_of(scratch, n);
+    }
+    for (uint32_t n = 0; n < o->nodes; n++) {
+        counts[n] = counts[n] && scratch[n] == largest;
+    }
 }
 
 const char *gv_check_connected(const struct gv_overlay *active, uint32_t *scratch, uint32_t *node)

@@ -55,11 +55,16 @@ static size_t panel_count(const struct gv_figure *figure)
     return count;
 }
 
+static bool is_log(enum gv_figure_scale scale)
+{
+    return scale == GV_SCALE_LOG || scale == GV_SCALE_PIECES;
+}
+
 /* The range of what a panel shows, without theory. False if it shows nothing. */
 static bool panel_range(const struct gv_figure_panel *panel, const struct gv_figure_run *runs, uint32_t run_count,
                         double *low, double *high)
 {
-    bool found = false, positive = panel->scale == GV_SCALE_LOG;
+    bool found = false, positive = is_log(panel->scale);
     *low = DBL_MAX;
     *high = -DBL_MAX;
     for (size_t i = 0; i < line_count(panel); i++) {
@@ -147,6 +152,10 @@ static struct axis choose_axis(enum gv_figure_scale scale, double low, double hi
             axis.low = step_125(axis.low * 0.6, false);
             axis.high = step_125(axis.high * 1.6, true);
         }
+    } else if (scale == GV_SCALE_PIECES) {
+        axis.log = true;
+        axis.low = 0.7; /* a line at 1 stands clear of the axis */
+        axis.high = fmax(step_125(high, true), 5.0) * 1.2;
     } else if (scale == GV_SCALE_SHARE) {
         double space = fmax(0.06 * (high - low), 1.0);
         axis.low = fmax(0.0, low - space);
@@ -301,7 +310,7 @@ static void write_plot(FILE *out, const struct gv_figure *figure, size_t panel_i
         }
         for (uint32_t r = 0; r < run_count; r++) {
             double low = DBL_MAX, high = -DBL_MAX;
-            bool seen = gv_series_range(runs[r].series, line->column, panel->scale == GV_SCALE_LOG, &low, &high);
+            bool seen = gv_series_range(runs[r].series, line->column, is_log(panel->scale), &low, &high);
             if (!seen) { /* gnuplot takes a plot without a point for an error */
                 continue;
             }

@@ -45,6 +45,7 @@ enum gv_figure_scale {
     GV_SCALE_COUNT,     /* thousands or millions where they are that many */
     GV_SCALE_WHOLE,     /* the same of things that come in one piece */
     GV_SCALE_LOG,
+    GV_SCALE_PIECES, /* whole numbers from 1 on a logarithmic axis: one and two lie well apart, whatever the largest */
 };
 
 struct gv_figure_line {

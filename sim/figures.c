@@ -103,9 +103,10 @@ static const struct gv_figure FIGURES[] = {
     {"nodes",
      "Live nodes and components",
      "Above: processes that run, and of them those that have a model and a neighbour. Below: connected components of "
-     "the graph of their active views. One component means that everybody can still reach everybody.",
-     "Above: processes that run. Below: connected components of the graph of their active views. One component means "
-     "that everybody can still reach everybody.",
+     "the graph of their active views, on a logarithmic axis. One component means that everybody can still reach "
+     "everybody.",
+     "Above: processes that run. Below: connected components of the graph of their active views, on a logarithmic "
+     "axis. One component means that everybody can still reach everybody.",
      ALL,
      OVER_TIME,
      {{"nodes@",
@@ -113,7 +114,7 @@ static const struct gv_figure FIGURES[] = {
        {{GV_COL_LIVE, LINE, BLUE, SHOWN, "live", NULL},
         {GV_COL_SERVING, DASHED, VERMILION, ALONE, "serving", NULL},
         {GV_COL_LARGEST, THIN, GREEN, ALONE, "in the largest component", NULL}}},
-      {"components@", GV_SCALE_WHOLE, {{GV_COL_COMPONENTS, LINE, PURPLE, SHOWN, "components", NULL}}}}},
+      {"components", GV_SCALE_PIECES, {{GV_COL_COMPONENTS, LINE, PURPLE, SHOWN, "components", NULL}}}}},
     {"indegree",
      "In-degree",
      "How often a node stands in the views of others, active and passive: the mean with one standard deviation either "

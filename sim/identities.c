@@ -1,8 +1,8 @@
 /*
  * Keys, certificates and records of the simulated nodes. See identities.h.
  *
- * Link keys (CURVE) are derived bytes without a secret: the modelled network encrypts nothing, and a record only carries
- * them.
+ * Link keys (CURVE) are derived bytes without a secret: the modelled network encrypts nothing, and a record only
+ * carries them.
  */
 #include "identities.h"
 

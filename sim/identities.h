@@ -1,14 +1,14 @@
 /*
- * Who the simulated nodes are: keys, certificates, signed records in all their versions, revocations and farewells. Bytes
- * are shared by the whole swarm (interned): a node's memory holds ids, not records.
+ * Who the simulated nodes are: keys, certificates, signed records in all their versions, revocations and farewells.
+ * Bytes are shared by the whole swarm (interned): a node's memory holds ids, not records.
  *
  * Everything is really signed, with keys derived from the run's seed. With memoised signatures, bytes that equal those
  * of an interned version need no second check, since signing verified them once; any other bytes (damaged ones) go
  * through the real verification. With real signatures every receiver verifies everything.
  *
  * Threads: gv_identities_create(), _revoke(), _leave() and _prune() run in controls (create: for different nodes at
- * once). All else may run in any shard at any time. A version that a node has heard of was signed in an earlier window, so
- * what a look-up finds does not depend on threads; nor does what is pruned, if two processes sign with one key.
+ * once). All else may run in any shard at any time. A version that a node has heard of was signed in an earlier window,
+ * so what a look-up finds does not depend on threads; nor does what is pruned, if two processes sign with one key.
  */
 #ifndef GV_IDENTITIES_H
 #define GV_IDENTITIES_H
@@ -71,15 +71,16 @@ struct gv_ref gv_identities_ref(const struct gv_identities *identities, uint32_t
 GV_NODISCARD enum gv_err gv_identities_verify(const struct gv_identities *identities, uint32_t *node,
                                               struct gv_ref *ref, const uint8_t *data, size_t bytes);
 
-/** In a control, before gv_identities_prune(): spares this version once more. For those that a process still sends as its
- *  own: of two processes with one key, only one holds the newest. NULL is ignored. */
+/** In a control, before gv_identities_prune(): spares this version once more. For those that a process still sends as
+ *  its own: of two processes with one key, only one holds the newest. NULL is ignored. */
 void gv_identities_keep(struct gv_identities *identities, uint32_t node, const struct gv_version *version);
 /** Forgets versions superseded longer than `keep_us` ago, but never the newest. In a control. */
 void gv_identities_prune(struct gv_identities *identities, uint64_t now_us, uint64_t keep_us);
 
 /* ---- revocations: signed entries, known by number ----------------------------------------------------------- */
 
-/** The root revokes `node`. In a control. *entry < GV_ENTRIES_MAX. GV_ERR_FULL beyond that. */
+/** The root revokes `node`. In a control. *entry < GV_ENTRIES_MAX, the same one if it was revoked in this second
+ *  already. GV_ERR_FULL beyond that. */
 GV_NODISCARD enum gv_err gv_identities_revoke(struct gv_identities *identities, uint32_t node, uint64_t wall_s,
                                               uint32_t *entry);
 uint32_t gv_identities_entry_target(const struct gv_identities *identities, uint32_t entry); /* node */

@@ -1,7 +1,7 @@
 /*
- * The arithmetic of the simulated nodes: each node's replica of the model, and the pure work on it (training, snapshots,
- * merges, evaluation), done by the daemon's own learn/ and codecs. In `mean` mode a replica is a bare vector of normal
- * deviates and never trains; in `membership` mode there are no replicas.
+ * The arithmetic of the simulated nodes: each node's replica of the model, and the pure work on it (training,
+ * snapshots, merges, evaluation), done by the daemon's own learn/ and codecs. In `mean` mode a replica is a bare vector
+ * of normal deviates and never trains; in `membership` mode there are no replicas.
  *
  * Shared and immutable: data, model, schedule. Per node: the replica. Per thread: scratch. Nothing here knows of time,
  * links or the core; any thread may do a replica's work, one at a time.
@@ -56,8 +56,10 @@ void gv_replica_prefetch(const struct gv_replica *replica);
 /** Hash of the exchanged state, bit for bit: for the check that a failed exchange changes nothing. */
 uint64_t gv_replica_hash(const struct gv_replica *replica);
 
-/** `steps` local steps at the swarm's age `age` (+1 each); returns the mean loss, NaN in mean mode. */
-float gv_replica_train(struct gv_replica *replica, struct gv_learning_scratch *scratch, uint32_t steps, double age);
+/** `steps` local steps at the swarm's age `age` (+1 each). Adds each step's loss to *loss_sum, one after another, so that
+ *  steps done in several calls give the same sum to the bit; NaN in mean mode. */
+void gv_replica_train(struct gv_replica *replica, struct gv_learning_scratch *scratch, uint32_t steps, double age,
+                      double *loss_sum);
 
 /** Keeps a copy of the parameters as the checkpoint that gv_replica_restore() goes back to (velocity zero). */
 GV_NODISCARD enum gv_err gv_replica_checkpoint(struct gv_replica *replica);
@@ -66,8 +68,8 @@ bool gv_replica_restore(struct gv_replica *replica);
 
 /* ---- snapshots: a state as its chunks' frames ------------------------------------------------------------------ */
 
-/* A copy of the exchanged blocks (for a fetch: of the parameters), encoded, cut into CHUNK frames or in one inline piece.
- * Shared by the sender, frames under way and receivers; freed with the last reference. Immutable once filled. */
+/* A copy of the exchanged blocks (for a fetch: of the parameters), encoded, cut into CHUNK frames or in one inline
+ * piece. Shared by the sender, frames under way and receivers; freed with the last reference. Immutable once filled. */
 struct gv_snapshot {
     atomic_uint references;
     uint32_t codec, chunk_bytes, chunk_count;
@@ -95,7 +97,7 @@ void gv_replica_snapshot(const struct gv_replica *replica, struct gv_snapshot *s
 struct gv_span gv_snapshot_frame(const struct gv_snapshot *snapshot, uint32_t index);
 struct gv_span gv_snapshot_payload(const struct gv_snapshot *snapshot, uint32_t index);
 
-/* ---- what arrives ------------------------------------------------------------------------------------------------- */
+/* ---- what arrives ------------------------------------------------------------------------------------------------ */
 
 /**
  * Whether a payload can be staged as chunk `index`: GV_OK, GV_ERR_CHUNK, or GV_ERR_NONFINITE if a value of it, or with
@@ -124,9 +126,9 @@ struct gv_look {
 void gv_learning_evaluate(const struct gv_learning *learning, struct gv_learning_scratch *scratch,
                           const float *parameters, struct gv_look *look);
 
-/** mean (last - first) <- the mean over `count` vectors of their elements first <= e < last, in double precision, in the
- *  order given; returns the sum over vectors and those elements of the squared distance from it. For many threads, each
- *  a range of elements. */
+/** mean (last - first) <- the mean over `count` vectors of their elements first <= e < last, in double precision, in
+ *  the order given; returns the sum over vectors and those elements of the squared distance from it. For many threads,
+ *  each a range of elements. */
 double gv_learning_spread(const float *const *vectors, uint32_t count, uint64_t first, uint64_t last, float *mean);
 
 #endif

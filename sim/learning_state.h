@@ -17,8 +17,8 @@ struct gv_learning {
     struct gv_model *model; /* owned; NULL in mean mode */
     struct gv_schema schema;
     uint32_t shards;
-    uint32_t *rows;  /* (train.count): the training rows, shard by shard; owned */
-    uint32_t *first; /* (shards + 1): where each shard begins in `rows`; owned */
+    uint32_t *rows;      /* (train.count): the training rows, shard by shard; owned */
+    uint32_t *first;     /* (shards + 1): where each shard begins in `rows`; owned */
     struct gv_part part; /* of the test samples, for evaluation */
     uint64_t parameters;
     uint32_t block_count;

@@ -1,20 +1,33 @@
 /*
  * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions are
- * check.c's; this collects what they look at. Copies of keys, nodes that have left and revoked ones do not count.
+ * check.c's; this collects what they look at.
+ *
+ * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of one
+ * another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if none of
+ * them is there and none of those who are there knows of it. (It joined through a seed that left while it was cut off: no
+ * protocol brings it back without a new invite.)
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "world.h"
 
 #define PEERS_MAX 256u
+#define SEEDS_MAX (sizeof((struct gv_sim_node *)NULL)->seeds / sizeof(uint32_t))
+
+/* Lists of nodes, one for each node. */
+struct lists {
+    uint32_t *first; /* (nodes + 1) */
+    uint32_t *to;
+};
 
 struct gv_sim_views {
     uint32_t nodes;
-    bool *counts, *left;     /* (nodes) */
-    uint64_t *entries;       /* (nodes) */
-    uint32_t *first, *to;    /* active views */
-    uint32_t *scratch;       /* (2 nodes) */
+    bool *counts, *left; /* (nodes) */
+    uint64_t *entries;   /* (nodes) */
+    struct lists active, known;
+    uint32_t *scratch; /* (2 nodes) */
 };
 
 static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
@@ -27,29 +40,11 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
     return false;
 }
 
-/* True if nobody that this node could turn to is there any more: it cannot come back without a new invite. */
-static bool is_stranded(const struct gv_sim *sim, const struct gv_sim_node *node)
-{
-    struct gv_core_stats stats;
-    gv_core_stats(node->core, &stats);
-    for (uint32_t i = 0; i < node->seed_count; i++) {
-        if (sim->nodes[node->seeds[i]].live && !is_revoked(sim, node->seeds[i])) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < node->book_count; i++) {
-        if (sim->nodes[node->book[i]].live && !is_revoked(sim, node->book[i])) {
-            return false;
-        }
-    }
-    return stats.peers_known == 0 && node->seed_count > 0;
-}
-
 /* Who is linked with a copy of a key names its owner, which knows nothing of it: neither of the two counts. */
 static bool counts(const struct gv_sim *sim, uint32_t index)
 {
     const struct gv_sim_node *node = &sim->nodes[index];
-    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity) && !is_stranded(sim, node);
+    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity);
 }
 
 static void free_views(struct gv_sim_views *v)
@@ -60,88 +55,195 @@ static void free_views(struct gv_sim_views *v)
     free(v->counts);
     free(v->left);
     free(v->entries);
-    free(v->first);
-    free(v->to);
+    free(v->active.first);
+    free(v->active.to);
+    free(v->known.first);
+    free(v->known.to);
     free(v->scratch);
     free(v);
 }
 
-static bool fill_views(struct gv_sim_views *v, uint32_t nodes)
+static bool make_lists(struct lists *lists, uint32_t nodes, size_t each)
 {
+    lists->first = calloc(nodes + 1u, sizeof *lists->first);
+    lists->to = calloc((size_t)nodes * each + 1, sizeof *lists->to);
+    return lists->first != NULL && lists->to != NULL;
+}
+
+/* NULL: out of memory. */
+static struct gv_sim_views *make_views(const struct gv_sim *sim)
+{
+    uint32_t nodes = sim->node_count;
+    struct gv_sim_views *v = calloc(1, sizeof *v);
+    if (v == NULL) {
+        return NULL;
+    }
     v->nodes = nodes;
     v->counts = calloc(nodes + 1u, sizeof *v->counts);
     v->left = calloc(nodes + 1u, sizeof *v->left);
     v->entries = calloc(nodes + 1u, sizeof *v->entries);
-    v->first = calloc(nodes + 1u, sizeof *v->first);
-    v->to = calloc((size_t)nodes * PEERS_MAX + 1, sizeof *v->to);
     v->scratch = calloc(2u * nodes + 1u, sizeof *v->scratch);
-    return v->counts != NULL && v->left != NULL && v->entries != NULL && v->first != NULL && v->to != NULL &&
-           v->scratch != NULL;
-}
-
-/* NULL: out of memory. */
-static struct gv_sim_views *make_views(uint32_t nodes)
-{
-    struct gv_sim_views *v = calloc(1, sizeof *v);
-    if (v != NULL && !fill_views(v, nodes)) {
+    bool lists = make_lists(&v->active, nodes, PEERS_MAX) &&
+                 make_lists(&v->known, nodes, PEERS_MAX + SEEDS_MAX + sim->scenario->book);
+    if (!lists || v->counts == NULL || v->left == NULL || v->entries == NULL || v->scratch == NULL) {
         free_views(v);
         return NULL;
     }
     return v;
 }
 
-static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
+/* Adds who counts and can be dialled: to know of others leads nowhere. */
+static uint32_t add_known(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t at, uint32_t other)
 {
-    uint32_t active = 0;
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        const struct gv_sim_node *node = &sim->nodes[i];
-        struct gv_peer_info peers[PEERS_MAX];
-        v->counts[i] = counts(sim, i);
-        v->left[i] = node->left && !node->live;
-        v->entries[i] = node->entries;
-        v->first[i] = active;
-        uint32_t count = v->counts[i] ? gv_core_peers(node->core, peers, PEERS_MAX) : 0;
-        count = count < PEERS_MAX ? count : PEERS_MAX;
-        for (uint32_t k = 0; k < count; k++) {
-            uint32_t peer = gv_identities_find(sim->identities, &peers[k].ref.id);
-            if (peer < sim->node_count && peers[k].role == GV_PEER_ACTIVE) {
-                v->to[active++] = peer;
-            }
-        }
+    if (other < v->nodes && v->counts[other] && gv_network_dialable(sim->network, other)) {
+        v->known.to[at++] = other;
     }
-    v->first[sim->node_count] = active;
+    return at;
 }
 
-static struct gv_overlay active_of(const struct gv_sim_views *v)
+/* Whom a node names, and whom it knows of. */
+static void collect_node(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t index)
 {
-    return (struct gv_overlay){.nodes = v->nodes, .counts = v->counts, .first = v->first, .to = v->to};
+    const struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_peer_info peers[PEERS_MAX];
+    uint32_t active = v->active.first[index];
+    uint32_t known = v->known.first[index];
+    uint32_t count = v->counts[index] ? gv_core_peers(node->core, peers, PEERS_MAX) : 0;
+    count = count < PEERS_MAX ? count : PEERS_MAX;
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t peer = gv_identities_find(sim->identities, &peers[k].ref.id);
+        if (peer < sim->node_count && peers[k].role == GV_PEER_ACTIVE) {
+            v->active.to[active++] = peer;
+        }
+        known = add_known(sim, v, known, peer);
+    }
+    for (uint32_t k = 0; v->counts[index] && k < node->seed_count; k++) {
+        known = add_known(sim, v, known, node->seeds[k]);
+    }
+    for (uint32_t k = 0; v->counts[index] && k < node->book_count; k++) {
+        known = add_known(sim, v, known, node->book[k]);
+    }
+    v->active.first[index + 1] = active;
+    v->known.first[index + 1] = known;
+}
+
+static struct gv_overlay overlay(const struct gv_sim_views *v, const struct lists *lists)
+{
+    return (struct gv_overlay){.nodes = v->nodes, .counts = v->counts, .first = lists->first, .to = lists->to};
+}
+
+static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
+{
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        v->counts[i] = counts(sim, i);
+        v->left[i] = node->left && !node->live && !node->copied; /* a copy of its key may be there still */
+        v->entries[i] = node->entries;
+    }
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        collect_node(sim, v, i);
+    }
+    const struct gv_overlay known = overlay(v, &v->known);
+    gv_check_keep_largest(&known, v->scratch, v->counts);
+}
+
+static double value_of(const struct gv_sim_node *node)
+{
+    return (double)gv_replica_parameters(node->replica)[0];
+}
+
+static double variance(const double *values, uint32_t count, double *mean)
+{
+    double sum = 0.0;
+    double squares = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += values[i];
+    }
+    *mean = sum / count;
+    for (uint32_t i = 0; i < count; i++) {
+        squares += (values[i] - *mean) * (values[i] - *mean);
+    }
+    return squares / (count - 1.0);
+}
+
+/* Of the nodes that count, as they are; of all that were there when faults ended, since whoever does not count may have
+   been averaged with. */
+static const char *check_variance(const struct gv_sim *sim, const struct gv_sim_views *v)
+{
+    double *begin = calloc(v->nodes + 1u, sizeof *begin);
+    double *end = calloc(v->nodes + 1u, sizeof *end);
+    uint32_t before_count = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; begin != NULL && end != NULL && i < v->nodes && i < sim->calm_nodes; i++) {
+        if (!isnan(sim->calm_values[i])) {
+            begin[before_count++] = sim->calm_values[i];
+        }
+        if (v->counts[i] && sim->nodes[i].has_model) {
+            end[count++] = value_of(&sim->nodes[i]);
+        }
+    }
+    const char *broken = NULL;
+    if (count > 1 && before_count > 1) {
+        double mean;
+        double before = variance(begin, before_count, &mean);
+        double after = variance(end, count, &mean);
+        broken = gv_check_variance(before, after, 1.0 + mean * mean); /* they begin as unit normal deviates */
+    }
+    free(begin);
+    free(end);
+    return broken;
+}
+
+/* What anybody who counts knows of: a revocation whose only witnesses are gone is nobody's. */
+static uint64_t all_entries(const struct gv_sim_views *v)
+{
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        all |= v->counts[i] ? v->entries[i] : 0;
+    }
+    return all;
 }
 
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
-    const struct gv_overlay active = active_of(v);
+    const struct gv_overlay active = overlay(v, &v->active);
     const char *broken = gv_check_connected(&active, v->scratch, node);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
-        const struct gv_overlay earlier = active_of(sim->earlier);
+        const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
         broken = gv_check_symmetric(&active, &earlier, node);
     }
     if (broken == NULL) {
         broken = gv_check_leaves(&active, v->left, node);
     }
     if (broken == NULL) {
-        broken = gv_check_revocations(&active, v->entries, sim->revoked, node);
+        broken = gv_check_revocations(&active, v->entries, all_entries(v), node);
     }
-    if (broken == NULL && sim->scenario->swarm.mode == GV_MODE_MEAN) {
+    if (broken == NULL && sim->calm_values != NULL) {
         *node = 0;
-        broken = gv_check_variance(sim->calm_variance, sim->sample.variance, 1.0 /* of unit normal deviates */);
+        broken = check_variance(sim, v);
     }
     return broken;
+}
+
+void gv_sim_remember_values(struct gv_sim *sim, struct gv_thread *thread)
+{
+    if (sim->scenario->swarm.mode != GV_MODE_MEAN) {
+        return;
+    }
+    gv_sim_catch_up_all(sim, thread);
+    sim->calm_values = calloc(sim->node_count + 1u, sizeof *sim->calm_values);
+    sim->calm_nodes = sim->calm_values != NULL ? sim->node_count : 0;
+    for (uint32_t i = 0; i < sim->calm_nodes; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        bool there = node->live && node->has_model;
+        sim->calm_values[i] = there ? value_of(node) : (double)NAN;
+    }
 }
 
 void gv_sim_remember_views(struct gv_sim *sim)
 {
     free_views(sim->earlier);
-    sim->earlier = make_views(sim->node_count);
+    sim->earlier = make_views(sim);
     if (sim->earlier != NULL) {
         collect(sim, sim->earlier);
     }
@@ -151,12 +253,14 @@ void gv_sim_forget_views(struct gv_sim *sim)
 {
     free_views(sim->earlier);
     sim->earlier = NULL;
+    free(sim->calm_values);
+    sim->calm_values = NULL;
 }
 
 const char *gv_sim_check_liveness(struct gv_sim *sim, uint32_t *node)
 {
     const char *broken = NULL;
-    struct gv_sim_views *v = sim->scenario->swarm.peers == GV_PEERS_OWN ? make_views(sim->node_count) : NULL;
+    struct gv_sim_views *v = sim->scenario->swarm.peers == GV_PEERS_OWN ? make_views(sim) : NULL;
     if (v != NULL) {
         collect(sim, v);
         broken = check(sim, v, node);

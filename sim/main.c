@@ -16,6 +16,7 @@
 #include "campaign.h"
 #include "check.h"
 #include "engine.h"
+#include "html.h"
 #include "identity.h"
 #include "memory.h"
 #include "options.h"
@@ -32,22 +33,31 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_IN_
 
 static volatile sig_atomic_t interrupted; /* the only thing that a signal handler may touch */
 
+/* The first signal ends the run in good order, the second one, of whatever kind, ends the program. */
 static void on_signal(int number)
 {
-    (void)number;
+    if (interrupted != 0) {
+        (void)signal(number, SIG_DFL);
+        (void)raise(number); /* comes through when this handler returns */
+    }
     interrupted = 1;
 }
 
-/* The first signal ends the run in good order, the second one ends the program. */
 static void catch_signals(void)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action;
+    struct sigaction before;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    action.sa_flags = (int)((unsigned)SA_RESETHAND | (unsigned)SA_RESTART);
+    action.sa_flags = SA_RESTART;
     (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        bool kept_out = numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+        if (!kept_out) { /* nohup wants the run to go on */
+            (void)sigaction(numbers[i], &action, NULL);
+        }
+    }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
 }
@@ -71,10 +81,25 @@ static int exit_for(enum gv_err err)
     }
 }
 
+/* Diagnoses quote files: nothing in them that a terminal would obey gets through. */
+static void print_harmless(FILE *out, const char *text)
+{
+    while (*text != '\0') {
+        size_t length = gv_html_character(text);
+        if (length == 0 && *text != '\n') {
+            (void)fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+        } else {
+            (void)fwrite(text, 1, length > 0 ? length : 1, out);
+        }
+        text += length > 0 ? length : 1;
+    }
+}
+
 static int fail(const struct gv_diag *diag)
 {
-    (void)fprintf(stderr, "grapevine sim: %s%s\n", diag->text,
-                  diag->code == GV_ERR_USAGE ? "; see `grapevine help sim`" : "");
+    (void)fputs("grapevine sim: ", stderr);
+    print_harmless(stderr, diag->text);
+    (void)fputs(diag->code == GV_ERR_USAGE ? "; see `grapevine help sim`\n" : "\n", stderr);
     return exit_for(diag->code);
 }
 
@@ -178,9 +203,25 @@ static enum gv_err check_folder(const char *dir, struct gv_diag *diag)
     return err;
 }
 
+/* A file that says nothing is allowed, but is hardly what was meant. */
+static void note_if_empty(const struct gv_scenario *scenario)
+{
+    for (size_t i = 0; i < GV_SCENARIO_KEYS_MAX; i++) {
+        if (scenario->given[i] != 0) {
+            return;
+        }
+    }
+    (void)fputs("note: ", stderr);
+    print_harmless(stderr, scenario->source);
+    (void)fputs(" sets nothing: everything has its default\n", stderr);
+}
+
 static enum gv_err prepare(struct gv_scenario *scenario, const struct gv_sim_options *options, struct gv_diag *diag)
 {
     enum gv_err err = gv_scenario_load(scenario, options->scenario, diag);
+    if (err == GV_OK) {
+        note_if_empty(scenario);
+    }
     for (uint32_t i = 0; i < options->set_count && err == GV_OK; i++) {
         err = gv_scenario_set(scenario, options->sets[i], diag);
     }
@@ -214,6 +255,20 @@ static void print_violation(const struct gv_violation *violation, uint64_t seed)
     }
 }
 
+/* Nothing if there was no run but only an attempt. */
+static void print_result(const struct gv_sim_options *options, const struct gv_summary *summary,
+                         const struct gv_scenario *scenario)
+{
+    if (summary->threads == 0) {
+        return;
+    }
+    if (options->json) {
+        gv_summary_write(summary, scenario, stdout);
+    } else {
+        gv_summary_print(summary, scenario, stdout);
+    }
+}
+
 static int run_scenario(const struct gv_sim_options *options)
 {
     struct gv_scenario scenario;
@@ -233,17 +288,15 @@ static int run_scenario(const struct gv_sim_options *options)
     };
     print_replay(options, run.seed); /* first, so that it is known whatever becomes of the run */
     memset(&summary, 0, sizeof summary);
-    if (gv_simulate(&summary, &violation, &scenario, &run, &diag) != GV_OK) {
-        return fail(&diag);
-    }
-    if (options->json) {
-        gv_summary_write(&summary, &scenario, stdout);
-    } else {
-        gv_summary_print(&summary, &scenario, stdout);
-    }
+    enum gv_err err = gv_simulate(&summary, &violation, &scenario, &run, &diag);
+    print_result(options, &summary, &scenario); /* of hours, perhaps: even if the disk took none of it */
     if (summary.violated != NULL) {
         print_violation(&violation, run.seed);
         print_replay(options, run.seed);
+    }
+    if (err != GV_OK) {
+        (void)finish(EXIT_FAILED);
+        return fail(&diag);
     }
     if (summary.partial) {
         (void)fprintf(stderr, "grapevine sim: interrupted: the results are those until then, and marked as partial\n");

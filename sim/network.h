@@ -39,6 +39,12 @@ static inline bool gv_path_broken(const struct gv_path *path)
     return path->last_us >> 63 != 0;
 }
 
+/** When the receiver has read what was sent before; 0: nothing was. Of an unbroken path. */
+static inline uint64_t gv_path_through_us(const struct gv_path *path)
+{
+    return path->consumed_us != UINT64_MAX && path->consumed_us > path->last_us ? path->consumed_us : path->last_us;
+}
+
 enum gv_fate {
     GV_FATE_DELIVER = 0,
     GV_FATE_RESET, /* the link breaks at arrive_us, at both ends; this frame is lost and all later ones are */

@@ -56,7 +56,7 @@ static void schedule_tick(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     }
     uint64_t at = world_time(node, deadline);
     at = at <= thread->now_us ? thread->now_us + 1 : at; /* time goes on */
-    if (at < node->tick_us) { /* else the TICK in the queue comes early enough */
+    if (at < node->tick_us) {                            /* else the TICK in the queue comes early enough */
         node->tick_us = at;
         gv_sim_post_own(sim, thread, index, at, GV_SIM_TICK, 0, NULL);
     }
@@ -325,12 +325,13 @@ void gv_sim_drop(void *context, const struct gv_occurrence *o)
 static void handle_dead(struct gv_sim *sim, struct gv_thread *thread, const struct gv_occurrence *o)
 {
     const struct gv_sim_node *node = &sim->nodes[o->to];
-    uint64_t back_us = thread->window_us;
     bool refused = (!node->silent && o->kind == GV_SIM_DIAL) || o->kind == GV_SIM_INTRODUCED;
     if (refused) { /* the machine is up and nobody listens; or the oracle was late */
-        gv_engine_post(thread, back_us, o->from, GV_SIM_REFUSED, (uint16_t)o->b, o->a, 0, NULL);
+        gv_engine_post(thread, thread->now_us + gv_sim_latency(sim, o->to, o->from), o->from, GV_SIM_REFUSED,
+                       (uint16_t)o->b, o->a, 0, NULL);
     } else if (!node->silent && o->kind == GV_SIM_UP) {
-        gv_engine_post(thread, back_us, o->from, GV_SIM_DOWN, (uint16_t)(uintptr_t)o->data, o->b, 0, NULL);
+        gv_engine_post(thread, thread->now_us + gv_sim_latency(sim, o->to, o->from), o->from, GV_SIM_DOWN,
+                       (uint16_t)(uintptr_t)o->data, o->b, 0, NULL);
     }
     gv_sim_drop(sim, o);
 }
@@ -344,7 +345,7 @@ void gv_sim_handle(void *context, struct gv_thread *thread, const struct gv_occu
         handle_dead(sim, thread, o);
         return;
     }
-    if (node->paused_until_us > thread->now_us) { /* the machine stands still: all waits, in order */
+    if (node->paused_until_us > thread->now_us) { /* the machine stands still: all waits, each source's in order */
         struct gv_occurrence later = *o;
         gv_engine_repost(thread, node->paused_until_us, &later);
         return;

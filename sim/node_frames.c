@@ -122,8 +122,8 @@ static void fill_bulk(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
         }
         return;
     case GV_KIND_TRUST_HAVE:
-        bulk->item[bulk->count++] = (struct gv_span){
-            .data = hashes, .bytes = gv_identities_hashes(sim->identities, node->entries, hashes)};
+        bulk->item[bulk->count++] =
+            (struct gv_span){.data = hashes, .bytes = gv_identities_hashes(sim->identities, node->entries, hashes)};
         return;
     case GV_KIND_TRUST:
         add_entries(sim, bulk, node->entries & ~local->their_entries);
@@ -155,8 +155,8 @@ static struct gv_frame *encode(struct gv_sim_local *local, const struct gv_msg *
     return frame;
 }
 
-/* Four lanes side by side: a frame of records is kilobytes, and one lane would wait for each multiplication. What follows
- * in longer ones is parameters. */
+/* Four lanes side by side: a frame of records is kilobytes, and one lane would wait for each multiplication. What
+ * follows in longer ones is parameters. */
 static uint64_t hash_bytes(const uint8_t *data, size_t bytes)
 {
     uint64_t lane[4] = {bytes, 1, 2, 3};
@@ -288,8 +288,7 @@ static enum gv_err check_records(struct gv_sim *sim, struct gv_thread *thread, u
     for (uint32_t i = 0; i < bulk->count; i++) {
         uint32_t owner = GV_NODE_NONE;
         struct gv_ref ref;
-        enum gv_err err =
-            gv_identities_verify(sim->identities, &owner, &ref, bulk->item[i].data, bulk->item[i].bytes);
+        enum gv_err err = gv_identities_verify(sim->identities, &owner, &ref, bulk->item[i].data, bulk->item[i].bytes);
         if (err == GV_ERR_SIGNATURE || err == GV_ERR_CHAIN) {
             verdict = err; /* nobody passes on what does not verify */
         }
@@ -365,8 +364,7 @@ static void take_entries(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
     enum gv_err verdict = GV_OK;
     for (uint32_t i = 0; i < bulk->count; i++) {
         uint32_t entry = 0;
-        enum gv_err err =
-            gv_identities_entry_verify(sim->identities, &entry, bulk->item[i].data, bulk->item[i].bytes);
+        enum gv_err err = gv_identities_entry_verify(sim->identities, &entry, bulk->item[i].data, bulk->item[i].bytes);
         if (err == GV_OK) {
             named |= UINT64_C(1) << entry;
         } else {

@@ -63,10 +63,11 @@ static void remove_link(struct gv_sim_link *link)
     link->handle = 0;
 }
 
-/* No earlier than the engine takes posts to other nodes. */
-static uint64_t not_before(const struct gv_thread *thread, uint64_t at_us)
+uint64_t gv_sim_latency(const struct gv_sim *sim, uint32_t from, uint32_t to)
 {
-    return at_us < thread->window_us ? thread->window_us : at_us;
+    struct gv_path path;
+    gv_path_init(&path, sim->network, from, to);
+    return path.latency_us;
 }
 
 /* Tells the far end that this one is gone, behind all that was sent. */
@@ -81,8 +82,9 @@ static void tell_down(const struct gv_sim *sim, struct gv_thread *thread, uint32
         return; /* cut off: the far end finds out by itself */
     }
     uint64_t at = reaches_us + link->path.latency_us;
-    at = at < link->path.last_us ? link->path.last_us : at;
-    gv_engine_post(thread, not_before(thread, at), link->far, GV_SIM_DOWN, link->far_life, link->far_handle, 0, NULL);
+    uint64_t through_us = gv_path_through_us(&link->path);
+    at = at < through_us ? through_us : at;
+    gv_engine_post(thread, at, link->far, GV_SIM_DOWN, link->far_life, link->far_handle, 0, NULL);
 }
 
 static void dial_failed(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t dial)
@@ -106,7 +108,7 @@ void gv_sim_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
     uint64_t now = thread->now_us;
     if (gv_network_reaches(sim->network, index, home, now) == now &&
         gv_network_reaches(sim->network, home, index, now) == now) {
-        uint64_t at = not_before(thread, now + (uint64_t)DIAL_LATENCIES * link->path.latency_us);
+        uint64_t at = now + (uint64_t)DIAL_LATENCIES * link->path.latency_us;
         gv_engine_post(thread, at, home, GV_SIM_DIAL, 0, link->handle, sim->nodes[index].life, NULL);
     }
 }
@@ -169,20 +171,18 @@ void gv_sim_transmit(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     }
     local->messages++;
     local->bytes += frame->bytes;
-    struct gv_transit transit = gv_network_send(sim->network, &link->path, index, link->far, thread->now_us,
-                                                frame->bytes, &node->random);
+    struct gv_transit transit =
+        gv_network_send(sim->network, &link->path, index, link->far, thread->now_us, frame->bytes, &node->random);
     switch (transit.fate) {
     case GV_FATE_DELIVER:
         if (transit.damaged) {
             frame = damage(frame, &node->random);
         }
-        gv_engine_post(thread, not_before(thread, transit.arrive_us), link->far, GV_SIM_FRAME, link->far_life,
-                       link->far_handle, 0, frame);
+        gv_engine_post(thread, transit.arrive_us, link->far, GV_SIM_FRAME, link->far_life, link->far_handle, 0, frame);
         return;
     case GV_FATE_RESET:
         gv_sim_frame_free(frame);
-        gv_engine_post(thread, not_before(thread, transit.arrive_us), link->far, GV_SIM_DOWN, link->far_life,
-                       link->far_handle, 0, NULL);
+        gv_engine_post(thread, transit.arrive_us, link->far, GV_SIM_DOWN, link->far_life, link->far_handle, 0, NULL);
         gv_sim_post_own(sim, thread, index, transit.arrive_us, GV_SIM_DOWN, handle, NULL);
         return;
     default:
@@ -201,8 +201,8 @@ static void on_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
     link->far_handle = o->a;
     link->far_life = (uint16_t)o->b;
     link->up = true;
-    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), o->from, GV_SIM_UP,
-                   link->far_life, o->a, link->handle, (void *)(uintptr_t)node->life);
+    gv_engine_post(thread, thread->now_us + link->path.latency_us, o->from, GV_SIM_UP, link->far_life, o->a,
+                   link->handle, (void *)(uintptr_t)node->life);
     struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link->handle};
     gv_sim_step(sim, thread, index, &event);
 }
@@ -226,7 +226,8 @@ static void on_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     struct gv_sim_link *link = gv_sim_link(&sim->nodes[index], o->a);
     uint16_t far_life = (uint16_t)(uintptr_t)o->data;
     if (link == NULL) { /* given up meanwhile */
-        gv_engine_post(thread, thread->window_us, o->from, GV_SIM_DOWN, far_life, o->b, 0, NULL);
+        gv_engine_post(thread, thread->now_us + gv_sim_latency(sim, index, o->from), o->from, GV_SIM_DOWN, far_life,
+                       o->b, 0, NULL);
         return;
     }
     link->up = true;
@@ -308,8 +309,8 @@ static void on_introduced(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     link->far_handle = o->a;
     link->far_life = (uint16_t)o->b;
     link->up = true;
-    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), o->from, GV_SIM_UP,
-                   link->far_life, o->a, handle, (void *)(uintptr_t)sim->nodes[index].life);
+    gv_engine_post(thread, thread->now_us + link->path.latency_us, o->from, GV_SIM_UP, link->far_life, o->a, handle,
+                   (void *)(uintptr_t)sim->nodes[index].life);
     introduce_core(sim, thread, index, handle, o->from, true);
 }
 
@@ -355,8 +356,8 @@ void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
     uint32_t target = sim->live[place < sim->live_at[index] ? place : place + 1];
     struct gv_sim_link *link = add_link(sim, index, target);
     link->introduced = true;
-    gv_engine_post(thread, not_before(thread, thread->now_us + link->path.latency_us), target, GV_SIM_INTRODUCED, 0,
-                   link->handle, node->life, NULL);
+    gv_engine_post(thread, thread->now_us + link->path.latency_us, target, GV_SIM_INTRODUCED, 0, link->handle,
+                   node->life, NULL);
 }
 
 void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)

@@ -1,8 +1,8 @@
 /*
- * What the trainer and the worker thread of a daemon do, for a simulated node: rounds of local steps, snapshots, staging,
- * merging. Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the node's lane
- * when it is asked for and joined when its result is due, so that all cores are busy meanwhile. States of a few
- * kilobytes are worked on at once instead.
+ * What the trainer and the worker thread of a daemon do, for a simulated node: rounds of local steps, snapshots,
+ * staging, merging. Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the
+ * node's lane when it is asked for and joined when its result is due, so that all cores are busy meanwhile. States of a
+ * few kilobytes are worked on at once instead.
  *
  *     round       0 ......... j ............ H     local steps end at round_us + j round_step_us
  *                   ^ asked    ^ done                a snapshot or merge waits for the next end of a step, as the
@@ -119,8 +119,7 @@ static void run(struct gv_job *job, struct gv_thread *thread)
     gv_learner_thread_init(); /* deltas round as training rounds */
     switch (work->kind) {
     case WORK_TRAIN: {
-        float loss = gv_replica_train(work->node->replica, local->scratch, work->steps, work->age);
-        work->node->loss_sum += (double)loss * work->steps;
+        gv_replica_train(work->node->replica, local->scratch, work->steps, work->age, &work->node->loss_sum);
         work->node->loss_steps += work->steps;
         local->train_s += work_clock(sim) - start;
         work_free(work);
@@ -390,8 +389,8 @@ static struct gv_snapshot *honest_snapshot(struct gv_sim *sim, struct gv_thread 
     if (!node->hostile) {
         return gv_snapshot_hold(sent);
     }
-    struct gv_snapshot *made = gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec,
-                                               effect->u.work.chunk_bytes, false);
+    struct gv_snapshot *made =
+        gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec, effect->u.work.chunk_bytes, false);
     GV_ASSERT(made != NULL);
     gv_lane_drain(thread, &node->lane);
     gv_replica_snapshot(node->replica, made, GV_ATTACK_NONE, 0.0, 0);
@@ -422,8 +421,8 @@ static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
 {
     struct gv_sim_node *node = &sim->nodes[index];
     bool pin = effect->kind == GV_FX_PIN;
-    struct gv_snapshot *made = gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec,
-                                               effect->u.work.chunk_bytes, pin);
+    struct gv_snapshot *made =
+        gv_snapshot_new(sim->learning, effect->u.work.nonce, effect->u.work.codec, effect->u.work.chunk_bytes, pin);
     GV_ASSERT(made != NULL);
     struct gv_sim_work *work = work_new(sim, node, WORK_SNAPSHOT);
     work->snapshot = gv_snapshot_hold(made);
@@ -473,7 +472,8 @@ static void chunk_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     frame->bytes = (uint32_t)gv_snapshot_frame(found, frame->index).bytes;
     gv_sim_local(thread)->bytes_state += frame->bytes;
     /* The worker encodes it, so what the loop sends meanwhile overtakes it, as in the daemon. */
-    gv_sim_post_own(sim, thread, index, worker_time(sim, thread, node, frame->bytes), GV_SIM_ENCODED, effect->link, frame);
+    gv_sim_post_own(sim, thread, index, worker_time(sim, thread, node, frame->bytes), GV_SIM_ENCODED, effect->link,
+                    frame);
 }
 
 static void unpin(struct gv_sim_node *node, uint64_t nonce)
@@ -502,8 +502,7 @@ static struct gv_frame *take_parked(struct gv_sim_node *node, uint32_t handle)
 
 static struct gv_sim_stage *fetch_stage(struct gv_sim *sim, const struct gv_effect *effect)
 {
-    uint32_t chunks =
-        gv_chunk_count(sim->manifest.block_elements, 1, effect->u.work.codec, effect->u.work.chunk_bytes);
+    uint32_t chunks = gv_chunk_count(sim->manifest.block_elements, 1, effect->u.work.codec, effect->u.work.chunk_bytes);
     struct gv_sim_stage *stage = calloc(1, sizeof *stage + chunks * sizeof(struct gv_frame *));
     GV_ASSERT(stage != NULL);
     stage->nonce = effect->u.work.nonce;
@@ -571,22 +570,18 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
 {
     struct gv_sim_node *node = &sim->nodes[index];
     bool adopt = effect->kind == GV_FX_ADOPT;
-    bool giver = !adopt && node->stage != NULL && node->stage->chunks[0] == NULL && /* of a one-way push */
-                 sim->scenario->learning.exchange == GV_EXCHANGE_PUSH;
-    if (!giver && !complete(node->stage, effect->u.work.nonce)) {
+    if (!complete(node->stage, effect->u.work.nonce)) {
         gv_sim_violate(sim, thread, index, "commit-when-agreed");
         return;
     }
-    struct gv_sim_work *work = work_new(sim, node, giver ? WORK_NONE : (adopt ? WORK_ADOPT : WORK_COMMIT));
+    struct gv_sim_work *work = work_new(sim, node, adopt ? WORK_ADOPT : WORK_COMMIT);
     work->stage = node->stage;
     work->answer = GV_EV_MERGED;
     work->nonce = effect->u.work.nonce;
     node->stage = NULL;
     uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
-    if (!giver) {
-        node->merges++;
-        push(thread, work, false);
-    }
+    node->merges++;
+    push(thread, work, false);
     if (adopt) {
         node->age_q16 = effect->u.work.age;
         node->has_model = true;
@@ -594,7 +589,7 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
         node->age_q16 = (uint64_t)((int64_t)node->age_q16 + effect->u.work.age_delta);
     }
     answer(sim, thread, index, work, due);
-    if (!adopt && !giver && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN && !by_clock(sim)) {
+    if (!adopt && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN && !by_clock(sim)) {
         train_after_merge(sim, thread, index);
     }
 }
@@ -672,6 +667,7 @@ static void checkpoint(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
 {
     struct gv_sim_node *node = &sim->nodes[index];
     if (node->has_model) {
+        (void)boundary(sim, thread, index); /* what it holds must not hang on who has looked at the model */
         node->checkpoint_age_q16 = node->age_q16 + ((uint64_t)node->pushed_steps << 16);
         push(thread, work_new(sim, node, WORK_CHECKPOINT), false);
     }
@@ -747,7 +743,7 @@ void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     if (sim->learning == NULL) {
         return;
     }
-    gv_lane_drain(thread, &node->lane);
+    gv_sim_catch_up(sim, thread, index); /* steps that were over by now were done, whoever looks: the order of rows goes on */
     gv_sim_work_free(node);
     node->training = false;
     node->pushed_steps = node->round_steps = 0;

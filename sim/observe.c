@@ -1,6 +1,6 @@
 /*
- * Figures over all nodes, taken in a control: models, the graph of views, traffic. Deterministic apart from wall times and
- * memory.
+ * Figures over all nodes, taken in a control: models, the graph of views, traffic. Deterministic apart from wall times
+ * and memory.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 
 #include "world.h"
 
-#define PEERS_MAX 256u          /* of one core: views and links */
-#define SPREAD_ELEMENTS 4096u   /* of the mean model, per piece of work */
-#define VARIANCE_LEAST 1e-9     /* of the first: below, rounding decides and not averaging */
+#define PEERS_MAX 256u        /* of one core: views and links */
+#define SPREAD_ELEMENTS 4096u /* of the mean model, per piece of work */
+#define VARIANCE_LEAST 1e-9   /* of the first: below, rounding decides and not averaging */
 
 double gv_sim_seconds(void)
 {
@@ -88,8 +88,8 @@ static void evaluate_one(void *context, struct gv_thread *thread, uint32_t index
     struct gv_sim_local *local = gv_sim_local(thread);
     double start = gv_sim_seconds();
     bool mean = index == view->evaluated_count;
-    gv_learning_evaluate(view->sim->learning, local->scratch,
-                         mean ? view->mean : view->vectors[view->evaluated[index]], &view->looks[index]);
+    gv_learning_evaluate(view->sim->learning, local->scratch, mean ? view->mean : view->vectors[view->evaluated[index]],
+                         &view->looks[index]);
     local->evaluate_s += gv_sim_seconds() - start;
 }
 
@@ -117,20 +117,15 @@ static void summarise_looks(struct gv_sample *sample, struct gv_look *looks, uin
     sample->accuracy_p90 = looks[count - 1 - count / 10].accuracy;
 }
 
-static void look_at_mean(struct gv_sim *sim, const struct model_view *view)
+/* Over all elements: `squares` is the sum of the squared distances from the mean vector. */
+static void look_at_mean(struct gv_sim *sim, const struct model_view *view, double squares)
 {
     double sum = 0.0;
-    double squares = 0.0;
-    for (uint32_t i = 0; i < view->count; i++) {
-        sum += (double)view->vectors[i][0];
+    for (uint64_t e = 0; e < view->elements; e++) {
+        sum += (double)view->mean[e];
     }
-    double mean = sum / view->count;
-    for (uint32_t i = 0; i < view->count; i++) {
-        double d = (double)view->vectors[i][0] - mean;
-        squares += d * d;
-    }
-    sim->sample.mean = mean;
-    sim->sample.variance = view->count > 1 ? squares / (view->count - 1.0) : 0.0;
+    sim->sample.mean = sum / (double)view->elements;
+    sim->sample.variance = view->count > 1 ? squares / (view->count - 1.0) / (double)view->elements : 0.0;
 }
 
 static void evaluate(struct gv_sim *sim, struct gv_thread *thread, struct model_view *view)
@@ -175,7 +170,7 @@ static void observe_models(struct gv_sim *sim, struct gv_thread *thread)
     bool memory = view.vectors != NULL && view.evaluated != NULL && view.looks != NULL && view.mean != NULL &&
                   view.spreads != NULL;
     if (memory) {
-        gv_engine_each(thread, sim->node_count, catch_up, sim);
+        gv_sim_catch_up_all(sim, thread);
         collect_vectors(sim, &view);
     }
     if (view.count > 0) {
@@ -188,7 +183,7 @@ static void observe_models(struct gv_sim *sim, struct gv_thread *thread)
         if (sim->scenario->swarm.mode == GV_MODE_TRAIN) {
             evaluate(sim, thread, &view);
         } else {
-            look_at_mean(sim, &view);
+            look_at_mean(sim, &view, squares);
         }
     }
     free(view.vectors);
@@ -198,13 +193,9 @@ static void observe_models(struct gv_sim *sim, struct gv_thread *thread)
     free(view.spreads);
 }
 
-double gv_sim_variance(struct gv_sim *sim, struct gv_thread *thread)
+void gv_sim_catch_up_all(struct gv_sim *sim, struct gv_thread *thread)
 {
-    if (sim->scenario->swarm.mode != GV_MODE_MEAN) {
-        return 0.0;
-    }
-    observe_models(sim, thread);
-    return sim->sample.variance;
+    gv_engine_each(thread, sim->node_count, catch_up, sim);
 }
 
 /* ---- the graph ------------------------------------------------------------------------------------------------- */
@@ -233,7 +224,8 @@ static void collect_peers(void *context, struct gv_thread *thread, uint32_t inde
     for (uint32_t pass = 0; pass < 2; pass++) {
         enum gv_peer_role role = pass == 0 ? GV_PEER_ACTIVE : GV_PEER_PASSIVE;
         for (uint32_t i = 0; i < count && used < graph->width; i++) {
-            uint32_t peer = peers[i].role == role ? gv_identities_find(sim->identities, &peers[i].ref.id) : GV_NODE_NONE;
+            uint32_t peer =
+                peers[i].role == role ? gv_identities_find(sim->identities, &peers[i].ref.id) : GV_NODE_NONE;
             if (peer < sim->node_count) {
                 row[used++] = peer;
             }

@@ -36,6 +36,13 @@ static const struct row {
     {"peers_active_mean", "neighbours, mean", FORM_PLAIN, ALL},
     {"live_nodes", "live nodes", FORM_WHOLE, ALL},
     {"components", "components", FORM_WHOLE, ALL},
+    {NULL, "Data", FORM_GROUP, TRAIN},
+    {"data", "data", FORM_TEXT, TRAIN},
+    {"train_rows", "training rows in all", FORM_WHOLE, TRAIN},
+    {"node_rows_min", "training rows of a node, least", FORM_WHOLE, TRAIN},
+    {"node_rows_max", "training rows of a node, most", FORM_WHOLE, TRAIN},
+    {"test_rows_used", "test rows used", FORM_WHOLE, TRAIN},
+    {"test_rows", "test rows in all", FORM_WHOLE, TRAIN},
     {NULL, "What happened", FORM_GROUP, ALL},
     {"virtual_s", "virtual time", FORM_SPAN, ALL},
     {"nodes", "nodes ever", FORM_WHOLE, ALL},
@@ -111,6 +118,16 @@ static void write_value(FILE *out, const json_t *summary, const struct row *row)
     }
 }
 
+/* A group that has nothing to say about any of these runs has no heading. */
+static bool meant(const struct row *row, const struct gv_page_run *runs, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        found = found || (row->modes & 1u << runs[i].scenario.swarm.mode) != 0;
+    }
+    return found;
+}
+
 static bool row_known(const struct row *row, const struct gv_page_run *runs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -167,6 +184,9 @@ void gv_page_results(FILE *out, const struct gv_page_run *runs, uint32_t count)
     (void)fputs("<tbody>\n", out);
     for (size_t i = 0; i < ROW_COUNT; i++) {
         if (ROWS[i].form == FORM_GROUP) {
+            if (!meant(&ROWS[i], runs, count)) {
+                continue;
+            }
             (void)fprintf(out, "<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%u\">%s</th></tr>\n", count + 1,
                           ROWS[i].label);
         } else if (row_known(&ROWS[i], runs, count)) {

@@ -27,7 +27,7 @@ struct gv_sample {
     double accuracy_mean, accuracy_min, accuracy_max, accuracy_p10, accuracy_p90, accuracy_of_mean_model; /* 0..1 */
     double loss_mean;
     double consensus_distance; /* root of the mean squared distance of a node's parameters from the mean model */
-    double variance;           /* MEAN: of the vectors' first element over live nodes, unbiased */
+    double variance;           /* MEAN: of an element over live nodes, unbiased; the mean over the elements */
     double mean;               /* MEAN: its mean */
     double steps_mean, age_mean;
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt; /* initiator's view, each once */
@@ -40,8 +40,15 @@ struct gv_sample {
     uint64_t rss_bytes;
 };
 
+/* Of the data, in `train`. */
+struct gv_row_counts {
+    uint64_t train, test, test_used; /* in all; of the test rows those that models are evaluated on */
+    uint64_t node_least, node_most;  /* training rows of a node */
+};
+
 struct gv_summary {
     struct gv_sample last;
+    struct gv_row_counts rows;
     double setup_wall_s; /* before virtual time began: keys, data */
     uint32_t nodes;      /* ever */
     uint64_t peak_rss_bytes;

@@ -48,10 +48,6 @@ static const struct gv_farewell *find_farewell(const struct gv_identities *ident
 enum gv_err gv_identities_revoke(struct gv_identities *identities, uint32_t node, uint64_t wall_s, uint32_t *entry)
 {
     GV_ASSERT(node < identities->nodes_max);
-    *entry = identities->revoked;
-    if (identities->revoked >= GV_ENTRIES_MAX) {
-        return GV_ERR_FULL;
-    }
     uint8_t data[GV_TRUST_ENTRY_BYTES_MAX];
     size_t bytes;
     struct gv_entry fields = {
@@ -67,6 +63,13 @@ enum gv_err gv_identities_revoke(struct gv_identities *identities, uint32_t node
     }
     if (err != GV_OK) {
         return err;
+    }
+    *entry = find_entry(identities, data, bytes);
+    if (*entry < identities->revoked) { /* two processes with one key, struck in one second */
+        return GV_OK;
+    }
+    if (identities->revoked >= GV_ENTRIES_MAX) {
+        return GV_ERR_FULL;
     }
     struct gv_revocation *fresh = malloc(sizeof *fresh + bytes);
     if (fresh == NULL) {

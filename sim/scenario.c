@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "manifest_text.h"
+#include "number.h"
 #include "scenario_keys.h"
 #include "text.h"
 
@@ -81,6 +82,29 @@ static char *next_line(char *out, int cap, void *stream)
     return reading->failed == GV_OK ? out : NULL;
 }
 
+/* In one file a setting stands once; only faults add up. `epochs` and `local_steps` are two ways to say one thing. */
+static enum gv_err check_first(const struct gv_scenario *scenario, size_t index, uint32_t line, struct gv_diag *diag)
+{
+    const struct gv_scenario_key *key = gv_scenario_key_at(index);
+    bool steps = key->type == GV_VALUE_EPOCHS || key->type == GV_VALUE_LOCAL_STEPS;
+    if (line == GV_SCENARIO_SET || key->type == GV_VALUE_FAULT) {
+        return GV_OK;
+    }
+    if (scenario->given[index] != 0) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "%s.%s is set in line %u already: take one of the two lines out",
+                           key->section, key->name, scenario->given[index]);
+    }
+    for (size_t i = 0; steps && i < gv_scenario_key_count(); i++) {
+        const struct gv_scenario_key *other = gv_scenario_key_at(i);
+        bool same = other->type == GV_VALUE_EPOCHS || other->type == GV_VALUE_LOCAL_STEPS;
+        if (same && scenario->given[i] != 0) {
+            return gv_diag_set(diag, GV_ERR_CONFIG, "%s.%s says what %s in line %u has said: take one of the two out",
+                               key->section, key->name, other->name, scenario->given[i]);
+        }
+    }
+    return GV_OK;
+}
+
 /* Reads one value; the diagnosis names key and value. */
 static enum gv_err set_key(struct gv_scenario *scenario, const char *section, const char *name, const char *value,
                            uint32_t line, struct gv_diag *diag)
@@ -92,6 +116,9 @@ static enum gv_err set_key(struct gv_scenario *scenario, const char *section, co
     size_t index = gv_scenario_key_find(section, name);
     if (index == GV_KEY_NONE) {
         return gv_scenario_key_unknown(section, name, diag);
+    }
+    if (check_first(scenario, index, line, diag) != GV_OK) {
+        return GV_ERR_CONFIG;
     }
     /* Lines of a kind of fault add up, but what --set says takes their place. */
     bool kind = strcmp(section, "faults") == 0 && strcmp(name, "end") != 0;
@@ -210,6 +237,7 @@ void gv_scenario_defaults(struct gv_scenario *scenario)
 enum gv_err gv_scenario_parse(struct gv_scenario *scenario, const char *text, const char *name, struct gv_diag *diag)
 {
     struct gv_diag local;
+    struct gv_plain plain;
     struct gv_scenario *parsed = malloc(sizeof *parsed);
     if (parsed == NULL) {
         return gv_diag_set(diag, GV_ERR_NOMEM, "%s", gv_err_text(GV_ERR_NOMEM));
@@ -221,7 +249,9 @@ enum gv_err gv_scenario_parse(struct gv_scenario *scenario, const char *text, co
     if (!gv_text_utf8(parsed->name, strlen(parsed->name))) {
         parsed->name[0] = '\0';
     }
+    gv_plain_begin(&plain);
     int line = parse_ini(&reading);
+    gv_plain_end(&plain);
     if (line > 0 && reading.failed == GV_OK) {
         reading.line = (unsigned)line;
         fail_line(&reading, gv_diag_set(reading.diag, GV_ERR_CONFIG, "expected \"key = value\" or \"[section]\""));
@@ -253,6 +283,7 @@ enum gv_err gv_scenario_set(struct gv_scenario *scenario, const char *assignment
     char section[SECTION_MAX + 1];
     char name[SECTION_MAX + 1];
     char value[GV_KEY_VALUE_MAX];
+    struct gv_plain plain;
     const char *equals = strchr(assignment, '=');
     const char *dot = strchr(assignment, '.');
     if (equals == NULL || dot == NULL || dot > equals) {
@@ -275,28 +306,44 @@ enum gv_err gv_scenario_set(struct gv_scenario *scenario, const char *assignment
     (void)snprintf(section, sizeof section, "%.*s", (int)section_bytes, assignment);
     (void)snprintf(name, sizeof name, "%.*s", (int)name_bytes, dot + 1);
     (void)snprintf(value, sizeof value, "%.*s", (int)value_bytes, start);
+    gv_plain_begin(&plain);
     enum gv_err err = gv_scenario_section_known(section)
                           ? set_key(scenario, section, name, value, GV_SCENARIO_SET, diag)
                           : gv_scenario_section_unknown(section, diag);
+    gv_plain_end(&plain);
     if (err != GV_OK) {
         (void)gv_diag_wrap(diag, "--set");
     }
     return err;
 }
 
+/* What a reader must know is written whatever the default is; how often is reported only if somebody chose it. */
+static bool goes_without_saying(const struct gv_scenario *scenario, const struct gv_scenario *defaults, size_t index,
+                                const char *value)
+{
+    char standard[GV_KEY_VALUE_MAX];
+    const struct gv_scenario_key *key = gv_scenario_key_at(index);
+    if (key->type == GV_VALUE_DATA) {
+        return scenario->swarm.mode != GV_MODE_TRAIN;
+    }
+    if (key->offset == offsetof(struct gv_scenario, report.every_us) && scenario->report.every_us == 0) {
+        return true;
+    }
+    return gv_scenario_key_write(standard, defaults, index) && strcmp(value, standard) == 0;
+}
+
 void gv_scenario_write(const struct gv_scenario *scenario, FILE *out)
 {
     char value[GV_KEY_VALUE_MAX];
-    char standard[GV_KEY_VALUE_MAX];
     const char *section = "";
     struct gv_scenario defaults;
+    struct gv_plain plain;
+    gv_plain_begin(&plain);
     gv_scenario_defaults(&defaults);
     defaults.report.every_us = gv_scenario_every(scenario->swarm.duration_us);
     for (size_t i = 0; i < gv_scenario_key_count(); i++) {
         const struct gv_scenario_key *key = gv_scenario_key_at(i);
-        bool said = gv_scenario_key_write(value, scenario, i);
-        bool usual = gv_scenario_key_write(standard, &defaults, i) && strcmp(value, standard) == 0;
-        if (!said || usual) {
+        if (!gv_scenario_key_write(value, scenario, i) || goes_without_saying(scenario, &defaults, i, value)) {
             continue;
         }
         if (strcmp(section, key->section) != 0) {
@@ -305,6 +352,7 @@ void gv_scenario_write(const struct gv_scenario *scenario, FILE *out)
         }
         (void)fprintf(out, "%s = %s\n", gv_scenario_key_name(i), value);
     }
+    gv_plain_end(&plain);
 }
 
 void gv_scenario_list_keys(FILE *out)
@@ -312,6 +360,8 @@ void gv_scenario_list_keys(FILE *out)
     char takes[GV_KEY_VALUE_MAX];
     char standard[GV_KEY_VALUE_MAX];
     struct gv_scenario defaults;
+    struct gv_plain plain;
+    gv_plain_begin(&plain);
     gv_scenario_defaults(&defaults);
     for (size_t i = 0; i < gv_scenario_key_count(); i++) {
         const struct gv_scenario_key *key = gv_scenario_key_at(i);
@@ -328,5 +378,7 @@ void gv_scenario_list_keys(FILE *out)
                   "\n               shares 5%% or 0.05; rates 5%%/min, 3/s\n"
                   "distributions  a value alone, uniform:LEAST,MOST, exponential:MEAN, weibull:SCALE,SHAPE,\n"
                   "               lognormal:MEDIAN,SIGMA\n"
-                  "HOW_MANY       10%% of the live nodes, or a whole number; several faults with commas between\n");
+                  "HOW_MANY       10%% of the live nodes, or a whole number; several faults with commas between;\n"
+                  "               --set takes the place of the file's faults of that kind, `none` takes them out\n");
+    gv_plain_end(&plain);
 }

@@ -19,7 +19,7 @@
 
 #define GV_SCENARIO_FAULTS_MAX 32
 #define GV_SCENARIO_NODES_MAX 1000000u
-#define GV_SCENARIO_BATCH_MAX 4096u       /* rows of one step; each thread has room for them */
+#define GV_SCENARIO_BATCH_MAX 4096u     /* rows of one step; each thread has room for them */
 #define GV_SCENARIO_REVOCATIONS_MAX 64u /* a node knows them as bits of one word */
 #define GV_SCENARIO_KEYS_MAX 128
 #define GV_SCENARIO_SET UINT32_MAX /* the "line" of what --set gave */
@@ -28,8 +28,8 @@ enum gv_mode { GV_MODE_TRAIN = 0, GV_MODE_MEAN, GV_MODE_MEMBERSHIP };
 enum gv_peers { GV_PEERS_OWN = 0, GV_PEERS_ORACLE }; /* own peer sampling, or uniform over the live nodes */
 enum gv_signatures { GV_SIGNATURES_MEMOISED = 0, GV_SIGNATURES_REAL }; /* a record is verified once, or by every node */
 enum gv_train_on { GV_TRAIN_ON_CLOCK = 0, GV_TRAIN_ON_MERGE };         /* always, or local_steps after each merge */
-/* How features become numbers near 0; AUTO: as the data asks for (images UNIT, tables STANDARD), the others are those of
- * enum gv_scaling plus one. */
+/* How features become numbers near 0; AUTO: as the data asks for (images UNIT, tables STANDARD), the others are those
+ * of enum gv_scaling plus one. */
 enum gv_sim_scaling { GV_SIM_SCALING_AUTO = 0, GV_SIM_SCALING_NONE, GV_SIM_SCALING_UNIT, GV_SIM_SCALING_STANDARD };
 enum gv_attack { GV_ATTACK_NONE = 0, GV_ATTACK_SIGN_FLIP, GV_ATTACK_NOISE };
 
@@ -158,14 +158,15 @@ struct gv_scenario {
 void gv_scenario_defaults(struct gv_scenario *scenario);
 
 /** Reads an INI file. The diagnosis has file, line, key, what was expected, and the nearest known key for an unknown
- *  one. Later lines win, but `[faults]` keys add up. */
+ *  one. A key stands once in a file, but those of `[faults]` add up. */
 GV_NODISCARD enum gv_err gv_scenario_load(struct gv_scenario *scenario, const char *path, struct gv_diag *diag);
 
 /** The same from text; `name` stands for the file in diagnoses. */
 GV_NODISCARD enum gv_err gv_scenario_parse(struct gv_scenario *scenario, const char *text, const char *name,
                                            struct gv_diag *diag);
 
-/** One "section.key=value" of --set. [faults] keys add up here too; "none" takes all faults of a kind out. */
+/** One "section.key=value" of --set, which takes the place of what the file says. Several of one kind of fault add up;
+ *  "none" takes all faults of a kind out. */
 GV_NODISCARD enum gv_err gv_scenario_set(struct gv_scenario *scenario, const char *assignment, struct gv_diag *diag);
 
 /** Contradictions between settings, after everything is set. Says which two do not go together and what to change.
@@ -181,7 +182,7 @@ GV_NODISCARD enum gv_err gv_scenario_find_data(struct gv_scenario *scenario, str
  *  `data_bytes` are known once the data is loaded (0 before). */
 uint64_t gv_scenario_memory(const struct gv_scenario *scenario, uint64_t parameters, uint64_t data_bytes);
 
-/** Writes it as INI text that gives the same scenario again (only what differs from the defaults). */
+/** Writes it as INI text that gives the same scenario again: what differs from the defaults, and always the data. */
 void gv_scenario_write(const struct gv_scenario *scenario, FILE *out);
 
 /** Lists all keys with their meaning, unit and default, for --keys. */

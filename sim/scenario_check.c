@@ -9,6 +9,7 @@
 
 #include "manifest_text.h"
 #include "model.h"
+#include "quantity.h"
 #include "scenario.h"
 #include "scenario_faults.h"
 #include "scenario_keys.h"
@@ -304,23 +305,48 @@ static enum gv_err check_churn(const struct gv_scenario *scenario, struct gv_dia
     return GV_OK;
 }
 
+/* " (line 12)", " (--set)", or nothing for a default: where the other side of a contradiction stands. */
+static void place_of(char out[32], const struct gv_scenario *scenario, const char *section, const char *name)
+{
+    uint32_t line = line_of(scenario, section, name);
+    out[0] = '\0';
+    if (line == GV_SCENARIO_SET) {
+        (void)snprintf(out, 32, " (--set)");
+    } else if (line != 0) {
+        (void)snprintf(out, 32, " (line %u)", line);
+    }
+}
+
 static enum gv_err check_fault(const struct gv_scenario *scenario, const struct gv_fault *fault, uint64_t *nodes,
                                struct gv_diag *diag)
 {
     char text[160];
+    char length[48];
+    char place[32];
     const char *name = gv_scenario_fault_name(fault->kind);
     uint64_t last = fault->until_us > fault->at_us ? fault->until_us : fault->at_us;
     (void)gv_scenario_fault_write(text, sizeof text, fault);
     if (fault->at_us >= scenario->swarm.duration_us || last > scenario->swarm.duration_us) {
-        return blame(scenario, diag, "faults", name, "\"%s\" is after the end: swarm.duration is over before it", text);
+        (void)gv_quantity_write(length, sizeof length, (double)scenario->swarm.duration_us, GV_DIM_TIME);
+        place_of(place, scenario, "swarm", "duration");
+        return blame(scenario, diag, "faults", name,
+                     "\"%s\" is after the end: swarm.duration = %s%s is over before it; strike earlier, or --set "
+                     "faults.%s=none",
+                     text, length, place, name);
     }
     if (scenario->faults_end_us != 0 && last > scenario->faults_end_us) {
-        return blame(scenario, diag, "faults", name, "\"%s\" is after faults.end: end later, or strike earlier", text);
+        place_of(place, scenario, "faults", "end");
+        return blame(scenario, diag, "faults", name, "\"%s\" is after faults.end%s: end later, or strike earlier", text,
+                     place);
     }
     if (fault->kind == GV_FAULT_PARTITION && fault->until_us <= fault->at_us) {
         return blame(scenario, diag, "faults", name, "\"%s\" has no end: expected from TIME to TIME", text);
     }
     bool counted = !(fault->share > 0);
+    if (fault->kind == GV_FAULT_PARTITION && (counted ? fault->count >= *nodes : fault->share >= 1)) {
+        return blame(scenario, diag, "faults", name,
+                     "\"%s\" has everybody on one side, which parts nobody: expected less than all of the nodes", text);
+    }
     bool arrive = fault->kind == GV_FAULT_ARRIVE;
     *nodes += !arrive ? 0 : counted ? fault->count : (uint64_t)(fault->share * (double)*nodes + 1);
     if (counted && !arrive && fault->count > *nodes) {
@@ -342,8 +368,8 @@ static enum gv_err check_faults(const struct gv_scenario *scenario, struct gv_di
     }
     double revoked = revocations(scenario);
     if (revoked > GV_SCENARIO_REVOCATIONS_MAX) {
-        return blame(scenario, diag, "faults", "revoke", "revokes about %.0f nodes in all: expected at most %u", revoked,
-                     GV_SCENARIO_REVOCATIONS_MAX);
+        return blame(scenario, diag, "faults", "revoke", "revokes about %.0f nodes in all: expected at most %u",
+                     revoked, GV_SCENARIO_REVOCATIONS_MAX);
     }
     if (nodes > GV_SCENARIO_NODES_MAX) {
         bool poisson = arrivals >= 1;

@@ -24,11 +24,11 @@ static const char *form_of(enum gv_fault_kind kind)
 {
     switch (kind) {
     case GV_FAULT_PAUSE:
-        return "HOW_MANY at TIME for TIME, as 10% at 2min for 30s";
+        return "HOW_MANY at TIME for TIME, as 10% at 2min for 30s, or none";
     case GV_FAULT_PARTITION:
-        return "HOW_MANY from TIME to TIME [one-way | flapping:TIME], as 50% from 5min to 8min";
+        return "HOW_MANY from TIME to TIME [one-way | flapping:TIME], as 50% from 5min to 8min, or none";
     default:
-        return "HOW_MANY at TIME, as 10% at 2min or 5 at 2min";
+        return "HOW_MANY at TIME, as 10% at 2min or 5 at 2min, or none";
     }
 }
 

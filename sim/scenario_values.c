@@ -5,6 +5,7 @@
  * `rate = 0.1` and `schedule = linear` exactly as `grapevine create --set` does.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data.h"
@@ -72,6 +73,24 @@ static enum gv_err read_manifest_key(struct gv_scenario *scenario, const struct 
     return GV_OK;
 }
 
+/* A manifest has nine digits of each float, which is enough for any; here people read them, so as few as will do. */
+static void shorten_float(char out[GV_KEY_VALUE_MAX])
+{
+    char text[32];
+    char *end;
+    float value = strtof(out, &end);
+    if (end == out || *end != '\0' || strpbrk(out, ".e") == NULL) {
+        return;
+    }
+    for (int digits = 1; digits < 9; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) {
+            (void)snprintf(out, GV_KEY_VALUE_MAX, "%s", text);
+            return;
+        }
+    }
+}
+
 static void write_manifest_key(char out[GV_KEY_VALUE_MAX], const struct gv_scenario *scenario,
                                const struct gv_scenario_key *key)
 {
@@ -80,6 +99,7 @@ static void write_manifest_key(char out[GV_KEY_VALUE_MAX], const struct gv_scena
     to_manifest(&manifest, scenario);
     out[0] = '\0';
     gv_manifest_key_write(&text, gv_manifest_key_at(gv_manifest_key_find(key->name, strlen(key->name))), &manifest);
+    shorten_float(out);
 }
 
 /* ---- text -> field -------------------------------------------------------------------------------------------- */

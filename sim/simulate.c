@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "learning_rows.h"
 #include "wire.h"
 #include "world.h"
 
@@ -113,10 +114,10 @@ static void describe_violation(const struct gv_sim *sim, struct gv_violation *vi
         if (item->event == 0 || used + 120 > sizeof violation->trail) {
             continue;
         }
-        int wrote = snprintf(violation->trail + used, sizeof violation->trail - used,
-                             "  %12.6f s  event %2u %-14s effect %2u %-14s link %u\n", (double)item->at_us / 1e6,
-                             item->event, trail_word(item->msg_in), item->effect, trail_word(item->msg_out),
-                             item->link);
+        int wrote =
+            snprintf(violation->trail + used, sizeof violation->trail - used,
+                     "  %12.6f s  event %2u %-14s effect %2u %-14s link %u\n", (double)item->at_us / 1e6, item->event,
+                     trail_word(item->msg_in), item->effect, trail_word(item->msg_out), item->link);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
 }
@@ -126,6 +127,9 @@ static void sum_up(const struct gv_sim *sim, struct gv_summary *summary, double 
     const struct gv_sample *last = &sim->sample;
     memset(summary, 0, sizeof *summary);
     summary->last = *last;
+    if (sim->learning != NULL) {
+        gv_learning_rows(sim->learning, &summary->rows);
+    }
     summary->setup_wall_s = setup_s;
     summary->nodes = sim->node_count;
     summary->peak_rss_bytes = gv_sim_peak_rss_bytes();
@@ -153,7 +157,7 @@ static void sum_up(const struct gv_sim *sim, struct gv_summary *summary, double 
     if (sim->first_taken && cycles > 0.0 && sim->first_variance > 0.0) {
         summary->variance_factor = pow(sim->factor_variance / sim->first_variance, 1.0 / cycles);
     }
-    summary->partial = sim->partial;
+    summary->partial = sim->partial || sim->failed != GV_OK;
     summary->violated = sim->violation.found ? gv_check_name(sim->violation.name) : NULL;
 }
 
@@ -174,7 +178,8 @@ enum gv_err gv_simulate(struct gv_summary *summary, struct gv_violation *violati
     sim->started_s = start;
     gv_progress_init(&sim->progress, run->progress);
     enum gv_err err = set_up(sim, sim->diag);
-    if (err == GV_OK) {
+    bool ran = err == GV_OK;
+    if (ran) {
         gv_engine_run(sim->engine, scenario->swarm.duration_us);
         gv_progress_clear(&sim->progress);
         err = sim->failed;
@@ -183,8 +188,10 @@ enum gv_err gv_simulate(struct gv_summary *summary, struct gv_violation *violati
     if (violation != NULL) {
         describe_violation(sim, violation);
     }
-    if (err == GV_OK && sim->report != NULL) {
-        err = gv_report_finish(sim->report, summary, sim->diag);
+    if (ran && sim->report != NULL) { /* of a run that failed too: it may have taken hours */
+        struct gv_diag later;
+        enum gv_err written = gv_report_finish(sim->report, summary, err == GV_OK ? sim->diag : &later);
+        err = err != GV_OK ? err : written;
     }
     gv_engine_free(&sim->engine);
     gv_report_free(&sim->report);

@@ -227,8 +227,8 @@ static bool check_alone(const uint8_t *bytes, enum gv_codec codec, uint64_t coun
     float values[SCRATCH_ELEMENTS];
     for (uint64_t done = 0; done < count; done += SCRATCH_ELEMENTS) {
         uint64_t part = count - done < SCRATCH_ELEMENTS ? count - done : SCRATCH_ELEMENTS;
-        if (gv_tensor_decode(values, part, codec, bytes + gv_tensor_bytes(codec, done),
-                             gv_tensor_bytes(codec, part)) != GV_OK) {
+        if (gv_tensor_decode(values, part, codec, bytes + gv_tensor_bytes(codec, done), gv_tensor_bytes(codec, part)) !=
+            GV_OK) {
             return false;
         }
     }
@@ -275,8 +275,7 @@ void gv_replica_commit(struct gv_replica *replica, const struct gv_snapshot *our
         uint32_t block = 0;
         uint64_t offset = 0;
         uint64_t count = 0;
-        bool exists =
-            place(replica->learning, ours->codec, ours->chunk_bytes, false, i, &block, &offset, &count);
+        bool exists = place(replica->learning, ours->codec, ours->chunk_bytes, false, i, &block, &offset, &count);
         GV_ASSERT(exists);
         add_pair(gv_replica_block(replica, block) + offset, gv_snapshot_payload(ours, i).data, theirs[i].data,
                  (enum gv_codec)ours->codec, count, weight);
@@ -292,8 +291,8 @@ void gv_replica_adopt(struct gv_replica *replica, const struct gv_span *chunks, 
         uint64_t elements = 0;
         bool exists = place(replica->learning, codec, chunk_bytes, true, i, &block, &offset, &elements);
         GV_ASSERT(exists && chunks[i].bytes == gv_tensor_bytes((enum gv_codec)codec, elements));
-        enum gv_err err = gv_tensor_decode(replica->vector + offset, elements, (enum gv_codec)codec, chunks[i].data,
-                                           chunks[i].bytes);
+        enum gv_err err =
+            gv_tensor_decode(replica->vector + offset, elements, (enum gv_codec)codec, chunks[i].data, chunks[i].bytes);
         GV_ASSERT(err == GV_OK);
     }
     float *velocity = replica->learner != NULL ? gv_learner_velocity(replica->learner) : NULL;

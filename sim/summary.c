@@ -123,6 +123,18 @@ static void set_swarm(struct setter *to, const struct gv_sample *last)
     set(to, "models", whole(last->models));
 }
 
+/* Which data, and how much of it: without that, no accuracy means anything. */
+static void set_data(struct setter *to, const struct gv_summary *summary, const struct gv_scenario *scenario)
+{
+    json_t *data = json_string(scenario->learning.data); /* a path may be no UTF-8 */
+    set(to, "data", data != NULL ? data : json_null());
+    set(to, "train_rows", whole(summary->rows.train));
+    set(to, "node_rows_min", whole(summary->rows.node_least));
+    set(to, "node_rows_max", whole(summary->rows.node_most));
+    set(to, "test_rows", whole(summary->rows.test));
+    set(to, "test_rows_used", whole(summary->rows.test_used));
+}
+
 json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenario *scenario)
 {
     const struct gv_sample *last = &summary->last;
@@ -136,6 +148,9 @@ json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenar
         json_string(scenario->swarm.signatures == GV_SIGNATURES_REAL ? "verified by every node" : "memoised"));
     set(&to, "partial", json_boolean(summary->partial));
     set(&to, "violated", summary->violated != NULL ? json_string(summary->violated) : json_null());
+    if (scenario->swarm.mode == GV_MODE_TRAIN) {
+        set_data(&to, summary, scenario);
+    }
     set_swarm(&to, last);
     set(&to, "setup_wall_s", real(summary->setup_wall_s));
     set(&to, "events_per_s", real(per((double)last->events, last->wall_s)));
@@ -223,6 +238,25 @@ enum gv_err gv_summary_read(json_t **json, const char *path, struct gv_diag *dia
     }
     *json = root;
     return GV_OK;
+}
+
+static void print_data(const struct gv_summary *summary, const struct gv_scenario *scenario, FILE *out)
+{
+    char a[GV_NUMBER_CAP], b[GV_NUMBER_CAP];
+    const struct gv_row_counts *rows = &summary->rows;
+    gv_number_whole(a, sizeof a, (double)rows->node_least);
+    gv_number_whole(b, sizeof b, (double)rows->node_most);
+    (void)fprintf(out, "  data          %s: %s%s%s rows a node", scenario->learning.data, a,
+                  rows->node_least != rows->node_most ? " to " : "", rows->node_least != rows->node_most ? b : "");
+    gv_number_whole(a, sizeof a, (double)rows->train);
+    (void)fprintf(out, " of %s, ", a);
+    gv_number_whole(a, sizeof a, (double)rows->test_used);
+    gv_number_whole(b, sizeof b, (double)rows->test);
+    (void)fprintf(out, "%s of %s test rows\n", a, b);
+    if (scenario->learning.samples_per_node > rows->node_most) {
+        gv_number_whole(a, sizeof a, scenario->learning.samples_per_node);
+        (void)fprintf(out, "                no node has the %s rows of learning.samples_per_node: there are too few\n", a);
+    }
 }
 
 static void print_learning(const struct gv_summary *summary, FILE *out)
@@ -322,6 +356,9 @@ void gv_summary_print(const struct gv_summary *summary, const struct gv_scenario
         (void)fprintf(out, ", in %s component%s", c, last->components == 1 ? "" : "s");
     }
     (void)fputc('\n', out);
+    if (scenario->swarm.mode == GV_MODE_TRAIN) {
+        print_data(summary, scenario, out);
+    }
     print_learning(summary, out);
     print_traffic(summary, scenario->swarm.mode != GV_MODE_MEMBERSHIP, out);
     print_work(summary, out);

@@ -55,7 +55,8 @@ static void live_sweep(struct gv_sim *sim)
     sim->live_count = kept;
 }
 
-/* The endpoints of a node's invite: earlier nodes that can be dialled, live ones if there are any. Node 0 always can. */
+/* The endpoints of a node's invite: earlier nodes that can be dialled, live ones if there are any. Node 0 always
+ * can. */
 static void choose_seeds(struct gv_sim *sim, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -303,7 +304,12 @@ static void copy_key(void *world, struct gv_thread *thread, uint32_t index, uint
 static enum gv_err cut(void *world, const uint8_t *side, uint64_t from_us, uint64_t until_us, enum gv_cut kind,
                        uint64_t flap_us)
 {
-    return gv_network_cut(((struct gv_sim *)world)->network, side, from_us, until_us, kind, flap_us);
+    struct gv_sim *sim = world;
+    enum gv_err err = gv_network_cut(sim->network, side, from_us, until_us, kind, flap_us);
+    if (err != GV_OK) {
+        fail(sim, err, "no memory for a partition");
+    }
+    return GV_OK; /* the run ends at the next look */
 }
 
 static void calm(void *world, uint64_t now_us)
@@ -369,7 +375,7 @@ uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us
     }
     if (sim->faults_ended_us > 0 && !sim->calm_taken) {
         sim->calm_taken = true;
-        sim->calm_variance = gv_sim_variance(sim, thread);
+        gv_sim_remember_values(sim, thread);
     }
     if (sim->calm_taken && sim->earlier == NULL && now_us + GV_SIM_REMEMBER_US >= sim->scenario->swarm.duration_us) {
         gv_sim_remember_views(sim);
@@ -413,7 +419,8 @@ static enum gv_err allocate(struct gv_sim *sim)
     size_t grain = 64;
     sim->core_bytes = (gv_core_bytes(&sim->scenario->views) + grain - 1) / grain * grain;
     sim->core_map_bytes = sim->core_bytes * sim->nodes_max;
-    void *map = mmap(NULL, sim->core_map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *map =
+        mmap(NULL, sim->core_map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     sim->cores = map == MAP_FAILED ? NULL : map;
     sim->nodes = calloc(sim->nodes_max, sizeof *sim->nodes);
     sim->live = calloc(sim->nodes_max, sizeof *sim->live);

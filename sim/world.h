@@ -28,38 +28,38 @@
 #include "scenario.h"
 #include "simulate.h"
 
-#define GV_SIM_WALL_S 1800000000u   /* wall time at the start of every run */
-#define GV_SIM_PERSIST_US 2000u     /* an fsync */
-#define GV_SIM_DIAL_US 10000000u    /* a dial that nobody answers is given up */
+#define GV_SIM_WALL_S 1800000000u /* wall time at the start of every run */
+#define GV_SIM_PERSIST_US 2000u   /* an fsync */
+#define GV_SIM_DIAL_US 10000000u  /* a dial that nobody answers is given up */
 #define GV_SIM_CHECKPOINT_US 60000000u
 #define GV_SIM_ENCODE_BYTES (16u * 1024u) /* larger frames are encoded where they stay */
-#define GV_SIM_REMEMBER_US 45000000u /* before the end: neighbours asymmetric then and at the end are an error */
-#define GV_SIM_LINK_SLOTS 1024u /* of one node; its core keeps far fewer */
+#define GV_SIM_REMEMBER_US 45000000u      /* before the end: neighbours asymmetric then and at the end are an error */
+#define GV_SIM_LINK_SLOTS 1024u           /* of one node; its core keeps far fewer */
 #define GV_SIM_PINS_MAX 2u
 #define GV_SIM_IMMEDIATE_BYTES (4u * 1024u) /* work on smaller states is done at once: a job would cost more */
 
-enum gv_sim_kind { /* of occurrences */
-    GV_SIM_START = 1, /* own: the process begins */
-    GV_SIM_TICK,
-    GV_SIM_FRAME,       /* a = far side's... ours: link; data = struct gv_frame */
-    GV_SIM_FRAME_READ,  /* the same, through the downlink */
-    GV_SIM_DIAL,        /* at the dialled: a = link of the dialler; from = dialler; b = its life */
-    GV_SIM_UP,          /* at the dialler: a = its link, b = the far link */
-    GV_SIM_REFUSED,     /* at the dialler: a = its link */
-    GV_SIM_DIAL_LATE,   /* own: a = link */
-    GV_SIM_DOWN,        /* a = link; b = 1: what came before it is through the downlink */
-    GV_SIM_SEND_FAILED, /* own: a = link */
-    GV_SIM_PERSISTED,   /* own: data = incarnation */
-    GV_SIM_ENCODED,     /* own: a chunk is ready to be sent: a = link, data = struct gv_frame */
-    GV_SIM_ROUND,       /* own: an exchange is due */
-    GV_SIM_ROUND_LAST,  /* own: the last step of a round begins: a = round's number */
-    GV_SIM_ROUND_END,   /* own: a = round's number */
-    GV_SIM_TRAINED,     /* own: local training after a merge is over; a = steps */
-    GV_SIM_WORK,        /* own: data = struct gv_sim_work: an answer of trainer or worker */
-    GV_SIM_CHECKPOINT,  /* own */
-    GV_SIM_COMMAND,     /* own: a = enum gv_command */
-    GV_SIM_ENTRIES,     /* own: learns of a revocation by a person; a = entry */
-    GV_SIM_INTRODUCED,  /* oracle: at the drawn peer: a = dialler's link */
+enum gv_sim_kind {                   /* of occurrences */
+                   GV_SIM_START = 1, /* own: the process begins */
+                   GV_SIM_TICK,
+                   GV_SIM_FRAME,       /* a = far side's... ours: link; data = struct gv_frame */
+                   GV_SIM_FRAME_READ,  /* the same, through the downlink */
+                   GV_SIM_DIAL,        /* at the dialled: a = link of the dialler; from = dialler; b = its life */
+                   GV_SIM_UP,          /* at the dialler: a = its link, b = the far link */
+                   GV_SIM_REFUSED,     /* at the dialler: a = its link */
+                   GV_SIM_DIAL_LATE,   /* own: a = link */
+                   GV_SIM_DOWN,        /* a = link; b = 1: what came before it is through the downlink */
+                   GV_SIM_SEND_FAILED, /* own: a = link */
+                   GV_SIM_PERSISTED,   /* own: data = incarnation */
+                   GV_SIM_ENCODED,     /* own: a chunk is ready to be sent: a = link, data = struct gv_frame */
+                   GV_SIM_ROUND,       /* own: an exchange is due */
+                   GV_SIM_ROUND_LAST,  /* own: the last step of a round begins: a = round's number */
+                   GV_SIM_ROUND_END,   /* own: a = round's number */
+                   GV_SIM_TRAINED,     /* own: local training after a merge is over; a = steps */
+                   GV_SIM_WORK,        /* own: data = struct gv_sim_work: an answer of trainer or worker */
+                   GV_SIM_CHECKPOINT,  /* own */
+                   GV_SIM_COMMAND,     /* own: a = enum gv_command */
+                   GV_SIM_ENTRIES,     /* own: learns of a revocation by a person; a = entry */
+                   GV_SIM_INTRODUCED,  /* oracle: at the drawn peer: a = dialler's link */
 };
 
 /* Bytes on their way. A chunk is not copied: its frame lies in the sender's snapshot. */
@@ -68,7 +68,7 @@ struct gv_frame {
     struct gv_snapshot *snapshot; /* a chunk, undamaged; holds one reference */
     uint32_t index;               /* of the chunk */
     uint32_t bytes;
-    uint32_t handle; /* while parked */
+    uint32_t handle;                        /* while parked */
     uint32_t payload_offset, payload_bytes; /* while parked: the parameters in it */
     bool inline_state;
     uint8_t data[]; /* (bytes) unless `snapshot` */
@@ -77,11 +77,11 @@ struct gv_frame {
 struct gv_sim_link { /* our end */
     uint32_t handle; /* ours, never reused within a life */
     uint32_t far_handle;
-    uint32_t far; /* node */
+    uint32_t far;  /* node */
     uint32_t dial; /* number in the core's DIAL; 0: came in */
     uint16_t far_life;
-    bool up;       /* both ends know each other */
-    bool greeted;  /* its HELLO or WELCOME has come */
+    bool up;      /* both ends know each other */
+    bool greeted; /* its HELLO or WELCOME has come */
     bool introduced;
     struct gv_path path; /* from us */
 };
@@ -93,12 +93,12 @@ struct gv_sim_stage {
     bool ready; /* the snapshot is filled, and joined */
     uint32_t codec, chunk_bytes;
     uint32_t weight_q16;
-    uint64_t hash;                 /* of the replica at the snapshot; small states only */
-    uint32_t merges;               /* of the node, before it */
-    struct gv_snapshot *snapshot;  /* ours; NULL in a fetch */
-    struct gv_snapshot *sent;      /* what the peer gets of us: the same, but for hostile nodes */
+    uint64_t hash;                /* of the replica at the snapshot; small states only */
+    uint32_t merges;              /* of the node, before it */
+    struct gv_snapshot *snapshot; /* ours; NULL in a fetch */
+    struct gv_snapshot *sent;     /* what the peer gets of us: the same, but for hostile nodes */
     uint32_t chunk_count;
-    struct gv_frame *chunks[];     /* (chunk_count), owned: theirs as they were staged */
+    struct gv_frame *chunks[]; /* (chunk_count), owned: theirs as they were staged */
 };
 
 struct gv_sim_node { /* by heat: what every step touches stands first */
@@ -106,10 +106,10 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     uint64_t paused_until_us;
     uint64_t tick_us; /* of the TICK in the queue; UINT64_MAX: none */
     uint64_t trace;
-    struct gv_sim_link *links; /* (link_cap), by slot; handle 0: free */
+    struct gv_sim_link *links;        /* (link_cap), by slot; handle 0: free */
     const struct gv_version *version; /* our record as signed last; NULL: not yet in this life */
     uint64_t entries;                 /* revocations known, bits */
-    uint32_t identity; /* whose key: its own number, unless it is a copy */
+    uint32_t identity;                /* whose key: its own number, unless it is a copy */
     uint16_t life, link_cap;
     struct gv_random random;
     struct gv_frame *parked;
@@ -125,7 +125,7 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     struct gv_watch watch;
 
     uint64_t offered_nonce; /* of our last OFFER */
-    uint64_t incarnation; /* on disk */
+    uint64_t incarnation;   /* on disk */
     uint64_t boot;
     uint32_t seeds[3];
     uint16_t seed_count, book_count;
@@ -135,9 +135,9 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     /* the trainer */
     struct gv_replica *replica;
     struct gv_lane lane;
-    double step_us;        /* mean time of a step */
-    double round_step_us;  /* of this round */
-    uint64_t round_us;     /* when it began */
+    double step_us;       /* mean time of a step */
+    double round_step_us; /* of this round */
+    uint64_t round_us;    /* when it began */
     uint32_t round_number;
     uint32_t round_steps;  /* in it */
     uint32_t pushed_steps; /* of them, given to the lane */
@@ -157,7 +157,7 @@ struct gv_sim_local {
     struct gv_msg *msg_in, *msg_out;
     uint64_t their_entries; /* of the TRUST_HAVE being answered */
     uint32_t greeting;      /* identity of the greeting being judged, or GV_NODE_NONE */
-    uint8_t *encode; /* GV_SIM_ENCODE_BYTES */
+    uint8_t *encode;        /* GV_SIM_ENCODE_BYTES */
     struct gv_learning_scratch *scratch;
     uint64_t checked;
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
@@ -189,11 +189,11 @@ struct gv_sim {
     struct gv_learning *learning; /* NULL in membership mode */
     struct gv_sim_local *locals;
     uint32_t threads;
-    uint32_t *live; /* (live_count) live nodes, changed in controls */
+    uint32_t *live;    /* (live_count) live nodes, changed in controls */
     uint32_t *live_at; /* (nodes_max) place in `live` */
     uint32_t live_count;
     bool some_ended; /* by themselves, since `live` was last swept */
-    bool immediate; /* states are small: no jobs */
+    bool immediate;  /* states are small: no jobs */
     bool checkpoints;
     struct gv_random random; /* of the controls */
     uint64_t next_report_us, next_prune_us, faults_ended_us;
@@ -206,10 +206,11 @@ struct gv_sim {
     bool first_taken;
     uint64_t first_us, factor_us; /* the span over which the variance's factor is taken */
     double first_variance, first_mean, factor_variance;
-    double started_s; /* when virtual time began */
+    double started_s;             /* when virtual time began */
     struct gv_sim_views *earlier; /* liveness.c's */
     bool calm_taken;
-    double calm_variance;
+    double *calm_values; /* (calm_nodes) of MEAN when faults ended, NAN: none; liveness.c's */
+    uint32_t calm_nodes;
     uint32_t violation_lock;
     struct gv_sim_violation violation; /* the earliest by (time, node) of its window */
     enum gv_err failed;
@@ -238,6 +239,8 @@ void gv_sim_close(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, u
 void gv_sim_transmit(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t handle,
                      struct gv_frame *frame);
 void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
+/** Of the pair, one way, microseconds; never shorter than a window. */
+uint64_t gv_sim_latency(const struct gv_sim *sim, uint32_t from, uint32_t to);
 struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle);
 void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node); /* the process ends: resets */
 void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
@@ -276,10 +279,12 @@ uint64_t gv_sim_trace(const struct gv_sim *sim);
 uint64_t gv_sim_rss_bytes(void);
 uint64_t gv_sim_peak_rss_bytes(void);
 double gv_sim_seconds(void);
-/** MEAN: the variance now. */
-double gv_sim_variance(struct gv_sim *sim, struct gv_thread *thread);
+/** In a control: all replicas are as their nodes' clocks say. */
+void gv_sim_catch_up_all(struct gv_sim *sim, struct gv_thread *thread);
 
 /* liveness.c */
+/** In a control, when faults end: keeps what nodes hold, for the check of the variance at the end. */
+void gv_sim_remember_values(struct gv_sim *sim, struct gv_thread *thread);
 /** Keeps the views as they are, for the check of symmetry at the end. */
 void gv_sim_remember_views(struct gv_sim *sim);
 void gv_sim_forget_views(struct gv_sim *sim);

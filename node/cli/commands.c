@@ -176,9 +176,9 @@ static const struct gv_command COMMANDS[] = {
      "holds\n"
      "some to begin with. Standard error gets the line that repeats the run. Ctrl-C writes what there is so far.\n"
      "`grapevine sim compare DIR DIR ... [--out DIR]` lays runs over one another in one report.\n"
-     "`grapevine sim campaign [--seeds N] [--first N] [--threads N] [--stop-at-first]` looks for bugs: many short "
-     "runs\n"
-     "with faults of all kinds, each from its own seed.",
+     "`grapevine sim campaign [--seeds N] [--first N] [--threads N] [--stop-at-first] [--print]` looks for bugs: "
+     "many\n"
+     "short runs with faults of all kinds, each from its own seed.",
      0, GV_ARGS_POSITIONALS_MAX, SIM, NULL, gv_cmd_sim, false},
     {"bench", HERE, "[exchange|merge|codec|train|core] [--json]", "measure this machine", NULL, 0, 0, JSON, NULL,
      gv_cmd_bench, true},

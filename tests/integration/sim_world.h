@@ -1,6 +1,6 @@
 /*
- * What the simulator's tests share: scenarios from text, runs that must succeed, and runs that are looked at from inside
- * at every control.
+ * What the simulator's tests share: scenarios from text, runs that must succeed, and runs that are looked at from
+ * inside at every control.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H

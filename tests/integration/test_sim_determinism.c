@@ -126,3 +126,25 @@ Test(sim_determinism, training_by_push_after_each_merge)
                          "batch = 16\nmerge = mean\n"
                          "[compute]\nstep_time = 1ms\n[network]\nlatency = 1ms\n");
 }
+
+/* Looking at models makes the nodes' training catch up, and cuts windows: neither may show. */
+Test(sim_determinism, observing_changes_nothing)
+{
+    static const uint64_t EVERY_US[] = {77000, 1000000, 10000000};
+    struct gv_scenario scenario;
+    struct gv_summary first;
+    sim_scenario(&scenario, "[swarm]\nnodes = 30\nduration = 30s\n"
+                            "[learning]\ndata = builtin:glyphs,train=300,test=60\n"
+                            "[churn]\nsession = exponential:12s\ndowntime = exponential:4s\ntorn_state = 30%\n"
+                            "[faults]\nkill = 20% at 8s\nrestart = 3 at 14s\npause = 3 at 5s for 4s\n"
+                            "partition = 40% from 10s to 16s\n");
+    for (size_t i = 0; i < sizeof EVERY_US / sizeof EVERY_US[0]; i++) {
+        struct gv_summary other;
+        scenario.report.every_us = EVERY_US[i];
+        sim_run(&other, &scenario, 11, 2, NULL);
+        cr_assert_gt(other.last.restarts, 10);
+        first = i == 0 ? other : first;
+        cr_assert_eq(other.trace_hash, first.trace_hash, "reported every %llu us", (unsigned long long)EVERY_US[i]);
+        cr_assert_eq(other.last.events, first.last.events);
+    }
+}

@@ -15,7 +15,9 @@ static void simulate(struct gv_summary *summary, const char *text)
 }
 
 #define GLYPHS "data = builtin:glyphs,train=2000,test=400\nmodel = softmax:784-10\n"
-#define TWENTY "[swarm]\nnodes = 20\nduration = 30s\n[compute]\nstep_time = 100ms\n[network]\nlatency = 20ms\n"
+#define TWENTY_AT(latency) \
+    "[swarm]\nnodes = 20\nduration = 30s\n[compute]\nstep_time = 100ms\n[network]\nlatency = " latency "\n"
+#define TWENTY TWENTY_AT("20ms")
 
 Test(sim_training, twenty_nodes_learn_more_together_than_alone)
 {
@@ -23,8 +25,7 @@ Test(sim_training, twenty_nodes_learn_more_together_than_alone)
     struct gv_summary alone;
     simulate(&together, TWENTY "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\n");
     /* 100 rows each and nobody to exchange with: the ways take longer than the run. */
-    simulate(&alone, TWENTY "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\n"
-                            "[network]\nlatency = 10min\n");
+    simulate(&alone, TWENTY_AT("10min") "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\n");
     cr_log_warn("accuracy %.3f together (worst %.3f, mean model %.3f), %.3f alone", together.last.accuracy_mean,
                 together.last.accuracy_min, together.last.accuracy_of_mean_model, alone.last.accuracy_mean);
     cr_assert_eq(alone.last.exchanges_done, 0);

@@ -357,6 +357,21 @@ Test(check, effects_are_bounded)
 
 /* ---- the table ----------------------------------------------------------------------------------------------- */
 
+Test(check, buffers_that_belong_to_nothing_are_a_leak)
+{
+    struct gv_event tick = {.kind = GV_EV_TICK};
+    watch.buffers = 1;
+    cr_assert_str_eq(after(tick), "no-buffers-leak");
+    (void)fx(GV_FX_PIN, 9);
+    cr_assert_null(after(tick), "a pinned snapshot is nobody's leak");
+    (void)fx(GV_FX_UNPIN, 9);
+    cr_assert_str_eq(after(tick), "no-buffers-leak", "unpinned, and still there");
+    (void)fx(GV_FX_SNAPSHOT, 7);
+    cr_assert_null(after(tick), "the stage of an exchange");
+    (void)fx(GV_FX_DISCARD, 7);
+    cr_assert_str_eq(after(tick), "no-buffers-leak", "discarded, and still there");
+}
+
 static void count(void *context, const char *name, const char *definition)
 {
     uint32_t *found = context;
@@ -409,6 +424,24 @@ Test(check, components_are_counted_among_those_who_are_there)
     o.counts = nobody;
     cr_assert_eq(gv_check_components(&o, scratch, NULL), 0);
     cr_assert_null(gv_check_connected(&o, scratch, &node));
+}
+
+Test(check, the_largest_component_is_kept)
+{
+    struct gv_overlay o = overlay();
+    uint32_t scratch[12];
+    bool counts[6] = {true, true, true, true, true, false};
+    o.counts = counts;
+    gv_check_keep_largest(&o, scratch, counts);
+    for (uint32_t n = 0; n < 6; n++) {
+        cr_assert_eq(counts[n], n < 3, "node %u", n);
+    }
+    bool nobody[6] = {false};
+    o.counts = nobody;
+    gv_check_keep_largest(&o, scratch, nobody);
+    for (uint32_t n = 0; n < 6; n++) {
+        cr_assert(!nobody[n]);
+    }
 }
 
 Test(check, one_direction_holds_a_component_together)

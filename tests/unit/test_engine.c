@@ -81,6 +81,7 @@ static void prefetch(void *context, const struct gv_occurrence *occurrence, bool
 {
     struct world *world = context;
     (void)occurrence;
+    (void)near;
     atomic_fetch_add(&world->prefetched, 1);
 }
 

@@ -91,7 +91,7 @@ static void pause_node(void *context, struct gv_thread *thread, uint32_t node, u
     take_note(now_us, PAUSE, node)->until_us = until_us;
 }
 
-/* Farewells take a while: the node is live for now. */
+/* Farewells take a while: the node is still live. */
 static void leave(void *context, struct gv_thread *thread, uint32_t node, uint64_t now_us)
 {
     (void)context;

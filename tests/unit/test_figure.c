@@ -119,6 +119,32 @@ Test(figure, colours_repeat_with_dashes)
     cr_expect(dashed);
 }
 
+/* At the start there are as many components as nodes. */
+static struct gv_sample apart_then_two(uint32_t step)
+{
+    struct gv_sample sample = help_sample(step);
+    sample.components = step == 0 ? 100 : 2;
+    return sample;
+}
+
+Test(figure, one_and_two_components_lie_well_apart)
+{
+    struct scene scene;
+    size_t count;
+    const struct gv_figure *figures = gv_figures(&count);
+    set_scene(&scene, 4, apart_then_two);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(figures[i].id, "nodes") == 0) {
+            char *script = script_of(&figures[i], &scene, 1);
+            const char *log = strstr(script, "set logscale y");
+            cr_assert_not_null(log, "%s", script);
+            cr_expect_not_null(strstr(log, "1e0,2e0,5e0"), "both are labelled: %s", log);
+            free(script);
+        }
+    }
+    clear_scene(&scene);
+}
+
 /* With gnuplot itself, where it is. One value only, and one sample only, are what axes fail on. */
 static void expect_drawn(uint32_t samples)
 {

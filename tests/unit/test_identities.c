@@ -280,7 +280,9 @@ Test(identities, there_is_room_for_so_many_revocations_and_no_more)
     for (uint32_t i = 0; i < GV_ENTRIES_MAX; i++) {
         cr_assert_eq(gv_identities_revoke(ids, i % NODES, WALL + i, &entry), GV_OK);
     }
-    cr_assert_eq(gv_identities_revoke(ids, 0, WALL, &entry), GV_ERR_FULL);
+    cr_assert_eq(gv_identities_revoke(ids, 0, WALL + GV_ENTRIES_MAX, &entry), GV_ERR_FULL);
+    cr_assert_eq(gv_identities_revoke(ids, 1, WALL + 1, &entry), GV_OK); /* the same once more */
+    cr_assert_eq(entry, 1);
     uint8_t hashes[8 * GV_ENTRIES_MAX];
     cr_assert_eq(gv_identities_hashes(ids, UINT64_MAX, hashes), sizeof hashes);
     cr_assert_eq(gv_identities_named(ids, hashes, sizeof hashes), UINT64_MAX);

@@ -76,6 +76,14 @@ static void expect_partition(const char *more)
     gv_learning_free(&learning);
 }
 
+/* The mean loss of some steps. */
+static double train(struct gv_replica *replica, struct gv_learning_scratch *scratch, uint32_t steps, double age)
+{
+    double sum = 0.0;
+    gv_replica_train(replica, scratch, steps, age, &sum);
+    return sum / steps;
+}
+
 Test(learning, shards_cover_every_row_once)
 {
     expect_partition("");
@@ -177,7 +185,7 @@ Test(learning, averaging_does_not_train)
     cr_assert_eq(gv_learning_scratch_new(&scratch, learning), GV_OK);
     uint64_t before = gv_replica_hash(replica);
     cr_assert_eq(gv_learning_round_samples(learning, 0), 0);
-    cr_assert(isnan(gv_replica_train(replica, scratch, 3, 0.0)));
+    cr_assert(isnan(train(replica, scratch, 3, 0.0)));
     cr_assert_eq(gv_replica_hash(replica), before);
     gv_learning_scratch_free(&scratch);
     gv_replica_free(&replica);
@@ -221,10 +229,10 @@ Test(learning, nodes_train_on_rows_of_their_own_in_an_order_of_their_own)
     for (uint32_t node = 0; node < 8; node++) { /* node 7 has the rows of node 0 */
         struct gv_replica *replica = replica_of(learning, node);
         struct gv_replica *again = replica_of(learning, node);
-        float loss = gv_replica_train(replica, scratch, 2, 0.0);
-        cr_assert(isfinite(loss) && loss > 0.0F);
-        float same = gv_replica_train(again, scratch, 2, 0.0);
-        cr_assert_float_eq(same, loss, 0.0F);
+        double loss = train(replica, scratch, 2, 0.0);
+        cr_assert(isfinite(loss) && loss > 0.0);
+        double same = train(again, scratch, 2, 0.0);
+        cr_assert_float_eq(same, loss, 0.0);
         hashes[node] = gv_replica_hash(replica);
         cr_assert_eq(gv_replica_hash(again), hashes[node]);
         for (uint32_t k = 0; k < node; k++) {
@@ -308,13 +316,13 @@ Test(learning, a_checkpoint_is_what_a_restart_goes_back_to)
     size_t count = gv_learning_parameters(learning);
     cr_assert_eq(gv_learning_scratch_new(&scratch, learning), GV_OK);
     uint64_t initial = gv_replica_hash(replica);
-    (void)gv_replica_train(replica, scratch, 3, 0.0);
+    (void)train(replica, scratch, 3, 0.0);
     cr_assert_not(gv_replica_restore(replica), "there is no checkpoint yet");
     cr_assert_eq(gv_replica_hash(replica), initial);
-    (void)gv_replica_train(replica, scratch, 3, 0.0);
+    (void)train(replica, scratch, 3, 0.0);
     cr_assert_eq(gv_replica_checkpoint(replica), GV_OK);
     uint64_t kept = gv_replica_hash(replica);
-    (void)gv_replica_train(replica, scratch, 3, 3.0);
+    (void)train(replica, scratch, 3, 3.0);
     cr_assert_neq(gv_replica_hash(replica), kept);
     cr_assert(gv_replica_restore(replica));
     cr_assert_eq(gv_replica_hash(replica), kept);
@@ -340,7 +348,7 @@ Test(learning, an_evaluation_is_that_of_the_test_samples)
     struct gv_evaluation expected;
     struct gv_look look;
     cr_assert_eq(gv_learning_scratch_new(&scratch, learning), GV_OK);
-    (void)gv_replica_train(replica, scratch, 20, 0.0);
+    (void)train(replica, scratch, 20, 0.0);
     gv_learning_evaluate(learning, scratch, gv_replica_parameters(replica), &look);
     cr_assert_eq(gv_evaluate(&expected, scratch->scratch, gv_replica_parameters(replica), &learning->data,
                              &learning->data.test, NULL),
@@ -357,7 +365,8 @@ Test(learning, an_evaluation_is_that_of_the_test_samples)
 Test(learning, an_evaluation_of_a_part_knows_all_classes)
 {
     struct gv_scenario scenario;
-    train_scenario(&scenario, "data = builtin:glyphs,train=203,test=400\nevaluate_samples = 200\n");
+    scenario_of(&scenario, "[swarm]\nnodes = 7\n[learning]\ndata = builtin:glyphs,train=203,test=400\n"
+                           "model = softmax:784-10\nevaluate_samples = 200\n");
     struct gv_learning *learning = learning_of(&scenario, 1);
     const struct gv_samples *test = &learning->data.test;
     uint32_t seen[10] = {0};
@@ -367,7 +376,7 @@ Test(learning, an_evaluation_of_a_part_knows_all_classes)
         cr_assert_lt(row, test->count);
         seen[test->labels[row]]++;
     }
-    for (uint32_t class = 0; class < 10; class++) {
+    for (uint32_t class = 0; class < 10; class ++) {
         cr_expect(seen[class] > 5 && seen[class] < 35, "%u of 200 rows are of class %u", seen[class], class);
     }
     gv_learning_free(&learning);

@@ -132,10 +132,10 @@ Test(metrics, damage_is_named_with_its_line)
     expect_refused("\n10,", "\n", "line 2: ");
     expect_refused("\n10,", "\n10,,", "line 2: ");
     expect_refused("wall_s", "clock", "line 1: field 2 is 'clock', expected 'wall_s'");
-    expect_refused(",rss_bytes", "", "line 1: field 38 is '', expected 'rss_bytes'");
+    expect_refused(",rss_bytes", "", "line 1: field 39 is '', expected 'rss_bytes'");
     expect_refused(",rss_bytes", ",rss_bytes,more", "line 1: 'more' after the last field");
-    expect_refused(",2012\n", ",2012,1\n", "line 3: has more than the 38 fields");
-    expect_refused(",2012\n", "\n", "line 3: ends after 37 fields, expected 38");
+    expect_refused(",2012\n", ",2012,1\n", "line 3: has more than the 39 fields");
+    expect_refused(",2012\n", "\n", "line 3: ends after 38 fields, expected 39");
     expect_refused(",2012\n", ",2012", "line 3: is cut off");
     expect_refused(",2012\n", ",2012\n\n", "line 4: ");
 }

@@ -166,16 +166,54 @@ Test(scenario, a_bad_value_says_what_was_expected)
     }
 }
 
-Test(scenario, later_lines_win_but_faults_add_up)
+Test(scenario, faults_of_one_kind_add_up)
 {
-    struct gv_scenario s =
-        parse("[swarm]\nnodes = 5\nnodes = 6\n[faults]\nkill = 50% at 5min, 20% at 8min\nkill = 3 at 1min\n"
-              "[learning]\nepochs = 3\nlocal_steps = 4\n");
-    cr_expect_eq(s.swarm.nodes, 6);
+    struct gv_scenario s = parse("[faults]\nkill = 50% at 5min, 20% at 8min\nkill = 3 at 1min\n");
     cr_expect_eq(s.fault_count, 3);
     cr_expect_eq(s.faults[0].count, 3, "by time");
     cr_expect_eq(s.faults[2].at_us, 480000000);
-    cr_expect(!s.learning.epochs && s.learning.local_steps == 4);
+}
+
+Test(scenario, a_key_that_stands_twice_is_refused_with_both_lines)
+{
+    expect_refused("[swarm]\nnodes = 5\nnodes = 6\n", "trial.ini:3: ", "set in line 2");
+    expect_refused("[swarm]\nnodes = 5\n[network]\nloss = 0\n[swarm]\nnodes = 5\n", "trial.ini:6: ", "set in line 2");
+    expect_refused("[faults]\nend = 1min\nend = 2min\n", "trial.ini:3: ", "set in line 2");
+    expect_refused("[learning]\nepochs = 3\nlocal_steps = 4\n", "trial.ini:3: ", "what epochs in line 2 has said");
+    struct gv_scenario s = parse("[learning]\nepochs = 3\n");
+    cr_expect_eq(gv_scenario_set(&s, "learning.local_steps=4", NULL), GV_OK);
+    cr_expect(!s.learning.epochs && s.learning.local_steps == 4, "--set has the last word");
+}
+
+Test(scenario, floats_have_as_few_digits_as_they_need)
+{
+    struct gv_scenario s = parse("[learning]\nrate = 0.035\nmomentum = 0.8\nweight_decay = 0.0001\n");
+    cr_assert_eq(gv_scenario_check(&s, NULL), GV_OK);
+    char *text = written(&s);
+    cr_expect_not_null(strstr(text, "\nrate = 0.035\nmomentum = 0.8\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "\nweight_decay = 0.0001\n"), "%s", text);
+    free(text);
+    s = parse("[learning]\nrate = 0.123456789\n");
+    text = written(&s);
+    struct gv_scenario again = parse(text);
+    cr_expect_eq(again.learning.training.rate, s.learning.training.rate, "%s", text);
+    free(text);
+}
+
+Test(scenario, how_often_is_reported_is_written_only_if_somebody_said_so)
+{
+    struct gv_scenario s = parse("[swarm]\nmode = mean\nduration = 77s\n");
+    char *text = written(&s);
+    cr_expect_null(strstr(text, "every"), "unchecked: %s", text);
+    free(text);
+    cr_assert_eq(gv_scenario_check(&s, NULL), GV_OK);
+    text = written(&s);
+    cr_expect_null(strstr(text, "every"), "checked: %s", text);
+    free(text);
+    s = parse("[report]\nevery = 7s\n");
+    text = written(&s);
+    cr_expect_not_null(strstr(text, "every = 7s"), "%s", text);
+    free(text);
 }
 
 Test(scenario, set_changes_one_key)
@@ -188,7 +226,9 @@ Test(scenario, set_changes_one_key)
     cr_expect_eq(gv_scenario_set(&s, "learning.data=csv:a.b=c.csv", &diag), GV_OK, "%s", diag.text);
     cr_expect_eq(s.swarm.nodes, 9);
     cr_expect_eq(s.network.latency.kind, GV_DIST_UNIFORM);
-    cr_expect_eq(s.fault_count, 2);
+    cr_expect_eq(s.fault_count, 1, "it takes the place of the file's");
+    cr_expect_eq(gv_scenario_set(&s, "faults.kill=2 at 2min", &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(s.fault_count, 2, "several --set add up");
     cr_expect_str_eq(s.learning.data, "csv:a.b=c.csv");
     cr_expect_eq(gv_scenario_set(&s, "faults.kill=none", &diag), GV_OK, "%s", diag.text);
     cr_expect_eq(s.fault_count, 0);
@@ -228,14 +268,14 @@ Test(scenario, only_what_differs_from_the_defaults_is_written)
     gv_scenario_defaults(&s);
     cr_assert_eq(gv_scenario_check(&s, NULL), GV_OK);
     char *text = written(&s);
-    cr_expect_str_eq(text, "");
+    cr_expect_str_eq(text, "[learning]\ndata = builtin:glyphs\n", "which data is always said");
     free(text);
     s = parse("[swarm]\nnodes = 100\nduration = 5min\n[network]\nbandwidth = 20Mbit\n[faults]\npause = 10% at 2min for "
               "30s\n");
     cr_assert_eq(gv_scenario_check(&s, NULL), GV_OK);
     text = written(&s);
     cr_expect_str_eq(text,
-                     "[swarm]\nduration = 5min\n\n[network]\nup = 20Mbit\ndown = 20Mbit\n\n[faults]\npause = 10% at "
+                     "[swarm]\nduration = 5min\n\n[learning]\ndata = builtin:glyphs\n\n[network]\nup = 20Mbit\ndown = 20Mbit\n\n[faults]\npause = 10% at "
                      "2min for 30s\n");
     free(text);
 }
@@ -246,7 +286,8 @@ Test(scenario, what_is_written_reads_back_to_the_same)
         "[swarm]\nnodes = 33\nduration = 1h\nmode = mean\npeers = oracle\nelements = 3\nround = 250ms\n[report]\nevery "
         "= 10s\n",
         "[swarm]\nduration = 1h\n[report]\nevery = 1min\ninvariants = no\n",
-        "[learning]\nepochs = 2\nscaling = none\nrate = 0.3\nweight_decay = 0.0001\nsamples_per_node = 6\nexchange_momentum = yes\n"
+        "[learning]\nepochs = 2\nscaling = none\nrate = 0.3\nweight_decay = 0.0001\nsamples_per_node = "
+        "6\nexchange_momentum = yes\n"
         "[compute]\njitter = lognormal:1,0.3\nstraggler_share = 3.3%\nstraggler_factor = 7.5\n",
         "[churn]\nsession = weibull:10min,0.6\ndowntime = exponential:45s\ntorn_state = 12.5%\ndrift = 0.01%\noffset = "
         "90s\n"

@@ -88,6 +88,13 @@ Test(scenario_check, somebody_must_be_there)
     expect_accepted(TRAIN "[faults]\narrive = 5 at 1min\nkill = 11 at 2min\n");
 }
 
+Test(scenario_check, a_partition_has_two_sides)
+{
+    expect_refused(TRAIN "[faults]\npartition = 100% from 1min to 2min\n", 5, "faults.partition", "parts nobody");
+    expect_refused(TRAIN "[faults]\npartition = 10 from 1min to 2min\n", 5, "faults.partition", "parts nobody");
+    expect_accepted(TRAIN "[faults]\npartition = 9 from 1min to 2min\n");
+}
+
 Test(scenario_check, views_must_nest)
 {
     expect_refused(TRAIN "[views]\nactive = 3\n", 5, "views.active", "active_min");
@@ -148,6 +155,21 @@ Test(scenario_check, set_is_named_as_the_culprit)
     cr_assert_eq(gv_scenario_set(&scenario, "swarm.arrival=20min", &diag), GV_OK, "%s", diag.text);
     cr_expect_eq(gv_scenario_check(&scenario, &diag), GV_ERR_CONFIG);
     cr_expect_eq(strncmp(diag.text, "--set: swarm.arrival", 20), 0, "%s", diag.text);
+}
+
+Test(scenario_check, both_sides_of_a_contradiction_are_named)
+{
+    struct gv_scenario scenario;
+    struct gv_diag diag = {.text = ""};
+    static const char text[] = TRAIN "[faults]\nkill = 50% at 5min\n";
+    cr_assert_eq(gv_scenario_parse(&scenario, text, "trial.ini", &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_scenario_set(&scenario, "swarm.duration=2min", &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(gv_scenario_check(&scenario, &diag), GV_ERR_CONFIG);
+    cr_expect_eq(strncmp(diag.text, "trial.ini:5: faults.kill", 24), 0, "%s", diag.text);
+    cr_expect_not_null(strstr(diag.text, "swarm.duration = 2min (--set)"), "%s", diag.text);
+    cr_expect_not_null(strstr(diag.text, "--set faults.kill=none"), "%s", diag.text);
+    cr_assert_eq(gv_scenario_set(&scenario, "faults.kill=none", &diag), GV_OK, "%s", diag.text);
+    cr_expect_eq(gv_scenario_check(&scenario, &diag), GV_OK, "%s", diag.text);
 }
 
 Test(scenario_check, reports_come_about_sixty_times)
