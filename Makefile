@@ -60,11 +60,11 @@ DIR_host := node/host
 DIR_cli := node/cli
 DIR_sim := sim
 FLAGS_proto := -Iinclude -Iproto -D_POSIX_C_SOURCE=200809L $(HARDEN) $(if $(filter release,$(MODE)),-O3)
-FLAGS_core := -Iinclude -Inode/core
+FLAGS_core := -Iinclude -Inode/core $(if $(filter release,$(MODE)),-O3)
 FLAGS_learn := -Iinclude -Inode/learn -D_POSIX_C_SOURCE=200809L $(if $(filter release,$(MODE)),-O3)
 FLAGS_host := -Iinclude -Iproto -Inode/learn -Inode/host -D_GNU_SOURCE $(HARDEN)
 FLAGS_cli := -Iinclude -Iproto -Inode/learn -Inode/host -Inode/cli -D_GNU_SOURCE $(HARDEN)
-FLAGS_sim := -Iinclude -Iproto -Inode/learn -Isim -D_GNU_SOURCE $(HARDEN)
+FLAGS_sim := -Iinclude -Iproto -Inode/learn -Isim -D_GNU_SOURCE $(HARDEN) $(if $(filter release,$(MODE)),-O3)
 FLAGS_tests := -Iinclude -Iproto -Inode/core -Inode/learn -Inode/host -Inode/cli -Isim -Itests -D_GNU_SOURCE
 
 LIBS := -lzmq -lmsgpackc -lsodium -lopenblas -linih -ljansson -lz -lm -pthread

@@ -12,6 +12,7 @@
 #define WIDTH 640
 #define HEIGHT_SINGLE 360
 #define HEIGHT_DOUBLE 460
+#define KEY_LETTERS 28u  /* of a run's label */
 #define POINTS_UP_TO 40u /* with this few samples, each is also a dot */
 
 /* Of Okabe and Ito, "Color universal design", 2008: told apart by all kinds of colour vision. The yellow is left out,
@@ -292,7 +293,7 @@ static void write_key(FILE *out, const struct gv_figure_line *line, const char *
         gv_plot_string(out, line->name, 60);
     } else if (line->compared_name == NULL) {
         (void)fputs(" title ", out);
-        gv_plot_string(out, label, 28);
+        gv_plot_string(out, label, KEY_LETTERS);
     } else {
         (void)fputs(" notitle", out);
     }
@@ -332,11 +333,18 @@ static void write_plot(FILE *out, const struct gv_figure *figure, size_t panel_i
 /* Where the panel stands of those that are shown, and what it has beside it: a key only if there is something to tell
  * apart, and the numbers of the horizontal axis only at the bottom. */
 static void write_frame(FILE *out, const struct gv_figure *figure, size_t panel_index, size_t drawn, size_t shown,
-                        const struct axis *x, uint32_t run_count)
+                        const struct axis *x, const struct gv_figure_run *runs, uint32_t run_count)
 {
-    size_t lines = 0;
+    size_t lines = 0, longest = 0; /* name in the key */
     for (size_t i = 0; i < line_count(&figure->panels[panel_index]); i++) {
-        lines += line_shown(&figure->panels[panel_index].lines[i], run_count) ? 1 : 0;
+        const struct gv_figure_line *line = &figure->panels[panel_index].lines[i];
+        bool named = line_shown(line, run_count) && (run_count == 1 || line->style == GV_STYLE_THEORY);
+        lines += line_shown(line, run_count) ? 1 : 0;
+        longest = named && strlen(line->name) > longest ? strlen(line->name) : longest;
+    }
+    for (uint32_t r = 0; r < run_count && run_count > 1; r++) {
+        size_t length = strlen(runs[r].label) < KEY_LETTERS ? strlen(runs[r].label) : KEY_LETTERS;
+        longest = length > longest ? length : longest;
     }
     bool key = lines > 1 || (run_count > 1 && drawn == 0);
     if (shown > 1) { /* two, the lower one higher by what stands below its axis */
@@ -344,9 +352,11 @@ static void write_frame(FILE *out, const struct gv_figure *figure, size_t panel_
         (void)fprintf(out, "set bmargin %s\n", drawn == 0 ? "1.2" : "2.9");
     }
     if (key) {
-        (void)fputs("set key tmargin left horizontal Left reverse noenhanced font ',13' samplen 1.8 width -2.5 "
-                    "spacing 1.05 tc rgb '#1a1a1a'\nunset tmargin\n",
-                    out);
+        /* gnuplot takes letters for a tenth wider than they are. */
+        (void)fprintf(out,
+                      "set key tmargin left horizontal Left reverse noenhanced font ',13' samplen 1.8 width %.1f "
+                      "spacing 1.05 tc rgb '#1a1a1a'\nunset tmargin\n",
+                      -0.11 * (double)longest);
     } else {
         (void)fputs("unset key\nset tmargin 1.6\n", out);
     }
@@ -405,7 +415,7 @@ void gv_figure_script(FILE *out, const struct gv_figure *figure, const struct gv
         struct axis y = choose_axis(figure->panels[i].scale, y_low, y_high);
         write_data(out, figure, i, &x, &y, runs, run_count);
         write_y(out, &figure->panels[i], &y, shown > 1 ? 5 : 7);
-        write_frame(out, figure, i, drawn++, shown, &x, run_count);
+        write_frame(out, figure, i, drawn++, shown, &x, runs, run_count);
         write_plot(out, figure, i, runs, run_count);
     }
     if (shown > 1) {

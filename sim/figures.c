@@ -94,8 +94,9 @@ static const struct gv_figure FIGURES[] = {
     {"drift",
      "Drift of the mean",
      "How far the mean of all nodes has moved from the first one, in standard deviations of the first values, on a "
-     "logarithmic axis. Exchanges conserve it but for rounding; nodes that come and go, and exchanges that only one "
-     "side applied, do not.",
+     "logarithmic axis. Exchanges conserve it but for rounding. While one side of an exchange has applied it and the "
+     "other has not yet, the mean is off by half their difference: the curve trembles at the height of the variance, "
+     "and comes back. Nodes that come and go, and exchanges that only one side applied, shift it for good.",
      NULL,
      MEAN,
      OVER_CYCLES,

@@ -167,13 +167,18 @@ static void print_quoted(FILE *out, const char *text)
     (void)fputc('\'', out);
 }
 
-static void print_replay(const struct gv_sim_options *options, uint64_t seed)
+/* `data`: what it was found to be, where the scenario leaves that to the environment; else NULL. */
+static void print_replay(const struct gv_sim_options *options, const char *data, uint64_t seed)
 {
     (void)fprintf(stderr, "replay: grapevine sim ");
     print_quoted(stderr, options->scenario);
     for (uint32_t i = 0; i < options->set_count; i++) {
         (void)fprintf(stderr, " --set ");
         print_quoted(stderr, options->sets[i]);
+    }
+    if (data != NULL) {
+        (void)fprintf(stderr, " --set learning.data=");
+        print_quoted(stderr, data);
     }
     (void)fprintf(stderr, " --seed %llu\n", (unsigned long long)seed);
 }
@@ -185,11 +190,17 @@ static enum gv_err check_memory(const struct gv_scenario *scenario, struct gv_di
     if (needed <= available) {
         return GV_OK;
     }
+    static const char *const smaller[] = {
+        [GV_MODE_TRAIN] = "a smaller model, or smaller [views]",
+        [GV_MODE_MEAN] = "a shorter vector (swarm.elements), or smaller [views]",
+        [GV_MODE_MEMBERSHIP] = "or smaller [views]",
+    };
     return gv_diag_set(diag, GV_ERR_CONFIG,
                        "%s: %u nodes need about %.1f GB of memory, and %.1f GB are available: take fewer nodes "
-                       "(--set swarm.nodes=%llu), a smaller model, or smaller [views]",
+                       "(--set swarm.nodes=%llu), %s",
                        scenario->source, scenario->swarm.nodes, (double)needed / GIGABYTE, (double)available / GIGABYTE,
-                       (unsigned long long)((double)scenario->swarm.nodes * 0.8 * (double)available / (double)needed));
+                       (unsigned long long)((double)scenario->swarm.nodes * 0.8 * (double)available / (double)needed),
+                       smaller[scenario->swarm.mode]);
 }
 
 /* Whether the folder can be had, before hours of work go into it. */
@@ -216,8 +227,11 @@ static void note_if_empty(const struct gv_scenario *scenario)
     (void)fputs(" sets nothing: everything has its default\n", stderr);
 }
 
-static enum gv_err prepare(struct gv_scenario *scenario, const struct gv_sim_options *options, struct gv_diag *diag)
+static enum gv_err prepare(struct gv_scenario *scenario, const struct gv_sim_options *options, bool *data_found,
+                           struct gv_diag *diag)
 {
+    char data[sizeof scenario->learning.data] = "";
+    *data_found = false;
     enum gv_err err = gv_scenario_load(scenario, options->scenario, diag);
     if (err == GV_OK) {
         note_if_empty(scenario);
@@ -230,7 +244,9 @@ static enum gv_err prepare(struct gv_scenario *scenario, const struct gv_sim_opt
     }
     bool choose = err == GV_OK && scenario->swarm.mode == GV_MODE_TRAIN && strcmp(scenario->learning.data, "auto") == 0;
     if (err == GV_OK) {
+        (void)snprintf(data, sizeof data, "%s", scenario->learning.data);
         err = gv_scenario_find_data(scenario, diag);
+        *data_found = strcmp(data, scenario->learning.data) != 0;
     }
     if (err == GV_OK && choose) {
         (void)fprintf(stderr, "data: %s%s\n", scenario->learning.data,
@@ -275,9 +291,11 @@ static int run_scenario(const struct gv_sim_options *options)
     struct gv_summary summary;
     struct gv_violation violation = {.name = ""};
     struct gv_diag diag = {.code = GV_OK};
-    if (prepare(&scenario, options, &diag) != GV_OK) {
+    bool data_found;
+    if (prepare(&scenario, options, &data_found, &diag) != GV_OK) {
         return fail(&diag);
     }
+    const char *data = data_found ? scenario.learning.data : NULL;
     const struct gv_run run = {
         .seed = options->has_seed ? options->seed : random_seed(),
         .threads = options->threads != 0 ? options->threads : processors(),
@@ -286,13 +304,13 @@ static int run_scenario(const struct gv_sim_options *options)
         .interrupted = &interrupted,
         .progress = stderr,
     };
-    print_replay(options, run.seed); /* first, so that it is known whatever becomes of the run */
+    print_replay(options, data, run.seed); /* first, so that it is known whatever becomes of the run */
     memset(&summary, 0, sizeof summary);
     enum gv_err err = gv_simulate(&summary, &violation, &scenario, &run, &diag);
     print_result(options, &summary, &scenario); /* of hours, perhaps: even if the disk took none of it */
     if (summary.violated != NULL) {
         print_violation(&violation, run.seed);
-        print_replay(options, run.seed);
+        print_replay(options, data, run.seed);
     }
     if (err != GV_OK) {
         (void)finish(EXIT_FAILED);

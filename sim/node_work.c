@@ -1,14 +1,9 @@
 /*
- * What the trainer and the worker thread of a daemon do, for a simulated node: rounds of local steps, snapshots,
- * staging, merging. Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the
- * node's lane when it is asked for and joined when its result is due, so that all cores are busy meanwhile. States of a
- * few kilobytes are worked on at once instead.
- *
- *     round       0 ......... j ............ H     local steps end at round_us + j round_step_us
- *                   ^ asked    ^ done                a snapshot or merge waits for the next end of a step, as the
- *                                                    daemon's does; the steps up to there are pushed before it
+ * What the trainer and the worker thread of a daemon do in exchanges, for a simulated node: snapshots, staging, merging.
+ * Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the node's lane when it is
+ * asked for and joined when its result is due, so that all cores are busy meanwhile. States of a few kilobytes are worked
+ * on at once instead. Rounds of training are node_rounds.c's.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,189 +178,15 @@ static uint64_t worker_time(const struct gv_sim *sim, const struct gv_thread *th
     return node->worker_us;
 }
 
-/* ---- rounds ------------------------------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------------------------------- */
 
-static bool by_clock(const struct gv_sim *sim)
-{
-    return sim->scenario->swarm.mode == GV_MODE_TRAIN && sim->scenario->learning.train_on == GV_TRAIN_ON_CLOCK;
-}
-
-static void push_training(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t steps, bool offer)
+void gv_sim_push_training(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t steps, bool offer)
 {
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_sim_work *work = work_new(sim, node, WORK_TRAIN);
     work->steps = steps;
     work->age = (double)node->age_q16 / 65536.0 + node->pushed_steps;
     push(thread, work, offer);
-}
-
-/* Pushes the steps up to `step` of the round. */
-static void push_up_to(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t step, bool offer)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    if (step > node->pushed_steps) {
-        push_training(sim, thread, index, step - node->pushed_steps, offer);
-        node->pushed_steps = step;
-    }
-}
-
-static uint64_t step_end(const struct gv_sim_node *node, uint32_t step)
-{
-    return node->round_us + (uint64_t)(node->round_step_us * step);
-}
-
-/* The first end of a step at or after now. */
-static uint64_t boundary(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    if (!node->training || !by_clock(sim)) {
-        return thread->now_us;
-    }
-    uint32_t step = node->pushed_steps;
-    while (step < node->round_steps && step_end(node, step) < thread->now_us) {
-        step++;
-    }
-    push_up_to(sim, thread, index, step, false);
-    uint64_t at = step_end(node, step);
-    return at < thread->now_us ? thread->now_us : at;
-}
-
-static void begin_round(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    double jitter = gv_dist_draw(&sim->scenario->compute.jitter, &node->random);
-    node->round_number++;
-    node->round_us = thread->now_us;
-    node->round_steps = gv_learning_round_steps(sim->learning, node->identity);
-    node->pushed_steps = 0;
-    node->round_step_us = node->step_us * (jitter > 0.01 ? jitter : 0.01);
-    node->round_step_us = node->round_step_us < 1.0 ? 1.0 : node->round_step_us;
-    gv_sim_post_own(sim, thread, index, step_end(node, node->round_steps - 1), GV_SIM_ROUND_LAST, node->round_number,
-                    NULL);
-    gv_sim_post_own(sim, thread, index, step_end(node, node->round_steps), GV_SIM_ROUND_END, node->round_number, NULL);
-}
-
-/* Books the steps of the round that were done. */
-static void close_round(struct gv_sim_node *node)
-{
-    node->steps += node->pushed_steps;
-    node->age_q16 += (uint64_t)node->pushed_steps << 16;
-    node->pushed_steps = 0;
-    node->round_steps = 0;
-    node->round_number++;
-}
-
-void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    if (node->training && by_clock(sim)) {
-        uint32_t step = node->pushed_steps;
-        while (step < node->round_steps && step_end(node, step + 1) <= thread->now_us) {
-            step++;
-        }
-        push_up_to(sim, thread, index, step, false);
-    }
-    gv_lane_drain(thread, &node->lane);
-}
-
-void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, bool on)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    if (on == node->training) {
-        return;
-    }
-    if (!on && by_clock(sim)) {
-        (void)boundary(sim, thread, index);
-        close_round(node);
-    }
-    node->training = on;
-    if (on && by_clock(sim)) {
-        begin_round(sim, thread, index);
-    }
-}
-
-/* The mean loss since the last report; what sums it up are jobs of the lane, which must be drained. */
-static uint64_t take_loss(struct gv_sim_node *node)
-{
-    double loss = node->loss_steps > 0 ? node->loss_sum / node->loss_steps : 0.0;
-    loss = loss >= 0.0 && loss < 1e9 ? loss : 1e9; /* NaN too: a diverged model has no loss worth averaging */
-    node->loss_sum = 0.0;
-    node->loss_steps = 0;
-    return (uint64_t)(loss * 65536.0);
-}
-
-/* Tells the core of steps that are over; nothing may be in the lane. */
-static void report_steps(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, double seconds, uint32_t samples,
-                         bool round)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    struct gv_event event = {.kind = GV_EV_STEPS};
-    event.u.steps.total = node->steps;
-    event.u.steps.loss = take_loss(node);
-    event.u.steps.samples_per_s = seconds > 0.0 ? (uint64_t)(samples / seconds * 65536.0) : 0;
-    event.u.steps.round = round;
-    gv_sim_step(sim, thread, index, &event);
-}
-
-static void round_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    uint32_t samples = gv_learning_round_samples(sim->learning, node->identity);
-    double seconds = (double)(thread->now_us - node->round_us) / 1e6;
-    push_up_to(sim, thread, index, node->round_steps, false);
-    gv_lane_drain(thread, &node->lane);
-    close_round(node);
-    gv_sim_local(thread)->models++;
-    if (node->training) {
-        begin_round(sim, thread, index);
-    }
-    report_steps(sim, thread, index, seconds, samples, true);
-}
-
-/* Rounds that do not hang on training: each node initiates once per cycle, at a random time in it. */
-static void schedule_cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint64_t cycles_ahead)
-{
-    uint64_t cycle_us = sim->scenario->swarm.round_us;
-    uint64_t begin = (thread->now_us / cycle_us + cycles_ahead) * cycle_us;
-    uint64_t at = begin + (uint64_t)(gv_random_open(&sim->nodes[index].random) * (double)cycle_us);
-    gv_sim_post_own(sim, thread, index, at > thread->now_us ? at : thread->now_us + 1, GV_SIM_ROUND, 0, NULL);
-}
-
-static void cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    schedule_cycle(sim, thread, index, 1);
-    if (sim->scenario->swarm.peers == GV_PEERS_ORACLE) {
-        gv_sim_introduce(sim, thread, index);
-        return;
-    }
-    node->steps += sim->scenario->swarm.mode == GV_MODE_MEAN ? 1 : 0;
-    if (sim->scenario->swarm.mode == GV_MODE_TRAIN) { /* it may still train after a merge, and the loss is reported */
-        gv_lane_drain(thread, &node->lane);
-    }
-    report_steps(sim, thread, index, 0.0, 0, true);
-}
-
-/* train_on = merge: local training follows the merge. */
-static void train_after_merge(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    uint32_t steps = gv_learning_round_steps(sim->learning, node->identity);
-    uint64_t from = node->busy_us > thread->now_us ? node->busy_us : thread->now_us;
-    node->busy_us = from + 1 + (uint64_t)(node->step_us * steps);
-    push_training(sim, thread, index, steps, true);
-    node->age_q16 += (uint64_t)steps << 16;
-    gv_sim_post_own(sim, thread, index, node->busy_us, GV_SIM_TRAINED, steps, NULL);
-}
-
-static void trained(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t steps)
-{
-    struct gv_sim_node *node = &sim->nodes[index];
-    gv_lane_drain(thread, &node->lane);
-    node->steps += steps;
-    gv_sim_local(thread)->models++;
-    report_steps(sim, thread, index, node->step_us * steps / 1e6,
-                 gv_learning_round_samples(sim->learning, node->identity), false);
 }
 
 /* Where nothing but merging may change a replica, what it is now; else 0. */
@@ -429,7 +250,8 @@ static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     work->noise_seed = gv_random_next(&node->random);
     work->answer = pin ? GV_EV_PINNED : GV_EV_SNAPSHOT;
     work->nonce = effect->u.work.nonce;
-    uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
+    uint64_t due =
+        gv_sim_boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
     push(thread, work, true);
     answer(sim, thread, index, work, due);
     if (!pin) {
@@ -579,7 +401,8 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
     work->answer = GV_EV_MERGED;
     work->nonce = effect->u.work.nonce;
     node->stage = NULL;
-    uint64_t due = boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
+    uint64_t due =
+        gv_sim_boundary(sim, thread, index) + copy_us(sim, gv_learning_parameters(sim->learning) * sizeof(float));
     node->merges++;
     push(thread, work, false);
     if (adopt) {
@@ -589,8 +412,9 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
         node->age_q16 = (uint64_t)((int64_t)node->age_q16 + effect->u.work.age_delta);
     }
     answer(sim, thread, index, work, due);
-    if (!adopt && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN && !by_clock(sim)) {
-        train_after_merge(sim, thread, index);
+    if (!adopt && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN &&
+        sim->scenario->learning.train_on == GV_TRAIN_ON_MERGE) {
+        gv_sim_train_after_merge(sim, thread, index);
     }
 }
 
@@ -667,7 +491,7 @@ static void checkpoint(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
 {
     struct gv_sim_node *node = &sim->nodes[index];
     if (node->has_model) {
-        (void)boundary(sim, thread, index); /* what it holds must not hang on who has looked at the model */
+        (void)gv_sim_boundary(sim, thread, index); /* what it holds must not hang on who has looked at the model */
         node->checkpoint_age_q16 = node->age_q16 + ((uint64_t)node->pushed_steps << 16);
         push(thread, work_new(sim, node, WORK_CHECKPOINT), false);
     }
@@ -676,7 +500,6 @@ static void checkpoint(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
 
 void gv_sim_work_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
 {
-    struct gv_sim_node *node = &sim->nodes[index];
     switch ((enum gv_sim_kind)o->kind) {
     case GV_SIM_WORK:
         work_done(sim, thread, index, o->data);
@@ -684,24 +507,11 @@ void gv_sim_work_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     case GV_SIM_ENCODED:
         gv_sim_transmit(sim, thread, index, o->a, o->data);
         return;
-    case GV_SIM_ROUND:
-        cycle(sim, thread, index);
-        return;
-    case GV_SIM_ROUND_LAST:
-        if (o->a == node->round_number && node->training) {
-            push_up_to(sim, thread, index, node->round_steps, true);
-        }
-        return;
-    case GV_SIM_ROUND_END:
-        if (o->a == node->round_number && node->training) {
-            round_end(sim, thread, index);
-        }
-        return;
-    case GV_SIM_TRAINED:
-        trained(sim, thread, index, o->a);
+    case GV_SIM_CHECKPOINT:
+        checkpoint(sim, thread, index);
         return;
     default:
-        checkpoint(sim, thread, index);
+        gv_sim_round_event(sim, thread, index, o);
         return;
     }
 }
@@ -716,9 +526,7 @@ void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     if (sim->learning == NULL) {
         return;
     }
-    if (!by_clock(sim)) {
-        schedule_cycle(sim, thread, index, 0);
-    }
+    gv_sim_rounds_start(sim, thread, index);
     if (sim->checkpoints) {
         uint64_t phase = (uint64_t)(gv_random_open(&sim->nodes[index].random) * GV_SIM_CHECKPOINT_US);
         gv_sim_post_own(sim, thread, index, thread->now_us + phase, GV_SIM_CHECKPOINT, 0, NULL);
@@ -743,13 +551,8 @@ void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     if (sim->learning == NULL) {
         return;
     }
-    gv_sim_catch_up(sim, thread, index); /* steps that were over by now were done, whoever looks: the order of rows goes on */
+    /* Steps that were over by now were done, whoever looks: the order of rows goes on. */
+    gv_sim_catch_up(sim, thread, index);
     gv_sim_work_free(node);
-    node->training = false;
-    node->pushed_steps = node->round_steps = 0;
-    node->round_number++;
-    node->loss_sum = 0.0;
-    node->loss_steps = 0;
-    node->steps = 0;
-    node->busy_us = node->worker_us = 0;
+    gv_sim_rounds_end(node);
 }

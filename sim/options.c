@@ -103,7 +103,7 @@ static enum gv_err take_option(struct gv_sim_options *options, enum option_code 
     case CODE_SEEDS:
         return take_number(&options->seeds, "seeds", value, 1, UINT32_MAX, diag);
     case CODE_FIRST:
-        return take_number(&options->first, "first", value, 0, UINT64_MAX, diag);
+        return take_number(&options->first, "first", value, 0, UINT64_MAX - UINT32_MAX, diag);
     case CODE_STOP:
         options->stop_at_first = true;
         return GV_OK;

@@ -127,7 +127,7 @@ static enum gv_err write_figure(FILE *out, const struct gv_figure *figure, uint3
     written = fclose(to) == 0 && written;
     enum gv_err err = written ? gv_plot_run(&svg, script, bytes, &why) : GV_ERR_NOMEM;
     free(script);
-    if (err == GV_ERR_NOMEM || err == GV_ERR_NOT_FOUND) {
+    if (err == GV_ERR_NOMEM || err == GV_ERR_NOT_FOUND || err == GV_ERR_TIMEOUT) {
         return err;
     }
     (void)fprintf(out, "<figure id=\"%s\">\n", figure->id);
@@ -137,6 +137,7 @@ static enum gv_err write_figure(FILE *out, const struct gv_figure *figure, uint3
         (void)fputs("<p class=\"note\">This plot could not be drawn: ", out);
         gv_html_text(out, why.text);
         (void)fputs(".</p>\n", out);
+        (void)fprintf(stderr, "note: figure %u of the report could not be drawn: %.200s\n", number, why.text);
     }
     (void)fprintf(out, "<figcaption><b>Figure %u. %s.</b> %s</figcaption>\n</figure>\n", number, figure->title,
                   count > 1 && figure->compared_caption != NULL ? figure->compared_caption : figure->caption);
@@ -180,6 +181,13 @@ static enum gv_err write_figures(FILE *out, const struct gv_page_run *runs, uint
                     "<code>gnuplot-nox</code>) and lay the run out anew with <code>grapevine sim compare</code>; all "
                     "values are in <code>metrics.csv</code>.</p>\n",
                     out);
+        (void)fputs("note: gnuplot was not found: the report has no plots\n", stderr);
+        err = GV_OK;
+    } else if (err == GV_ERR_TIMEOUT) { /* the next one would hang as well */
+        (void)fputs("<p class=\"note\">Plots are missing: <b>gnuplot</b> did not end. All values are in "
+                    "<code>metrics.csv</code>.</p>\n",
+                    out);
+        (void)fputs("note: gnuplot did not end: the report lacks plots\n", stderr);
         err = GV_OK;
     } else if (err == GV_OK && number == 0) {
         (void)fputs("<p class=\"note\">There is nothing to plot: the run ended before its first sample.</p>\n", out);

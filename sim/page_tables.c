@@ -7,6 +7,7 @@
 #include "html.h"
 #include "number.h"
 #include "page_parts.h"
+#include "scenario_keys.h"
 #include "summary.h"
 
 #define TRAIN (1u << GV_MODE_TRAIN)
@@ -215,6 +216,9 @@ static void write_settings(FILE *out, const struct gv_page_run *run)
     write_setting(out, "nodes", text);
     gv_number_span(text, sizeof text, (double)run->scenario.swarm.duration_us / 1e6);
     write_setting(out, "duration", text);
+    if (run->scenario.swarm.mode == GV_MODE_TRAIN) { /* whether that is the default or not */
+        write_setting(out, "model", run->scenario.learning.training.model);
+    }
     (void)fputs("<tr><th scope=\"row\">seed</th><td class=\"code\">", out);
     write_value(out, run->summary, &(struct row){"seed", "", FORM_WHOLE, ALL});
     (void)fputs("</td></tr>\n", out);
@@ -222,7 +226,8 @@ static void write_settings(FILE *out, const struct gv_page_run *run)
     for (size_t i = 0; i < settings->count; i++) {
         const char *key = settings->list[i].key, *dot = strchr(key, '.');
         size_t length = dot != NULL ? (size_t)(dot - key) : 0;
-        if (strcmp(key, "swarm.mode") == 0 || strcmp(key, "swarm.nodes") == 0 || strcmp(key, "swarm.duration") == 0) {
+        if (strcmp(key, "swarm.mode") == 0 || strcmp(key, "swarm.nodes") == 0 || strcmp(key, "swarm.duration") == 0 ||
+            strcmp(key, "learning.model") == 0) {
             continue;
         }
         if (length != strlen(section) || strncmp(key, section, length) != 0) {
@@ -236,16 +241,30 @@ static void write_settings(FILE *out, const struct gv_page_run *run)
     (void)fputs("</tbody>\n</table>\n<p><small>All else has its default.</small></p>\n</section>\n", out);
 }
 
-static const char *value_or_default(const struct gv_page_run *run, const char *key)
+/* The value of a setting, a default's too; "-" where there is none: another mode's, or no fault of that kind. */
+static void value_of_setting(char out[GV_KEY_VALUE_MAX], const struct gv_page_run *run, const char *key)
 {
-    const char *value = gv_settings_find(&run->settings, key);
-    return value != NULL ? value : "default";
+    char section[64];
+    struct gv_scenario scenario = run->scenario;
+    const char *dot = strchr(key, '.');
+    (void)snprintf(section, sizeof section, "%.*s", dot != NULL ? (int)(dot - key) : 0, key);
+    size_t index = dot != NULL ? gv_scenario_key_find(section, dot + 1) : GV_KEY_NONE;
+    if (scenario.report.every_us == 0) {
+        scenario.report.every_us = gv_scenario_every(scenario.swarm.duration_us);
+    }
+    if (index == GV_KEY_NONE || !gv_scenario_key_applies(index, scenario.swarm.mode) ||
+        !gv_scenario_key_write(out, &scenario, index)) {
+        (void)snprintf(out, GV_KEY_VALUE_MAX, "-");
+    }
 }
 
 static bool differs(const struct gv_page_run *runs, uint32_t count, const char *key)
 {
+    char first[GV_KEY_VALUE_MAX], other[GV_KEY_VALUE_MAX];
+    value_of_setting(first, &runs[0], key);
     for (uint32_t i = 1; i < count; i++) {
-        if (strcmp(value_or_default(&runs[i], key), value_or_default(&runs[0], key)) != 0) {
+        value_of_setting(other, &runs[i], key);
+        if (strcmp(first, other) != 0) {
             return true;
         }
     }
@@ -265,6 +284,7 @@ static bool earlier_has(const struct gv_page_run *runs, uint32_t before, const c
 
 static uint32_t write_differences(FILE *out, const struct gv_page_run *runs, uint32_t count)
 {
+    char value[GV_KEY_VALUE_MAX];
     uint32_t written = 0;
     for (uint32_t r = 0; r < count; r++) {
         for (size_t i = 0; i < runs[r].settings.count; i++) {
@@ -277,7 +297,8 @@ static uint32_t write_differences(FILE *out, const struct gv_page_run *runs, uin
             (void)fputs("</th>", out);
             for (uint32_t c = 0; c < count; c++) {
                 (void)fputs("<td class=\"code\">", out);
-                gv_html_text(out, value_or_default(&runs[c], key));
+                value_of_setting(value, &runs[c], key);
+                gv_html_text(out, value);
                 (void)fputs("</td>", out);
             }
             (void)fputs("</tr>\n", out);

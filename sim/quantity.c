@@ -164,8 +164,12 @@ size_t gv_quantity_write(char *out, size_t cap, double value, enum gv_dimension 
 {
     char number[NUMBER_CHARS_MAX + 1] = "0";
     const char *name = "";
-    if (value > 0 && !spell_in(number, &name, value, DIMENSIONS[dimension].units)) {
-        (void)spell_in(number, &name, value, DIMENSIONS[dimension].more);
+    const struct unit *units = DIMENSIONS[dimension].units, *more = DIMENSIONS[dimension].more;
+    if (value > 0 && !spell_in(number, &name, value, units) && !spell_in(number, &name, value, more)) {
+        /* A value that no text stands for exactly: the next one that has a text, which is a rounding away. */
+        const struct unit *unit = units != NULL ? units : more;
+        name = unit->name;
+        (void)snprintf(number, sizeof number, "%.17g", value / unit->times * unit->over);
     }
     int written = snprintf(out, cap, "%s%s", number, name);
     return written < 0 ? 0 : (size_t)written;

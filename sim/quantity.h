@@ -25,7 +25,8 @@ enum gv_dimension {
 GV_NODISCARD enum gv_err gv_quantity_parse(double *value, const char *text, enum gv_dimension dimension,
                                            struct gv_diag *diag);
 
-/** Writes a value so that it can be parsed again, in the unit a person would choose. snprintf's contract. */
+/** Writes a value in the unit a person would choose. Any value that was parsed is parsed again exactly; others may move
+ *  by a rounding. snprintf's contract. */
 size_t gv_quantity_write(char *out, size_t cap, double value, enum gv_dimension dimension);
 
 #endif

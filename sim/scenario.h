@@ -179,7 +179,7 @@ GV_NODISCARD enum gv_err gv_scenario_check(struct gv_scenario *scenario, struct 
 GV_NODISCARD enum gv_err gv_scenario_find_data(struct gv_scenario *scenario, struct gv_diag *diag);
 
 /** Bytes of memory that the run will take at most, about: data, models, cores, links, frames. `parameters` and
- *  `data_bytes` are known once the data is loaded (0 before). */
+ *  `data_bytes` are known once the data is loaded (0 before: then they follow from the model and the data's files). */
 uint64_t gv_scenario_memory(const struct gv_scenario *scenario, uint64_t parameters, uint64_t data_bytes);
 
 /** Writes it as INI text that gives the same scenario again: what differs from the defaults, and always the data. */

@@ -144,7 +144,7 @@ static enum gv_err parse_one(struct gv_fault *fault, enum gv_fault_kind kind, co
                              struct gv_diag *diag)
 {
     char copy[TEXT_MAX + 1];
-    const char *words[WORDS_MAX];
+    const char *words[WORDS_MAX] = {NULL};
     *fault = (struct gv_fault){.kind = kind};
     if (bytes > TEXT_MAX) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "%zu characters: expected %s", bytes, form_of(kind));

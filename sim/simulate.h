@@ -35,7 +35,8 @@ struct gv_violation {
 /**
  * Runs it. GV_OK also if an invariant was violated (summary->violated and *violation, which may be NULL, say so) or the
  * run was interrupted (summary->partial). Else an error about data, memory or files with its diagnosis; nothing is left
- * behind but what the report has written. If the run had begun by then, *summary is filled as well (threads above 0). summary->violated borrows a static string.
+ * behind but what the report has written. If the run had begun by then, *summary is filled as well (threads above 0).
+ * summary->violated borrows a static string.
  */
 GV_NODISCARD enum gv_err gv_simulate(struct gv_summary *summary, struct gv_violation *violation,
                                      const struct gv_scenario *scenario, const struct gv_run *run,

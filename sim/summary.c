@@ -255,7 +255,8 @@ static void print_data(const struct gv_summary *summary, const struct gv_scenari
     (void)fprintf(out, "%s of %s test rows\n", a, b);
     if (scenario->learning.samples_per_node > rows->node_most) {
         gv_number_whole(a, sizeof a, scenario->learning.samples_per_node);
-        (void)fprintf(out, "                no node has the %s rows of learning.samples_per_node: there are too few\n", a);
+        (void)fprintf(out, "                no node has the %s rows of learning.samples_per_node: there are too few\n",
+                      a);
     }
 }
 

@@ -55,15 +55,17 @@ static void live_sweep(struct gv_sim *sim)
     sim->live_count = kept;
 }
 
-/* The endpoints of a node's invite: earlier nodes that can be dialled, live ones if there are any. Node 0 always
- * can. */
+/* The endpoints of a node's invite: nodes that can be dialled, live ones if there are any. The first is an earlier node,
+ * so that nobody begins apart (node 0 can always be dialled); the others are any of those that come at the same time. */
 static void choose_seeds(struct gv_sim *sim, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
+    bool together = index < sim->scenario->swarm.nodes && sim->scenario->swarm.arrival_us == 0;
     for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < sim->scenario->swarm.seeds && index > 0; i++) {
-        uint32_t seed = gv_random_below(&sim->random, index);
-        bool known = sim->nodes[seed].copy || !gv_network_dialable(sim->network, seed);
-        known = known || (!sim->nodes[seed].live && i < SEED_TRIES / 2);
+        bool any = together && node->seed_count > 0;
+        uint32_t seed = gv_random_below(&sim->random, any ? sim->scenario->swarm.nodes : index);
+        bool known = seed == index || sim->nodes[seed].copy || !gv_network_dialable(sim->network, seed);
+        known = known || (!any && !sim->nodes[seed].live && i < SEED_TRIES / 2);
         for (uint32_t k = 0; k < node->seed_count; k++) {
             known = known || node->seeds[k] == seed;
         }

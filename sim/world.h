@@ -4,7 +4,8 @@
  *     engine --occurrence--> node.c: step the core, carry out its effects
  *                              |-- node_links.c    dials, links, frames on their way
  *                              |-- node_frames.c   messages <-> bytes, records and entries checked
- *                              `-- node_work.c     rounds, snapshots, staging, merging: what the trainer and worker do
+ *                              |-- node_work.c     snapshots, staging, merging: what trainer and worker do
+ *                              `-- node_rounds.c   local training and cycles
  *     world.c      nodes come, go and are copied; faults and reports between windows
  *     observe.c    figures over all nodes
  *
@@ -258,13 +259,25 @@ struct gv_span gv_sim_frame_span(const struct gv_frame *frame);
 void gv_sim_work_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_effect *effect);
 void gv_sim_work_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
 void gv_sim_work_drop(const struct gv_occurrence *o);
-void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, bool on);
 void gv_sim_work_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 void gv_sim_work_end(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 void gv_sim_work_free(struct gv_sim_node *node); /* what it holds of frames and snapshots; its lane is drained */
-void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce);
 uint32_t gv_sim_buffers(const struct gv_sim_node *node);
+
+/** Gives the lane `steps` local steps from where the round stands. */
+void gv_sim_push_training(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t steps, bool offer);
+
+/* node_rounds.c */
+void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, bool on);
+/** Pushes the steps up to the first end of a step at or after now, and returns that time. */
+uint64_t gv_sim_boundary(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+/** Brings the replica to where it stands now: all steps that are over, all work that is pushed. */
+void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_train_after_merge(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_round_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
+void gv_sim_rounds_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
+void gv_sim_rounds_end(struct gv_sim_node *node);
 
 /* world.c */
 uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us, bool *stop);

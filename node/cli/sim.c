@@ -27,6 +27,8 @@ int gv_cmd_sim(int argc, char **argv)
     char *slash = strrchr(path, '/');
     memcpy(slash != NULL ? slash + 1 : path, SIBLING, sizeof SIBLING);
     argv[0] = name;
+    /* Each step touches another node's memory: huge pages for the heap save about 5 %. glibc alone reads this. */
+    (void)setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 0);
     (void)execv(path, argv);
     (void)fprintf(stderr, "grapevine sim: %s: %s; `make` builds it, and it belongs in the same folder as grapevine\n",
                   path, strerror(errno));

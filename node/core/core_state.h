@@ -58,7 +58,8 @@ struct gv_peer {
     uint64_t neighbour_after_us; /* back-off: not before */
     uint16_t last_error;
     uint8_t dial_failures;
-    bool asked; /* a NEIGHBOUR of ours awaits its reply */
+    bool asked;       /* a NEIGHBOUR of ours awaits its reply */
+    bool turned_away; /* its last NEIGHBOUR was refused */
 };
 
 enum gv_link_state {

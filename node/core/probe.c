@@ -31,6 +31,7 @@
 #define RTTVAR_FIRST_DIVISOR 2
 #define REFUTE_EVERY_US GV_SECOND
 #define OMITTED_MAX 2
+#define SILENT_US (20 * GV_SECOND) /* longer than a host's heartbeats need to find a dead link */
 
 uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations)
 {
@@ -358,7 +359,10 @@ static void on_result(struct gv_core *core, uint32_t link, const struct gv_msg *
     }
     n->vouched = true;
     n->confirmations = 0;
-    if (core->peer_links[peer] != GV_NOBODY) {
+    uint32_t own = core->peer_links[peer];
+    if (own != GV_NOBODY && core->now_us - core->links[own].heard_us >= SILENT_US) {
+        gv_links_close(core, own, GV_ERR_TIMEOUT); /* it lives, and this link does not: suspect again, and redial */
+    } else if (own != GV_NOBODY) {
         relief(core, row);
     } else {
         core->probe_due_us[row] = n->suspect_us + gv_probe_suspicion_us(core->active_count, 0);

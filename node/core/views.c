@@ -8,9 +8,10 @@
  *     NEIGHBOUR arrives when              answer
  *     already active                      accepted
  *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
- *     full, but urgent                    accepted; a random neighbour is demoted
- *     full; or too many inbound or        refused, with a sample of records; the sender backs off
- *     outbound-only neighbours already
+ *     too many inbound or outbound-only   refused, with a sample of records; the sender backs off
+ *     neighbours already; or full
+ *     full, but urgent; or too many, but  accepted; a random neighbour, one of those too many, is demoted
+ *     urgent, and refused before
  *
  * Room: at most active_max neighbours, active_dialled_min of the places kept for peers we dialled ourselves (nobody
  * can fill our view by dialling us), at most half of them for outbound-only nodes.
@@ -31,22 +32,60 @@
 #define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
 #define SAMPLE_MAX_US (30 * GV_SECOND)
 
-static bool full_of(const struct gv_core *core, uint32_t peer)
+/* What a neighbour takes of the places that are not for everyone. */
+static bool is_inbound(const struct gv_core *core, uint32_t peer)
 {
-    uint32_t inbound = 0;
-    uint32_t outbound_only = 0;
+    uint32_t link = core->peer_links[peer];
+    return link == GV_NOBODY || !core->links[link].dialled;
+}
+
+static bool is_outbound_only(const struct gv_core *core, uint32_t peer)
+{
+    return !gv_peer_dialable(&core->peers[peer]);
+}
+
+static uint32_t count_active(const struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
+{
+    uint32_t count = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
-        if (core->view[i] != GV_NOBODY) {
-            const struct gv_peer *p = &core->peers[core->view[i]];
-            uint32_t link = core->peer_links[core->view[i]];
-            inbound += link == GV_NOBODY || !core->links[link].dialled ? 1 : 0;
-            outbound_only += gv_peer_dialable(p) ? 0 : 1;
+        count += core->view[i] != GV_NOBODY && fits(core, core->view[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+/* Whether there are already too many neighbours that came in, as this one did. */
+static bool too_many_inbound(const struct gv_core *core, uint32_t peer)
+{
+    return is_inbound(core, peer) &&
+           count_active(core, is_inbound) >= core->config.active_max - core->config.active_dialled_min;
+}
+
+static bool too_many_outbound_only(const struct gv_core *core, uint32_t peer)
+{
+    return is_outbound_only(core, peer) && count_active(core, is_outbound_only) >= core->config.active_max / 2;
+}
+
+static bool has_room(const struct gv_core *core, uint32_t peer)
+{
+    return core->active_count < core->config.active_max && !too_many_inbound(core, peer) &&
+           !too_many_outbound_only(core, peer);
+}
+
+/* Whose place a peer takes that has nobody at all: a random neighbour's, one of those of which there are too many. */
+static uint32_t find_victim(struct gv_core *core, uint32_t peer)
+{
+    bool inbound = too_many_inbound(core, peer);
+    bool outbound_only = too_many_outbound_only(core, peer);
+    uint32_t rows[GV_ACTIVE_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t other = core->view[i];
+        if (other != GV_NOBODY && core->peer_links[other] != GV_NOBODY && (!inbound || is_inbound(core, other)) &&
+            (!outbound_only || is_outbound_only(core, other))) {
+            rows[count++] = other;
         }
     }
-    uint32_t own = core->peer_links[peer];
-    bool is_inbound = own == GV_NOBODY || !core->links[own].dialled;
-    return (is_inbound && inbound >= core->config.active_max - core->config.active_dialled_min) ||
-           (!gv_peer_dialable(&core->peers[peer]) && outbound_only >= core->config.active_max / 2);
+    return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
 }
 
 static void add_active(struct gv_core *core, uint32_t peer)
@@ -227,12 +266,10 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     uint32_t peer = core->link_peers[link];
     struct gv_peer *p = &core->peers[peer];
     bool was_active = core->roles[peer] == GV_ROLE_ACTIVE;
-    bool accepted = was_active;
-    if (!was_active && !full_of(core, peer)) {
-        accepted = core->active_count < core->config.active_max;
-    }
-    if (!accepted && urgent && core->active_count >= core->config.active_max) {
-        uint32_t victim = gv_views_random_active(core, peer);
+    bool accepted = was_active || has_room(core, peer);
+    bool full = core->active_count >= core->config.active_max;
+    if (!accepted && urgent && (full || p->turned_away)) { /* a newcomer may find room elsewhere; this one has not */
+        uint32_t victim = find_victim(core, peer);
         if (victim != GV_NOBODY) {
             gv_views_demote(core, victim, true);
             accepted = true;
@@ -240,6 +277,7 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     }
     struct gv_msg *reply = gv_fx_send(core, link, GV_KIND_NEIGHBOUR_REPLY);
     reply->u.neighbour.accepted = accepted;
+    p->turned_away = !accepted;
     if (!accepted) {
         gv_views_sample(core, reply, GV_RECORDS_PER_MSG_MAX, &p->ref.id);
         return;

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,15 @@ uint64_t sim_seed(void)
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
     (void)fprintf(stderr, "SEED=%llu\n", (unsigned long long)seed);
     return seed;
+}
+
+void sim_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
 }
 
 void sim_scenario(struct gv_scenario *scenario, const char *text)

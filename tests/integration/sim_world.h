@@ -11,6 +11,9 @@
 /** The seed of a run: SEED from the environment, or 1; printed, so that a failure can be repeated. */
 uint64_t sim_seed(void);
 
+/** A figure worth seeing in the test's output (a Criterion log line of this level would fail the program). */
+void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /** Parses, checks, finds the data; ends the test with the diagnosis. */
 void sim_scenario(struct gv_scenario *scenario, const char *text);
 

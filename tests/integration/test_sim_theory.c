@@ -24,8 +24,8 @@ Test(sim_theory, with_uniform_peers_the_variance_shrinks_as_predicted_and_the_me
     simulate(&summary,
              "[swarm]\nnodes = 10000\nmode = mean\npeers = oracle\nduration = 12s\nround = 1s\nelements = 16\n"
              "[network]\nlatency = 100us\n[report]\nevery = 12s\n");
-    cr_log_warn("10,000 nodes, uniform peers: a factor of %.4f a cycle, theory %.4f; the mean moved by %.2g deviations",
-                summary.variance_factor, THEORY, summary.mean_drift);
+    sim_note("10,000 nodes, uniform peers: a factor of %.4f a cycle, theory %.4f; the mean moved by %.2g deviations",
+             summary.variance_factor, THEORY, summary.mean_drift);
     cr_assert_lt(fabs(summary.variance_factor / THEORY - 1.0), 0.03, "%.5f", summary.variance_factor);
     cr_assert_lt(summary.mean_drift, 1e-6);
     /* One exchange begun by every node in every cycle; a few find the far side in another one. */
@@ -43,9 +43,9 @@ static void own_sampling(const char *latency, double most)
                    "[views]\npassive = 24\n[network]\nlatency = %s\n[report]\nevery = 12s\n",
                    latency);
     simulate(&summary, text);
-    cr_log_warn("1,000 nodes, own sampling, %s: a factor of %.4f a cycle, theory %.4f; %llu done, %llu refused",
-                latency, summary.variance_factor, THEORY, (unsigned long long)summary.last.exchanges_done,
-                (unsigned long long)summary.last.exchanges_refused);
+    sim_note("1,000 nodes, own sampling, %s: a factor of %.4f a cycle, theory %.4f; %llu done, %llu refused", latency,
+             summary.variance_factor, THEORY, (unsigned long long)summary.last.exchanges_done,
+             (unsigned long long)summary.last.exchanges_refused);
     cr_assert_gt(summary.variance_factor, 0.28, "faster than uniform peers would: %.4f", summary.variance_factor);
     cr_assert_lt(summary.variance_factor, most, "%.4f", summary.variance_factor);
     cr_assert_lt(summary.mean_drift, 1e-3); /* an exchange that is half done when the run ends moves it */
@@ -70,8 +70,8 @@ Test(sim_theory, the_sampled_overlay_is_about_as_even_as_a_random_graph)
                        "[network]\nlatency = lognormal:50ms,0.5\n");
     double p = summary.last.in_degree_mean / 399.0;
     double random_graph = sqrt(399.0 * p * (1.0 - p));
-    cr_log_warn("400 nodes: in-degree %.1f, deviation %.2f, a random graph's %.2f", summary.last.in_degree_mean,
-                summary.last.in_degree_deviation, random_graph);
+    sim_note("400 nodes: in-degree %.1f, deviation %.2f, a random graph's %.2f", summary.last.in_degree_mean,
+             summary.last.in_degree_deviation, random_graph);
     cr_assert_gt(summary.last.in_degree_mean, 20.0);
     cr_assert_lt(summary.last.in_degree_deviation, 1.8 * random_graph);
     cr_assert_eq(summary.last.components, 1);

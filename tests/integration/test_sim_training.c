@@ -26,8 +26,8 @@ Test(sim_training, twenty_nodes_learn_more_together_than_alone)
     simulate(&together, TWENTY "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\n");
     /* 100 rows each and nobody to exchange with: the ways take longer than the run. */
     simulate(&alone, TWENTY_AT("10min") "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\n");
-    cr_log_warn("accuracy %.3f together (worst %.3f, mean model %.3f), %.3f alone", together.last.accuracy_mean,
-                together.last.accuracy_min, together.last.accuracy_of_mean_model, alone.last.accuracy_mean);
+    sim_note("accuracy %.3f together (worst %.3f, mean model %.3f), %.3f alone", together.last.accuracy_mean,
+             together.last.accuracy_min, together.last.accuracy_of_mean_model, alone.last.accuracy_mean);
     cr_assert_eq(alone.last.exchanges_done, 0);
     cr_assert_gt(together.last.exchanges_done, 200);
     cr_assert_gt(together.last.accuracy_min, 0.5);
@@ -51,8 +51,8 @@ Test(sim_training, pushed_models_are_merged_and_trained_on)
     simulate(&summary,
              PUSH "[learning]\n" GLYPHS "exchange = push\ntrain_on = merge\nepochs = 1\nbatch = 32\nrate = 0.02\n"
                   "merge = mean\nmomentum = 0\n");
-    cr_log_warn("accuracy %.3f after %llu models, %llu pushed", summary.last.accuracy_mean,
-                (unsigned long long)summary.last.models, (unsigned long long)summary.last.exchanges_done);
+    sim_note("accuracy %.3f after %llu models, %llu pushed", summary.last.accuracy_mean,
+             (unsigned long long)summary.last.models, (unsigned long long)summary.last.exchanges_done);
     /* Each node pushes once a round, and each push that arrives is followed by one training. */
     cr_assert_gt(summary.last.exchanges_done, 600);
     cr_assert_leq(summary.last.exchanges_done, 20 * 41);
@@ -68,7 +68,7 @@ Test(sim_training, sign_flippers_spoil_a_swarm_that_takes_plain_means)
     simulate(&honest, TWENTY "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\nmerge = mean\n");
     simulate(&spoilt, TWENTY "[learning]\n" GLYPHS "local_steps = 8\nbatch = 16\nrate = 0.02\nmerge = mean\n"
                              "[adversaries]\nfraction = 20%\nattack = sign-flip\nscale = 4\n");
-    cr_log_warn("accuracy %.3f, with 20 %% sign-flippers %.3f", honest.last.accuracy_mean, spoilt.last.accuracy_mean);
+    sim_note("accuracy %.3f, with 20 %% sign-flippers %.3f", honest.last.accuracy_mean, spoilt.last.accuracy_mean);
     cr_assert_gt(honest.last.accuracy_mean, spoilt.last.accuracy_mean + 0.1);
 }
 

@@ -24,6 +24,7 @@ interrupt() { # SIGNAL
 }
 interrupt INT
 interrupt TERM
+interrupt HUP
 # Nothing to write to: it ends all the same.
 "$GRAPEVINE" sim long.ini --seed 5 >quiet 2>quiet.err </dev/null &
 PID[sim]=$!
@@ -32,3 +33,28 @@ kill -INT "${PID[sim]}"
 ended sim 1 15
 grep -q PARTIAL quiet || fail 'it does not say that this is a part'
 grep -q interrupted quiet.err || fail 'it does not say why'
+# A second signal, of another kind, ends it on the spot: here while it waits for a plot that never comes.
+mkdir bin
+printf '#!/bin/sh\necho $$ >%s/plotter\nexec sleep 30\n' "$T" >bin/gnuplot
+chmod +x bin/gnuplot
+PATH=$T/bin:$PATH "$GRAPEVINE" sim long.ini --seed 5 --out twice >two 2>two.err </dev/null &
+PID[sim]=$!
+eventually 20 test -s twice/metrics.csv
+kill -INT "${PID[sim]}"
+eventually 20 test -s plotter
+[ -s twice/summary.json ] || fail 'plots came before the summary'
+kill -TERM "${PID[sim]}"
+ended sim 143 5
+kill "$(cat plotter)"
+# nohup: the terminal goes, the run stays.
+(
+    trap '' HUP
+    exec "$GRAPEVINE" sim long.ini --seed 5 --out stays >/dev/null 2>&1 </dev/null
+) &
+PID[sim]=$!
+eventually 20 test -s stays/metrics.csv
+kill -HUP "${PID[sim]}"
+sleep 1
+[ ! -e stays/summary.json ] || fail 'a signal that was to be ignored ended the run'
+kill -TERM "${PID[sim]}"
+ended sim 1 15

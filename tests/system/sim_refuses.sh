@@ -1,7 +1,12 @@
 # What is wrong with a scenario or a command line is said before anything starts: what, where, and what to do.
 . "$(dirname "$0")/lib.sh"
-scenario() { # LINES...: makes s.ini
-    printf '[swarm]\nmode = mean\nnodes = 10\nduration = 2s\n' >s.ini
+scenario() { # LINES...: makes s.ini, of defaults for what no line of [swarm] says, in any case of four lines
+    local key
+    printf '[swarm]\n' >s.ini
+    for key in 'mode = mean' 'nodes = 10' 'duration = 2s'; do
+        case " $* " in *" ${key%% *} = "*) key="# ${key%% *}" ;; esac
+        echo "$key" >>s.ini
+    done
     printf '%s\n' "$@" >>s.ini
 }
 refuse() { # PATTERN LINES...
@@ -78,6 +83,27 @@ echo precious >other/thesis.txt
 bad any sim s.ini --out other
 says 'other'
 [ "$(cat other/thesis.txt)" = precious ] || fail 'it touched what was there'
+# What a file says twice; what it says nothing of; what a terminal would obey.
+printf '[swarm]\nnodes = 5\nnodes = 6\nmode = mean\n' >s.ini
+bad 3 sim s.ini
+says 's\.ini:3.*line 2'
+: >s.ini
+good sim s.ini --set swarm.mode=mean --set swarm.nodes=5 --set swarm.duration=2s
+says 'sets nothing'
+printf '[swarm]\nno\033[31mdes = 5\n' >s.ini
+bad 3 sim s.ini
+says 'no.x1b.31mdes'
+grep -q "$(printf '\033')" err && fail 'an escape of the file reached the terminal'
+# A file that may not grow is a full disk: what a run found out is printed all the same.
+scenario 'elements = 1'
+(
+    ulimit -f 8
+    gv sim s.ini --json --out full --set report.every=20ms
+    exit "$code"
+)
+[ $? = 1 ] || fail 'a full disk was not noticed'
+grep -q '"trace_hash"' out || fail 'the results are lost'
+says 'cannot be written'
 # Results that do not get out are a failure.
 scenario
 timeout 20 "$GRAPEVINE" sim s.ini >/dev/full 2>err && fail 'a full disk was not noticed'

@@ -34,7 +34,12 @@ Test(compare, shows_what_differs_and_by_how_much)
     help_run(b, GV_MODE_MEAN, 5);
     cr_assert_eq(gv_compare(dirs, 2, help_path("out"), &diag), GV_OK, "%s", diag.text);
     char *html = help_file(help_path("out/report.html"));
-    cr_expect_not_null(strstr(html, "<th scope=\"row\">swarm.mode</th>"));
+    cr_expect_not_null(strstr(html, "<th scope=\"row\">swarm.mode</th><td class=\"code\">train</td>"
+                                    "<td class=\"code\">mean</td>"),
+                       "a default is told too");
+    cr_expect_not_null(strstr(html, "<th scope=\"row\">learning.data</th><td class=\"code\">builtin:glyphs</td>"
+                                    "<td class=\"code\">-</td>"));
+    cr_expect_null(strstr(html, "report.every"), "nobody chose it");
     cr_expect_null(strstr(html, "<th scope=\"row\">swarm.duration</th>"), "the same in both");
     cr_expect_not_null(strstr(html, "40 s <small>\xc3\x97"
                                     "2.00</small>"));

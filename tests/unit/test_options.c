@@ -57,6 +57,8 @@ Test(options, each_other_action_is_known)
                  diag.text);
     cr_expect_eq(o.action, GV_SIM_DO_CAMPAIGN);
     cr_expect(o.seeds == 20000 && o.first == 5 && o.threads == 2 && o.stop_at_first);
+    cr_expect_eq(parse(&o, "campaign --seeds 2 --first 18446744073709551615", &diag), GV_ERR_USAGE,
+                 "there is no seed after the last");
     cr_assert_eq(parse(&o, "./compare", &diag), GV_OK, "%s", diag.text);
     cr_expect_eq(o.action, GV_SIM_DO_RUN, "a scenario may have any name");
 }

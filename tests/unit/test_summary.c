@@ -149,6 +149,34 @@ Test(summary, a_person_reads_a_dozen_lines)
     cr_expect_null(strstr(text, "PARTIAL"));
 }
 
+Test(summary, says_which_data_and_how_much)
+{
+    struct gv_sample last = help_sample(7);
+    struct gv_summary summary = help_summary(&last);
+    struct gv_scenario scenario = help_scenario(GV_MODE_TRAIN);
+    summary.rows =
+        (struct gv_row_counts){.train = 8000, .test = 2000, .test_used = 500, .node_least = 3, .node_most = 90};
+    scenario.learning.samples_per_node = 1000000;
+    json_t *json = written(&summary, &scenario);
+    cr_expect_str_eq(json_string_value(json_object_get(json, "data")), "builtin:glyphs");
+    cr_expect_eq(json_integer_value(json_object_get(json, "node_rows_min")), 3);
+    cr_expect_eq(json_integer_value(json_object_get(json, "node_rows_max")), 90);
+    cr_expect_eq(json_integer_value(json_object_get(json, "test_rows_used")), 500);
+    json_decref(json);
+    char text[4096] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+    cr_assert_not_null(out);
+    gv_summary_print(&summary, &scenario, out);
+    cr_assert_eq(fclose(out), 0);
+    cr_expect_not_null(strstr(text, "builtin:glyphs: 3 to 90 rows a node of 8,000, 500 of 2,000 test rows\n"), "%s",
+                       text);
+    cr_expect_not_null(strstr(text, "no node has the 1,000,000 rows"), "%s", text);
+    scenario.swarm.mode = GV_MODE_MEAN;
+    json = written(&summary, &scenario);
+    cr_expect_null(json_object_get(json, "data"), "averaging has none");
+    json_decref(json);
+}
+
 Test(summary, a_damaged_file_is_said)
 {
     static const struct {

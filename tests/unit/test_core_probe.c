@@ -1,0 +1,202 @@
+/*
+ * One core with a near neighbour and one that answers its probes after a fixed time: patience is learnt from late answers
+ * too.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_state.h"
+
+#define NEAR 4u /* links */
+#define FAR 5u
+#define NEAR_US (5 * GV_MS)
+#define ANSWERS_MAX 64u
+
+static struct gv_core *core;
+static struct gv_effects *effects;
+static uint64_t now_us;
+
+struct answer {
+    uint64_t at_us;
+    uint32_t link, seq;
+};
+static struct answer answers[ANSWERS_MAX]; /* on their way */
+static uint32_t answer_count;
+
+static void step(struct gv_event *event)
+{
+    event->now_us = now_us;
+    event->wall_s = 1800000000;
+    gv_core_step(core, event, effects);
+}
+
+static void give(uint32_t link, struct gv_msg *msg)
+{
+    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
+    event.u.msg.msg = msg;
+    step(&event);
+}
+
+static void neighbour_in(uint32_t link)
+{
+    struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
+    step(&in);
+    struct gv_msg hello = {.kind = GV_KIND_HELLO};
+    hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+    hello.u.hello.self.id.b[0] = (uint8_t)link;
+    give(link, &hello);
+    struct gv_msg neighbour = {.kind = GV_KIND_NEIGHBOUR};
+    give(link, &neighbour);
+}
+
+/* A core with two neighbours, which have dialled it. */
+static void setup(void)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    effects = calloc(1, sizeof *effects);
+    answer_count = 0;
+    now_us = 10 * GV_SECOND;
+    struct gv_event start = {.kind = GV_EV_START};
+    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    start.u.start.has_model = true;
+    start.u.start.manifest = (struct gv_core_manifest){.block_count = 1, .block_elements = {16}, .stop_age = GV_NEVER};
+    step(&start);
+    neighbour_in(FAR);
+    neighbour_in(NEAR);
+    cr_assert_eq(core->active_count, 2);
+}
+
+static void teardown(void)
+{
+    free(core);
+    free(effects);
+}
+
+TestSuite(core_probe, .init = setup, .fini = teardown);
+
+/* Answers to the PINGs of the last step will come, the far neighbour's after far_us. */
+static void note_pings(uint64_t far_us)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct gv_effect *fx = &effects->item[i];
+        if (fx->kind == GV_FX_SEND && fx->u.msg.kind == GV_KIND_PING) {
+            uint64_t after_us = fx->link == FAR ? far_us : NEAR_US;
+            cr_assert_lt(answer_count, ANSWERS_MAX);
+            answers[answer_count++] =
+                (struct answer){.at_us = now_us + after_us, .link = fx->link, .seq = fx->u.msg.u.ping.seq};
+        }
+    }
+}
+
+static void answer(struct answer due, bool far_names_us)
+{
+    struct gv_msg pong = {.kind = GV_KIND_PONG};
+    pong.u.ping.seq = due.seq;
+    pong.u.ping.neighbour_count = due.link == NEAR || far_names_us ? 1 : 0; /* our id is all zeros */
+    give(due.link, &pong);
+}
+
+/* Lets time pass; every PING is answered, by the far neighbour after far_us, which names us as its own or nobody. */
+static void run(uint64_t for_us, uint64_t far_us, bool far_names_us)
+{
+    for (uint64_t until_us = now_us + for_us; now_us < until_us; now_us += 5 * GV_MS) {
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        step(&tick);
+        note_pings(far_us);
+        for (uint32_t i = 0; i < answer_count;) {
+            if (answers[i].at_us > now_us) {
+                i++;
+                continue;
+            }
+            struct answer due = answers[i];
+            answers[i] = answers[--answer_count];
+            answer(due, far_names_us);
+            note_pings(far_us);
+        }
+    }
+}
+
+static uint32_t far_row(void)
+{
+    struct gv_id id = {.b = {FAR}};
+    return gv_peers_find(core, &id);
+}
+
+static uint64_t rtt_us(void)
+{
+    struct gv_peer_info peers[2];
+    cr_assert_eq(gv_core_peers(core, peers, 2), 2);
+    return peers[0].link == FAR ? peers[0].rtt_us : peers[1].rtt_us;
+}
+
+Test(core_probe, a_neighbour_farther_than_the_first_patience_is_measured_and_then_waited_for)
+{
+    run(30 * GV_SECOND, 800 * GV_MS, true);
+    cr_assert(rtt_us() >= 700 * GV_MS && rtt_us() <= 900 * GV_MS, "%lu us", (unsigned long)rtt_us());
+    for (uint32_t i = 0; i < 300; i++) {
+        run(100 * GV_MS, 800 * GV_MS, true);
+        cr_assert(!gv_probe_suspected(core, far_row()), "it answers as always");
+    }
+    cr_assert_eq(core->health, 0);
+}
+
+Test(core_probe, a_far_neighbour_that_does_not_name_us_is_dropped)
+{
+    run(20 * GV_SECOND, 800 * GV_MS, false);
+    cr_assert_neq(core->roles[far_row()], GV_ROLE_ACTIVE);
+    cr_assert_eq(core->active_count, 1);
+}
+
+Test(core_probe, one_very_late_answer_makes_nobody_patient_for_long)
+{
+    run(10 * GV_SECOND, 20 * GV_MS, true);
+    run(9500 * GV_MS, 9 * GV_SECOND, true); /* it stood still */
+    run(20 * GV_SECOND, 20 * GV_MS, true);
+    cr_assert_leq(rtt_us(), 500 * GV_MS, "%lu us", (unsigned long)rtt_us());
+}
+
+/* Whether the far link was closed while nothing came over it for so long and the near neighbour, asked, vouched for it. */
+static bool closed_within(uint64_t for_us)
+{
+    bool closed = false;
+    for (uint64_t until_us = now_us + for_us; now_us < until_us && !closed; now_us += 5 * GV_MS) {
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        step(&tick);
+        struct gv_msg result = {.kind = GV_KIND_PROBE_RESULT};
+        for (uint32_t i = 0; i < effects->count; i++) {
+            const struct gv_effect *fx = &effects->item[i];
+            if (fx->kind == GV_FX_SEND && fx->link == NEAR && fx->u.msg.kind == GV_KIND_PROBE) {
+                result.u.probe = fx->u.msg.u.probe;
+                result.u.probe.alive = true;
+            }
+        }
+        note_pings(3600 * GV_SECOND);
+        while (answer_count > 0) {
+            struct answer due = answers[--answer_count];
+            if (due.link == NEAR) {
+                answer(due, true);
+            }
+        }
+        if (result.u.probe.alive) {
+            give(NEAR, &result);
+            closed = effects->count > 0 && effects->item[0].kind == GV_FX_CLOSE && effects->item[0].link == FAR;
+        }
+    }
+    return closed;
+}
+
+Test(core_probe, a_link_that_stays_silent_while_others_reach_its_peer_is_closed_and_dialled_anew)
+{
+    run(5 * GV_SECOND, 20 * GV_MS, true);
+    cr_assert(!closed_within(15 * GV_SECOND), "it may stand still for a while");
+    cr_assert(closed_within(15 * GV_SECOND));
+    bool dialled = false;
+    for (uint32_t i = 0; i < effects->count; i++) {
+        dialled = dialled || (effects->item[i].kind == GV_FX_DIAL && effects->item[i].target.b[0] == FAR);
+    }
+    cr_assert(dialled);
+    cr_assert_eq(core->roles[far_row()], GV_ROLE_ACTIVE, "suspected, not dropped");
+}
