@@ -122,8 +122,8 @@ static void add_network(struct draft *d)
     maybe(d, 3, "jitter = uniform:0ms,", 1, 100, "ms");
     maybe(d, 3, "bandwidth = uniform:", 500, 5000, "kbit,20Mbit");
     maybe(d, 3, "loss = ", 1, 15, "%");
-    /* A damaged parameter that is still a number is merged: nothing tells it from a right one, and training that goes on
-       from 1e30 never comes back. */
+    /* A damaged parameter that is still a number is merged: nothing tells it from a right one, and training that goes
+       on from 1e30 never comes back. */
     if (!d->trains) {
         uint32_t per_10000 = between(d, 1, 50);
         bool damaged = one_in(d, 4);

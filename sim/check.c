@@ -248,8 +248,8 @@ static enum invariant note_effect(struct gv_watch *w, const struct gv_ref *self,
     }
 }
 
-/* Beside what is pinned the host holds nothing, unless an exchange or a fetch is under way: then its stage, and the chunks
-   that the credit allows. */
+/* Beside what is pinned the host holds nothing, unless an exchange or a fetch is under way: then its stage, and the
+   chunks that the credit allows. */
 static bool leaks_buffers(const struct gv_watch *w)
 {
     bool at_work = w->open || w->fetch_nonce != 0;

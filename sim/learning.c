@@ -389,7 +389,7 @@ void gv_learning_evaluate(const struct gv_learning *learning, struct gv_learning
                           const float *parameters, struct gv_look *look)
 {
     struct gv_evaluation result;
-    *look = (struct gv_look){.loss = NAN, .accuracy = NAN};
+    *look = (struct gv_look){.loss = (double)NAN, .accuracy = (double)NAN};
     const struct gv_samples *samples = learning->data.test.count > 0 ? &learning->data.test : &learning->data.train;
     const struct gv_part *part = learning->data.test.count > 0 ? &learning->part : NULL;
     if (gv_evaluate(&result, scratch->scratch, parameters, &learning->data, samples, part) == GV_OK &&

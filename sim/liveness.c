@@ -1,11 +1,11 @@
 /*
- * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions are
- * check.c's; this collects what they look at.
+ * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions
+ * are check.c's; this collects what they look at.
  *
- * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of one
- * another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if none of
- * them is there and none of those who are there knows of it. (It joined through a seed that left while it was cut off: no
- * protocol brings it back without a new invite.)
+ * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
+ * one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
+ * none of them is there and none of those who are there knows of it. (It joined through a seed that left while it was
+ * cut off: no protocol brings it back without a new invite.)
  */
 #include <math.h>
 #include <stdlib.h>

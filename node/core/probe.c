@@ -255,8 +255,8 @@ static void measure(struct gv_link *link, uint64_t rtt_us)
     link->srtt_us = (uint32_t)((7 * (uint64_t)link->srtt_us + rtt) / 8);
 }
 
-/* The answer to a probe's PING. A late one counts too, or we would never learn how far away a peer is; but for twice what
-   we would have waited at most, so that a pause of a minute does not make us patient for an hour. */
+/* The answer to a probe's PING. A late one counts too, or we would never learn how far away a peer is; but for twice
+   what we would have waited at most, so that a pause of a minute does not make us patient for an hour. */
 static void note_answer(struct gv_core *core, struct gv_link *link, uint64_t rtt_us)
 {
     uint64_t waited_us = timeout_us(core, (uint32_t)(link - core->links));

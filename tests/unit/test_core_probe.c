@@ -1,6 +1,6 @@
 /*
- * One core with a near neighbour and one that answers its probes after a fixed time: patience is learnt from late answers
- * too.
+ * One core with a near neighbour and one that answers its probes after a fixed time: patience is learnt from late
+ * answers too.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -158,7 +158,7 @@ Test(core_probe, one_very_late_answer_makes_nobody_patient_for_long)
     cr_assert_leq(rtt_us(), 500 * GV_MS, "%lu us", (unsigned long)rtt_us());
 }
 
-/* Whether the far link was closed while nothing came over it for so long and the near neighbour, asked, vouched for it. */
+/* Whether the far link was closed within for_us in which nothing came over it and the near neighbour vouched for it. */
 static bool closed_within(uint64_t for_us)
 {
     bool closed = false;

@@ -492,6 +492,24 @@ Test(network, a_slow_readers_queue_is_full_at_64)
     gv_network_free(&network);
 }
 
+Test(network, what_follows_on_a_path_comes_behind_what_its_reader_has_not_read)
+{
+    struct gv_scenario scenario = even();
+    for (int slow = 0; slow < 2; slow++) {
+        scenario.network.slow_share = slow;
+        scenario.network.slow_rate = 4.0;
+        struct gv_network *network = make(&scenario, 1, NODES);
+        struct gv_random random = generator(1);
+        struct gv_path path = path_of(network, 1, 2);
+        cr_assert_eq(gv_path_through_us(&path), 0, "nothing was sent");
+        for (uint32_t i = 0; i < 3; i++) {
+            uint64_t read_us = deliver(network, &path, 1, 2, 1000, 10, &random);
+            cr_assert_eq(gv_path_through_us(&path), read_us);
+        }
+        gv_network_free(&network);
+    }
+}
+
 Test(network, a_slow_reader_keeps_up_with_what_it_can_read)
 {
     struct gv_scenario scenario = {.network.latency = help_constant(2000000)}; /* many fit on the way */
