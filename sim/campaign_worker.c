@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "campaign.h"
@@ -115,11 +114,9 @@ bool gv_campaign_worker_start(struct gv_campaign_worker *worker, const volatile 
 
 bool gv_campaign_worker_give(struct gv_campaign_worker *worker, uint64_t seed)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     worker->busy = true;
     worker->seed = seed;
-    worker->since_s = now.tv_sec;
+    worker->waited_s = 0.0;
     return write_all(worker->socket, &seed, sizeof seed);
 }
 

@@ -24,7 +24,7 @@ struct gv_campaign_worker {
     int socket; /* seeds one way, results the other */
     bool busy;
     uint64_t seed;   /* while busy */
-    int64_t since_s; /* monotonic, while busy */
+    double waited_s; /* for its result */
 };
 
 /** Starts a worker. False if the system has no room for one. */

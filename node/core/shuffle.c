@@ -79,6 +79,7 @@ static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg 
         clear_lent(core);
         return;
     }
+    GV_ASSERT(core->config.walks_max > 0); /* the clamp sees to it */
     core->walks[core->walk_next] =
         (struct gv_walk){.nonce = msg->u.walk.nonce, .from = core->handles[link], .until_us = core->now_us + WALK_US};
     core->walk_next = (core->walk_next + 1) % core->config.walks_max;
