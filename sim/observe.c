@@ -374,9 +374,10 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
     if (sim->run->quiet && !last) {
         return;
     }
-    s->accuracy_mean = s->accuracy_min = s->accuracy_max = s->accuracy_p10 = s->accuracy_p90 = NAN;
-    s->accuracy_of_mean_model = s->loss_mean = s->consensus_distance = s->variance = s->mean = NAN;
-    s->steps_mean = s->age_mean = s->peers_active_mean = s->in_degree_mean = s->in_degree_deviation = NAN;
+    const double none = (double)NAN; /* until something is looked at */
+    s->accuracy_mean = s->accuracy_min = s->accuracy_max = s->accuracy_p10 = s->accuracy_p90 = none;
+    s->accuracy_of_mean_model = s->loss_mean = s->consensus_distance = s->variance = s->mean = none;
+    s->steps_mean = s->age_mean = s->peers_active_mean = s->in_degree_mean = s->in_degree_deviation = none;
     if (sim->learning != NULL) {
         observe_models(sim, thread);
     }
