@@ -1,9 +1,10 @@
 /*
- * Campaigns: thousands of short simulations in which everything goes wrong at once, each a function of its seed, and none
- * may break an invariant. Faults end after a minute or two of virtual time, and then the swarm must recover.
+ * Campaigns: thousands of short simulations in which everything goes wrong at once, each a function of its seed,
+ * and none may break an invariant. Faults end after a minute or two of virtual time, and then the swarm must
+ * recover.
  *
- * Every simulation runs in a worker process of its own kind, one after another, so that an assertion that fails or a
- * run that never ends is a finding like any other, with its seed.
+ * Every simulation runs in a worker process of its own kind, one after another, so that an assertion that fails or
+ * a run that never ends is a finding like any other, with its seed.
  */
 #ifndef GV_CAMPAIGN_H
 #define GV_CAMPAIGN_H
@@ -27,9 +28,9 @@ struct gv_campaign_options {
 };
 
 /**
- * Runs the seeds, prints those that failed with the invariant, time, node, last events and the line that replays them, and
- * a summary line with a hash over all runs. The exit code: 0 all held, 1 some did not, could not be run or were not
- * finished.
+ * Runs the seeds, prints those that failed with the invariant, time, node, last events and the line that replays
+ * them, and a summary line with a hash over all runs. The exit code: 0 all held, 1 some did not, could not be run
+ * or were not finished.
  */
 int gv_campaign(const struct gv_campaign_options *options);
 

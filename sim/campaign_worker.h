@@ -31,7 +31,8 @@ struct gv_campaign_worker {
 bool gv_campaign_worker_start(struct gv_campaign_worker *worker, const volatile sig_atomic_t *interrupted);
 /** Gives it a seed; false if it is gone. */
 bool gv_campaign_worker_give(struct gv_campaign_worker *worker, uint64_t seed);
-/** Takes a result that poll() has announced on worker->socket. False: it is gone, and how it ended is in result->text. */
+/** Takes a result that poll() has announced on worker->socket. False: it is gone, and how it ended is in
+ *  result->text. */
 bool gv_campaign_worker_take(struct gv_campaign_worker *worker, struct gv_campaign_result *result);
 /** Ends it: lets it finish if it has nothing to do, else kills it. */
 void gv_campaign_worker_end(struct gv_campaign_worker *worker);

@@ -56,8 +56,8 @@ void gv_replica_prefetch(const struct gv_replica *replica);
 /** Hash of the exchanged state, bit for bit: for the check that a failed exchange changes nothing. */
 uint64_t gv_replica_hash(const struct gv_replica *replica);
 
-/** `steps` local steps at the swarm's age `age` (+1 each). Adds each step's loss to *loss_sum, one after another, so that
- *  steps done in several calls give the same sum to the bit; NaN in mean mode. */
+/** `steps` local steps at the swarm's age `age` (+1 each). Adds each step's loss to *loss_sum, one after another,
+ *  so that steps done in several calls give the same sum to the bit; NaN in mean mode. */
 void gv_replica_train(struct gv_replica *replica, struct gv_learning_scratch *scratch, uint32_t steps, double age,
                       double *loss_sum);
 

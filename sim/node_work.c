@@ -1,8 +1,8 @@
 /*
- * What the trainer and the worker thread of a daemon do in exchanges, for a simulated node: snapshots, staging, merging.
- * Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the node's lane when it is
- * asked for and joined when its result is due, so that all cores are busy meanwhile. States of a few kilobytes are worked
- * on at once instead. Rounds of training are node_rounds.c's.
+ * What the trainer and the worker thread of a daemon do in exchanges, for a simulated node: snapshots, staging,
+ * merging. Each is pure work on the node's replica with a virtual duration above zero: it is pushed to the node's
+ * lane when it is asked for and joined when its result is due, so that all cores are busy meanwhile. States of a
+ * few kilobytes are worked on at once instead. Rounds of training are node_rounds.c's.
  */
 #include <stdlib.h>
 #include <string.h>

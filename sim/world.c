@@ -55,8 +55,9 @@ static void live_sweep(struct gv_sim *sim)
     sim->live_count = kept;
 }
 
-/* The endpoints of a node's invite: nodes that can be dialled, live ones if there are any. The first is an earlier node,
- * so that nobody begins apart (node 0 can always be dialled); the others are any of those that come at the same time. */
+/* The endpoints of a node's invite: nodes that can be dialled, live ones if there are any. The first is an earlier
+ * node, so that nobody begins apart (node 0 can always be dialled); the others are any of those that come at the
+ * same time. */
 static void choose_seeds(struct gv_sim *sim, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
