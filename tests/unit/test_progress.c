@@ -18,12 +18,12 @@ static FILE *terminal(unsigned short columns)
 {
     struct winsize size = {.ws_col = columns, .ws_row = 24};
     master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0) { /* a bare root without /dev/pts has none to give */
+    bool ready = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0;
+    const char *name = ready ? ptsname(master) : NULL;
+    int slave = name != NULL ? open(name, O_RDWR | O_NOCTTY) : -1;
+    if (slave < 0) { /* a bare root without /dev/pts has none to give */
         cr_skip("there are no pseudo-terminals here");
     }
-    cr_assert(grantpt(master) == 0 && unlockpt(master) == 0);
-    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-    cr_assert_geq(slave, 0);
     cr_assert_eq(ioctl(slave, TIOCSWINSZ, &size), 0);
     FILE *out = fdopen(slave, "w");
     cr_assert_not_null(out);
