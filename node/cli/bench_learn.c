@@ -82,7 +82,7 @@ enum gv_err gv_bench_train(struct gv_bench *bench, struct gv_diag *diag)
         /* Products of a step, forward and backward: 6 operations a weight and sample, 4 in the first layer. */
         double per_sample = 4.0 * 784 * 128 + 6.0 * 128 * 10;
         gv_bench_put(bench, "train", "share_of_sgemm", best * per_sample / (gflops * 1e9), "",
-                     "of the time is matrix products at that speed");
+                     "is what the products alone would take at that speed");
     }
     gv_learner_free(&learner);
     gv_scratch_free(&scratch);
