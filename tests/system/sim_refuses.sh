@@ -1,5 +1,6 @@
 # What is wrong with a scenario or a command line is said before anything starts: what, where, and what to do.
 . "$(dirname "$0")/lib.sh"
+unset GV_DATA # what it says depends on it
 scenario() { # LINES...: makes s.ini, of defaults for what no line of [swarm] says, in any case of four lines
     local key
     printf '[swarm]\n' >s.ini
