@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "identity.h"
+#include "nearest.h"
 #include "text.h"
 
 enum type {
@@ -48,8 +49,6 @@ static const char *const scalings[] = {"none", "unit", "standard", NULL};
 #define STEPS_MAX 1099511627776.0 /* 2^40: fits Q16 in 64 bits with room to add */
 #define MODEL_BYTES_MAX (sizeof((struct gv_training *)NULL)->model - 1)
 #define FLOAT_MAX 3.4e38
-#define HINT_DISTANCE_MAX 2 /* beyond that a suggestion is noise */
-#define HINT_BYTES_MAX 64   /* longer words are not compared */
 #define U64_MAX 18446744073709551615.0
 
 static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
@@ -354,28 +353,6 @@ static void write_escaped(struct gv_text_out *out, const char *name)
     }
 }
 
-/* Optimal string alignment would also count swaps; for a hint the plain edit distance does. */
-static size_t edit_distance(const char *a, size_t a_bytes, const char *b)
-{
-    size_t row[33];
-    size_t b_bytes = strlen(b);
-    GV_ASSERT(b_bytes < 33);
-    for (size_t k = 0; k <= b_bytes; k++) {
-        row[k] = k;
-    }
-    for (size_t i = 1; i <= a_bytes; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t k = 1; k <= b_bytes; k++) {
-            size_t changed = diagonal + (a[i - 1] != b[k - 1] ? 1 : 0);
-            diagonal = row[k];
-            size_t shorter = row[k] < row[k - 1] ? row[k] : row[k - 1];
-            row[k] = changed < shorter + 1 ? changed : shorter + 1;
-        }
-    }
-    return row[b_bytes];
-}
-
 const struct gv_manifest_key *gv_manifest_key_at(size_t index)
 {
     GV_ASSERT(index < GV_MANIFEST_KEYS);
@@ -398,19 +375,15 @@ size_t gv_manifest_key_find(const char *name, size_t bytes)
 
 const char *gv_manifest_key_nearest(const char *name, size_t bytes)
 {
-    const char *nearest = NULL;
-    size_t best = HINT_DISTANCE_MAX + 1;
-    for (size_t i = 0; i < GV_MANIFEST_KEYS && bytes <= HINT_BYTES_MAX; i++) {
-        size_t distance = edit_distance(name, bytes, keys[i].name);
-        bool beginning = bytes > 0 && strncmp(keys[i].name, name, bytes) == 0;
-        distance = beginning && distance > HINT_DISTANCE_MAX ? HINT_DISTANCE_MAX : distance;
-        /* With nothing in common even a short word is no typing error. */
-        if (!keys[i].fixed && distance < best && distance < strlen(keys[i].name)) {
-            best = distance;
-            nearest = keys[i].name;
+    const char *names[GV_MANIFEST_KEYS + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < GV_MANIFEST_KEYS; i++) {
+        if (!keys[i].fixed) {
+            names[count++] = keys[i].name;
         }
     }
-    return nearest;
+    names[count] = NULL;
+    return gv_nearest(name, bytes, names);
 }
 
 bool gv_manifest_key_settable(const struct gv_manifest_key *key)

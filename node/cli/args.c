@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "units.h"
 
 static enum gv_err unknown_option(const struct gv_option *options, const char *text, struct gv_diag *diag)
@@ -20,7 +21,7 @@ static enum gv_err unknown_option(const struct gv_option *options, const char *t
     if (length < sizeof word) {
         memcpy(word, text + strspn(text, "-"), length);
     }
-    const char *nearest = gv_word_nearest(word, names);
+    const char *nearest = gv_nearest(word, strlen(word), names);
     if (nearest != NULL) {
         return gv_diag_set(diag, GV_ERR_USAGE, "unknown option %.80s; did you mean --%s?", text, nearest);
     }

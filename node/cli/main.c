@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "daemon.h"
 #include "log.h"
+#include "nearest.h"
 #include "reexec.h"
 #include "units.h"
 
@@ -20,7 +21,7 @@ static int unknown_command(const char *name)
          c++) {
         names[count++] = c->name;
     }
-    const char *nearest = gv_word_nearest(name, names);
+    const char *nearest = gv_nearest(name, strlen(name), names);
     (void)fprintf(stderr, "grapevine: unknown command \"%.64s\"; ", name);
     if (nearest != NULL) {
         (void)fprintf(stderr, "did you mean \"%s\"?\n", nearest);

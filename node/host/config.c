@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "data.h"
+#include "nearest.h"
 #include "record.h"
 #include "store.h"
 #include "units.h"
@@ -242,7 +243,7 @@ static enum gv_err unknown_key(const char *name, struct gv_diag *diag)
     for (size_t i = 0; i < KEY_COUNT; i++) {
         names[i] = KEYS[i].name;
     }
-    const char *nearest = gv_word_nearest(name, names);
+    const char *nearest = gv_nearest(name, strlen(name), names);
     if (nearest != NULL) {
         return gv_diag_set(diag, GV_ERR_CONFIG, "unknown key \"%.64s\"; did you mean \"%s\"?", name, nearest);
     }

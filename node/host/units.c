@@ -13,8 +13,6 @@
 #define DURATION_MAX_S (100ull * 366 * 86400)
 #define RATE_MAX_BYTES 1e12 /* a terabyte a second caps nothing any more */
 #define SHARDS_MAX 100000u
-#define HINT_DISTANCE_MAX 2u /* beyond that a suggestion is noise */
-#define WORD_MAX 48u         /* longer words are not compared */
 
 struct unit {
     const char *name;
@@ -217,53 +215,4 @@ int gv_bytes_print(char *out, size_t cap, uint64_t bytes)
         name++;
     }
     return snprintf(out, cap, value < 9.95 ? "%.1f %s" : "%.0f %s", value, names[name]);
-}
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance, one row at a time. Both words are at most WORD_MAX long. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[WORD_MAX + 1];
-    size_t columns = strlen(b);
-    for (size_t j = 0; j <= columns; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t above = row[j];
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[columns];
-}
-
-const char *gv_word_nearest(const char *word, const char *const *words)
-{
-    const char *nearest = NULL;
-    size_t length = strlen(word);
-    if (length > WORD_MAX) {
-        return NULL;
-    }
-    size_t best = HINT_DISTANCE_MAX + 1;
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (strlen(words[i]) <= WORD_MAX) {
-            size_t d = distance(word, words[i]);
-            bool beginning = length > 0 && strncmp(words[i], word, length) == 0;
-            d = beginning && d > HINT_DISTANCE_MAX ? HINT_DISTANCE_MAX : d;
-            /* With nothing in common even a short word is no typing error. */
-            if (d < best && d < strlen(words[i])) {
-                best = d;
-                nearest = words[i];
-            }
-        }
-    }
-    return nearest;
 }

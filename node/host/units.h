@@ -36,7 +36,4 @@ bool gv_u64_parse(uint64_t *value, const char *text);
 /** 1536 -> "1.5 kB": for reading only; snprintf's contract. */
 int gv_bytes_print(char *out, size_t cap, uint64_t bytes);
 
-/** The word of `words` (NULL ends it) nearest to `word` by edit distance, or NULL if none is near. Borrowed. */
-const char *gv_word_nearest(const char *word, const char *const *words);
-
 #endif

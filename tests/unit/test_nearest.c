@@ -42,3 +42,19 @@ Test(nearest, reads_no_further_than_told)
     cr_assert_not_null(found);
     cr_expect_str_eq(found, "loss");
 }
+
+Test(nearest, is_a_typo_away_or_nothing)
+{
+    static const char *const words[] = {"status", "stop", "peers", "log_level", NULL};
+    cr_assert_str_eq(gv_nearest("statsu", strlen("statsu"), words), "status");
+    cr_assert_str_eq(gv_nearest("loglevel", strlen("loglevel"), words), "log_level");
+    cr_assert_str_eq(gv_nearest("stp", strlen("stp"), words), "stop");
+    cr_assert_str_eq(gv_nearest("log", strlen("log"), words), "log_level", "a beginning");
+    cr_assert_null(gv_nearest("quintessence", strlen("quintessence"), words));
+    cr_assert_null(gv_nearest("strange", strlen("strange"), words), "three letters off");
+    cr_assert_null(gv_nearest("", strlen(""), (const char *const[]){NULL}));
+    char longest[5000];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    cr_assert_null(gv_nearest(longest, strlen(longest), words), "a very long word is not compared");
+}

@@ -154,19 +154,3 @@ Test(bytes, are_short_to_read)
         cr_expect_str_eq(text, cases[i].text);
     }
 }
-
-Test(word, nearest_is_a_typo_away_or_nothing)
-{
-    static const char *const words[] = {"status", "stop", "peers", "log_level", NULL};
-    cr_assert_str_eq(gv_word_nearest("statsu", words), "status");
-    cr_assert_str_eq(gv_word_nearest("loglevel", words), "log_level");
-    cr_assert_str_eq(gv_word_nearest("stp", words), "stop");
-    cr_assert_str_eq(gv_word_nearest("log", words), "log_level", "a beginning");
-    cr_assert_null(gv_word_nearest("quintessence", words));
-    cr_assert_null(gv_word_nearest("strange", words), "three letters off");
-    cr_assert_null(gv_word_nearest("", (const char *const[]){NULL}));
-    char longest[5000];
-    memset(longest, 'a', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
-    cr_assert_null(gv_word_nearest(longest, words), "a very long word is not compared");
-}
