@@ -21,6 +21,20 @@ enum { BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY };
 #define SHOWN true
 #define ALONE false /* only in a report of one run */
 
+/* The same lines over time and over traffic. */
+#define ACCURACY_PANEL                                                                                               \
+    {                                                                                                                \
+        "accuracy (%)", GV_SCALE_SHARE,                                                                              \
+        {                                                                                                            \
+            {GV_COL_ACCURACY_P10, GV_COL_ACCURACY_P90, GV_STYLE_BAND, BLUE, ALONE, "10th to 90th percentile", NULL}, \
+                {GV_COL_ACCURACY_MODEL, LINE, GREEN, ALONE, "mean model", NULL},                                     \
+                {GV_COL_ACCURACY_MIN, DASHED, VERMILION, SHOWN, "worst node", "worst node"},                         \
+            {                                                                                                        \
+                GV_COL_ACCURACY, LINE, BLUE, SHOWN, "mean of the nodes", NULL                                        \
+            }                                                                                                        \
+        }                                                                                                            \
+    }
+
 static const struct gv_figure FIGURES[] = {
     {"accuracy",
      "Accuracy over virtual time",
@@ -30,27 +44,16 @@ static const struct gv_figure FIGURES[] = {
      "Accuracy on the test set of the nodes' own models. Solid: mean of the nodes. Dashed: the worst node.",
      TRAIN,
      OVER_TIME,
-     {{"accuracy (%)",
-       GV_SCALE_SHARE,
-       {{GV_COL_ACCURACY_P10, GV_COL_ACCURACY_P90, GV_STYLE_BAND, BLUE, ALONE, "10th to 90th percentile", NULL},
-        {GV_COL_ACCURACY_MODEL, LINE, GREEN, ALONE, "mean model", NULL},
-        {GV_COL_ACCURACY_MIN, DASHED, VERMILION, SHOWN, "worst node", "worst node"},
-        {GV_COL_ACCURACY, LINE, BLUE, SHOWN, "mean of the nodes", NULL}}}}},
+     {ACCURACY_PANEL}},
     {"accuracysent",
      "Accuracy over traffic",
      "The same against what it cost: bytes that a node has sent, of all kinds, on average over the nodes alive. A "
-     "curve "
-     "further to the left learns from less traffic.",
+     "curve further to the left learns from less traffic.",
      "The same against what it cost: bytes that a node has sent, of all kinds, on average over the nodes alive. A "
      "curve further to the left learns from less traffic.",
      TRAIN,
      OVER_TRAFFIC,
-     {{"accuracy (%)",
-       GV_SCALE_SHARE,
-       {{GV_COL_ACCURACY_P10, GV_COL_ACCURACY_P90, GV_STYLE_BAND, BLUE, ALONE, "10th to 90th percentile", NULL},
-        {GV_COL_ACCURACY_MODEL, LINE, GREEN, ALONE, "mean model", NULL},
-        {GV_COL_ACCURACY_MIN, DASHED, VERMILION, SHOWN, "worst node", "worst node"},
-        {GV_COL_ACCURACY, LINE, BLUE, SHOWN, "mean of the nodes", NULL}}}}},
+     {ACCURACY_PANEL}},
     {"consensus",
      "Consensus distance",
      "Root of the mean squared distance of a node's parameters from the mean model, on a logarithmic axis. Training "
