@@ -27,6 +27,13 @@ static enum gv_err no_daemon(const char *dir, struct gv_diag *diag)
     return gv_diag_set(diag, GV_ERR_NOT_FOUND, "no daemon runs on %s; start it with `grapevine run %s`", dir, dir);
 }
 
+/* It ends, or starts again: whoever asks once more finds its successor, or that there is none. */
+static enum gv_err hung_up(const char *dir, struct gv_diag *diag)
+{
+    return gv_diag_set(diag, GV_ERR_STOPPING,
+                       "the daemon on %s is stopping or starting again and did not answer; try again", dir);
+}
+
 static enum gv_err connect_to(int *fd, const char *dir, struct gv_diag *diag)
 {
     struct sockaddr_un address;
@@ -84,8 +91,10 @@ static enum gv_err send_line(int fd, const char *text, int64_t deadline, const c
             if (err != GV_OK) {
                 return err;
             }
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            return hung_up(dir, diag);
         } else if (errno != EINTR) {
-            return gv_diag_set(diag, GV_ERR_IO, "the daemon on %s closed the connection: %s", dir, strerror(errno));
+            return gv_diag_set(diag, GV_ERR_IO, "the daemon on %s: %s", dir, strerror(errno));
         }
     }
     return GV_OK;
@@ -114,8 +123,8 @@ static enum gv_err read_line(int fd, char **line, int64_t deadline, const char *
                 *line = text;
                 return GV_OK;
             }
-        } else if (got == 0) {
-            err = gv_diag_set(diag, GV_ERR_IO, "the daemon on %s closed the connection before it answered", dir);
+        } else if (got == 0 || errno == ECONNRESET) {
+            err = hung_up(dir, diag);
         } else if (errno == EAGAIN) {
             err = wait_for(fd, POLLIN, deadline, dir, diag);
         } else if (errno != EINTR) {

@@ -375,3 +375,45 @@ Test(control, a_daemon_that_does_not_answer_is_waited_for_in_vain)
     cr_expect_not_null(strstr(diag.text, "did not answer"), "%s", diag.text);
     json_decref(request);
 }
+
+struct caller {
+    struct gv_diag diag;
+    enum gv_err err;
+};
+
+static void *call_echo(void *context)
+{
+    struct caller *caller = context;
+    json_t *reply = NULL;
+    json_t *request = json_pack("{s:s}", "cmd", "echo");
+    caller->err = gv_control_call(dir, request, &reply, 5000, &caller->diag);
+    json_decref(request);
+    return NULL;
+}
+
+Test(control, a_daemon_that_ends_before_it_answers_is_stopping)
+{
+    for (int accepted = 0; accepted < 2; accepted++) {
+        struct caller caller = {.err = GV_OK};
+        struct gv_control_poll fds[GV_CONTROL_CLIENTS_MAX + 1];
+        pthread_t thread;
+        (void)gv_control_fds(control, fds);
+        struct pollfd called = {.fd = fds[0].fd, .events = POLLIN};
+        cr_assert_eq(pthread_create(&thread, NULL, call_echo, &caller), 0);
+        cr_assert_eq(poll(&called, 1, 5000), 1, "nobody called");
+        if (accepted == 0) { /* the request lies unread */
+            gv_control_free(&control);
+        } else {
+            int fd = accept(called.fd, NULL, NULL);
+            char byte;
+            cr_assert_eq(recv(fd, &byte, 1, 0), 1);
+            (void)close(fd);
+        }
+        (void)pthread_join(thread, NULL);
+        cr_expect_eq(caller.err, GV_ERR_STOPPING, "%s", caller.diag.text);
+        cr_expect_not_null(strstr(caller.diag.text, "try again"), "%s", caller.diag.text);
+        if (accepted == 0) {
+            cr_assert_eq(gv_control_new(&control, dir, handle, NULL, &caller.diag), GV_OK, "%s", caller.diag.text);
+        }
+    }
+}
