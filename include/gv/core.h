@@ -220,7 +220,8 @@ enum gv_effect_kind {
     X(FETCH_FAILED, info, "donor lost, trying another")  \
     X(ISOLATED, unusual, "no neighbour: training alone") \
     X(STATE, info, "state changed")                      \
-    X(BAD_FRAME, unusual, "bad frame")
+    X(BAD_FRAME, unusual, "bad frame")                   \
+    X(SHUT_OUT, unusual, "peer shut out")
 
 enum gv_log_code {
 #define GV_LOG_ENUM(name, level, text) GV_LOG_##name,
@@ -274,8 +275,30 @@ struct gv_effects {
 
 /* ---- what a person may ask ------------------------------------------------------------------------------- */
 
-/* Refusals and failures are counted by reason: index = enum gv_err - 100. */
-#define GV_REASONS 40
+/* Refusals and failures are counted by reason: those of peers (100..139) first, then those of our machine (1..15). */
+#define GV_REASONS_OF_PEERS 40u
+#define GV_REASONS 56u
+
+/** Where an error is counted; GV_REASONS or more: nowhere. */
+static inline uint32_t gv_reason_index(enum gv_err reason)
+{
+    if (reason >= 100) {
+        return (uint32_t)reason - 100 < GV_REASONS_OF_PEERS ? (uint32_t)reason - 100 : GV_REASONS;
+    }
+    bool ours = reason > GV_OK && (uint32_t)reason < GV_REASONS - GV_REASONS_OF_PEERS;
+    return ours ? GV_REASONS_OF_PEERS + (uint32_t)reason : GV_REASONS;
+}
+
+/** The error that is counted at this index. */
+static inline enum gv_err gv_reason_at(uint32_t index)
+{
+    return (enum gv_err)(index < GV_REASONS_OF_PEERS ? index + 100 : index - GV_REASONS_OF_PEERS);
+}
+
+enum gv_dial_target { GV_TARGET_PEER = 0, GV_TARGET_BOOK, GV_TARGET_SEED, GV_TARGETS };
+struct gv_dial_counts {
+    uint32_t begun, failed, under_way;
+};
 
 struct gv_core_stats {
     enum gv_state state;
@@ -286,7 +309,13 @@ struct gv_core_stats {
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
     uint64_t last_exchange_us; /* monotonic, 0: never */
     uint64_t messages_in, messages_out;
-    uint64_t refusals[GV_REASONS]; /* what we refused or failed, by reason */
+    uint64_t refusals[GV_REASONS];      /* what we refused or failed, by reason */
+    uint64_t declined[GV_REASONS];      /* offers, fetches and requests for a place that peers turned down */
+    uint64_t dial_failures[GV_REASONS]; /* why dials came to nothing, whoever was dialled */
+    struct gv_dial_counts dials[GV_TARGETS];
+    uint64_t last_dial_failure_us; /* monotonic, 0: none yet */
+    enum gv_err last_dial_error;
+    uint32_t book_count, seed_count; /* as the host has said last */
     uint64_t alarms;
     uint64_t swarm_nodes;                /* estimate, 1 when alone */
     uint64_t swarm_loss, swarm_accuracy; /* Q16; swarm_figures false: nobody has said anything */
@@ -295,17 +324,30 @@ struct gv_core_stats {
     int64_t clock_offset_s; /* median of the offsets seen in HELLOs */
 };
 
-enum gv_peer_role { GV_PEER_PASSIVE = 0, GV_PEER_ACTIVE = 1, GV_PEER_LINKED = 2 /* a link, but not a neighbour */ };
+enum gv_peer_role {
+    GV_PEER_PASSIVE = 0,
+    GV_PEER_ACTIVE = 1,
+    GV_PEER_LINKED = 2, /* a link, but not a neighbour */
+    GV_PEER_FORMER = 3, /* neither, but what it did is remembered */
+};
 struct gv_peer_info {
     struct gv_ref ref;
     enum gv_peer_role role;
     bool suspected;
-    bool dialled; /* the link was dialled by us */
+    bool dialled;  /* the link was dialled by us */
+    bool dialling; /* a dial to it is under way */
+    bool asked;    /* it has not answered yet whether we may be its neighbour */
     uint32_t link;
-    uint32_t score;      /* 0 good .. 65535 bad, Q16, decays */
-    uint64_t rtt_us;     /* 0: not measured */
-    uint64_t heard_us;   /* monotonic time of the last frame */
-    uint32_t last_error; /* enum gv_err of the last failure, 0: none */
+    uint32_t score;         /* 0 good .. 65535 bad, Q16, decays */
+    uint64_t rtt_us;        /* 0: not measured */
+    uint64_t heard_us;      /* monotonic time of the last frame */
+    uint32_t last_error;    /* enum gv_err of the last failure, 0: none */
+    uint64_t last_error_us; /* monotonic, to a tenth of a second */
+    uint32_t dial_failures; /* in a row */
+    uint64_t dial_after_us; /* back-offs: not before this monotonic time; 0: at any time */
+    uint64_t neighbour_after_us;
+    uint64_t exchange_after_us;
+    uint64_t shut_out_until_us; /* its score is bad until then, if nothing new comes; 0: it is not */
 };
 
 /* ---- functions ------------------------------------------------------------------------------------------- */
@@ -338,8 +380,11 @@ void gv_core_prefetch(const struct gv_core *core);
 
 void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats);
 
-/** Fills at most `cap` peers, returns how many there are in all. */
+/** Fills at most `cap` peers, returns how many there are in all: whoever is in a view or linked. */
 uint32_t gv_core_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap);
+/** The same of those that are neither, but whose last failure is remembered: dead, shut out, not to be reached. Whoever
+ *  has left or is revoked is in neither list. */
+uint32_t gv_core_former_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap);
 
 /** True while the core may still name this id: the host must keep its record. */
 bool gv_core_references(const struct gv_core *core, const struct gv_id *id);

@@ -23,6 +23,10 @@
     X(ERR_NO_SPACE, 8, "no space left")                                        \
     X(ERR_CORRUPT, 9, "a file of ours is damaged")                             \
     X(ERR_NET, 10, "the network layer failed")                                 \
+    X(ERR_UNREACHABLE, 11, "nothing answers at that address")                  \
+    X(ERR_HANDSHAKE, 12, "the encrypted handshake failed")                     \
+    X(ERR_FAMILY, 13, "no address that this node may dial")                    \
+    X(ERR_SEND_QUEUE, 14, "it does not read what is sent to it")               \
     X(ERR_TRUNCATED, 100, "the frame ends too early")                          \
     X(ERR_MALFORMED, 101, "the frame is not of the expected form")             \
     X(ERR_VERSION, 102, "unsupported protocol version")                        \

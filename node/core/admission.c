@@ -105,6 +105,7 @@ void gv_admission_link_up(struct gv_core *core, const struct gv_event *event)
         struct gv_effect *effect = gv_fx(core, GV_FX_CLOSE);
         effect->link = event->link;
         effect->reason = core->stopped ? GV_ERR_STOPPING : GV_ERR_CROWDED;
+        gv_score_count(core, effect->reason);
         if (dial != GV_NOBODY && core->dials[dial].link == GV_NOBODY) {
             gv_links_dial_over(core, dial, GV_ERR_CROWDED);
         }
@@ -337,6 +338,7 @@ void gv_admission_introduced(struct gv_core *core, const struct gv_event *event)
         struct gv_effect *effect = gv_fx(core, GV_FX_CLOSE);
         effect->link = event->link;
         effect->reason = err;
+        gv_score_count(core, err);
         return;
     }
     enum gv_place place = gv_links_verify(core, link, peer);

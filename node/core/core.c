@@ -290,12 +290,16 @@ static void on_message(struct gv_core *core, const struct gv_event *event)
     dispatch(core, row, event);
 }
 
-static void on_link_down(struct gv_core *core, uint32_t handle)
+static void on_link_down(struct gv_core *core, const struct gv_event *event)
 {
-    uint32_t link = gv_links_find(core, handle);
-    if (link != GV_NOBODY) {
-        gv_links_forget(core, link, GV_ERR_LINK_LOST);
+    uint32_t link = gv_links_find(core, event->link);
+    if (link == GV_NOBODY) {
+        return;
     }
+    if (event->verdict == GV_ERR_OVERSIZE) { /* the host has cut it */
+        gv_score_add(core, core->link_peers[link], event->verdict, GV_SCORE_FAULT);
+    }
+    gv_links_forget(core, link, GV_ERR_LINK_LOST);
 }
 
 static void on_dial_failed(struct gv_core *core, const struct gv_event *event)
@@ -337,7 +341,7 @@ static void on_send_failed(struct gv_core *core, uint32_t handle)
 {
     uint32_t link = gv_links_find(core, handle);
     if (link != GV_NOBODY) { /* a peer that does not read; what it missed is found out by timeouts */
-        gv_score_add(core, core->link_peers[link], GV_ERR_CROWDED, GV_SCORE_SLIGHT);
+        gv_score_add(core, core->link_peers[link], GV_ERR_SEND_QUEUE, GV_SCORE_SLIGHT);
     }
 }
 
@@ -399,7 +403,7 @@ static void take(struct gv_core *core, const struct gv_event *event)
         gv_admission_introduced(core, event);
         break;
     case GV_EV_LINK_DOWN:
-        on_link_down(core, event->link);
+        on_link_down(core, event);
         break;
     case GV_EV_MSG:
         on_message(core, event);
@@ -434,9 +438,11 @@ static void close_bad(struct gv_core *core)
         bool bad = peer != GV_NOBODY && gv_score_bad(core, peer);
         core->accused = core->accused || (bad && !gv_fx_room(core)); /* in the next step */
         if (bad && gv_fx_room(core)) {
+            enum gv_err reason = (enum gv_err)core->peers[peer].last_error;
+            gv_fx_log(core, GV_LOG_SHUT_OUT, &core->peers[peer].ref.id, reason, gv_score_now(core, peer));
             gv_views_remove(core, peer, false);
             core->dial_after_us[peer] = core->now_us + core->config.backoff_us;
-            gv_links_close_peer(core, peer, (enum gv_err)core->peers[peer].last_error);
+            gv_links_close_peer(core, peer, reason);
         }
     }
 }
@@ -538,6 +544,27 @@ static int64_t median_offset(const struct gv_core *core)
     return core->offset_count == 0 ? 0 : sorted[(core->offset_count - 1) / 2];
 }
 
+static void show_reasons(const struct gv_core *core, struct gv_core_stats *stats)
+{
+    for (uint32_t i = 0; i < GV_REASONS; i++) {
+        stats->refusals[i] = core->refusals[i];
+        stats->declined[i] = core->declined[i];
+        stats->dial_failures[i] = core->dial_failures[i];
+    }
+    for (uint32_t i = 0; i < GV_TARGETS; i++) {
+        stats->dials[i] = (struct gv_dial_counts){.begun = core->dials_begun[i], .failed = core->dials_failed[i]};
+    }
+    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
+        if (core->dials[i].kind != GV_DIAL_NONE) {
+            stats->dials[core->dials[i].kind - GV_DIAL_PEER].under_way++;
+        }
+    }
+    stats->last_dial_failure_us = core->dial_failed_us;
+    stats->last_dial_error = (enum gv_err)core->dial_error;
+    stats->book_count = core->book_count;
+    stats->seed_count = core->seed_count;
+}
+
 void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
@@ -556,38 +583,82 @@ void gv_core_stats(const struct gv_core *core, struct gv_core_stats *stats)
     stats->last_exchange_us = core->last_exchange_us;
     stats->messages_in = core->messages_in;
     stats->messages_out = core->messages_out;
-    memcpy(stats->refusals, core->refusals, sizeof stats->refusals);
     stats->alarms = core->alarms;
+    show_reasons(core, stats);
     gv_swarm_stats_show(core, stats);
     stats->clock_offset_s = median_offset(core);
 }
 
-uint32_t gv_core_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap)
+static bool is_dialled(const struct gv_core *core, const struct gv_id *id)
+{
+    for (uint32_t i = 0; i < core->config.dials_max && core->dials_used > 0; i++) {
+        if (core->dials[i].kind == GV_DIAL_PEER && gv_id_equal(&core->dials[i].id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum gv_peer_role role_of(const struct gv_core *core, uint32_t peer)
+{
+    if (core->roles[peer] == GV_ROLE_ACTIVE) {
+        return GV_PEER_ACTIVE;
+    }
+    if (core->peer_links[peer] != GV_NOBODY) {
+        return GV_PEER_LINKED;
+    }
+    return core->roles[peer] == GV_ROLE_PASSIVE ? GV_PEER_PASSIVE : GV_PEER_FORMER;
+}
+
+static struct gv_peer_info info_of(const struct gv_core *core, uint32_t peer)
+{
+    const struct gv_peer *p = &core->peers[peer];
+    uint32_t row = core->peer_links[peer];
+    const struct gv_link *link = row == GV_NOBODY ? NULL : &core->links[row];
+    return (struct gv_peer_info){.ref = p->ref,
+                                 .role = role_of(core, peer),
+                                 .suspected = gv_probe_suspected(core, peer),
+                                 .dialled = link != NULL && link->dialled,
+                                 .dialling = is_dialled(core, &p->ref.id),
+                                 .asked = p->asked,
+                                 .link = link == NULL ? GV_LINK_NONE : core->handles[row],
+                                 .score = gv_score_now(core, peer),
+                                 .rtt_us = link == NULL ? 0 : link->srtt_us,
+                                 .heard_us = link == NULL ? 0 : link->heard_us,
+                                 .last_error = p->last_error,
+                                 .last_error_us = p->last_error_ds * (100 * GV_MS),
+                                 .dial_failures = p->dial_failures,
+                                 .dial_after_us = core->dial_after_us[peer],
+                                 .neighbour_after_us = p->neighbour_after_us,
+                                 .exchange_after_us = core->exchange_after_us[peer],
+                                 .shut_out_until_us = gv_score_good_at(core, peer)};
+}
+
+static uint32_t list(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap, bool former)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < core->peers_used; i++) {
-        const struct gv_peer *p = &core->peers[i];
-        uint32_t role = core->roles[i];
-        uint32_t row = core->peer_links[i];
-        if (role == GV_ROLE_NONE && row == GV_NOBODY) {
+        bool is_former = role_of(core, i) == GV_PEER_FORMER;
+        bool remembered = core->peers[i].last_error != GV_OK && !core->peers[i].expelled;
+        if (is_former != former || (former && !remembered)) {
             continue;
         }
         if (count < cap) {
-            const struct gv_link *link = row == GV_NOBODY ? NULL : &core->links[row];
-            peers[count] = (struct gv_peer_info){
-                .ref = p->ref,
-                .role = role == GV_ROLE_ACTIVE ? GV_PEER_ACTIVE : (link == NULL ? GV_PEER_PASSIVE : GV_PEER_LINKED),
-                .suspected = gv_probe_suspected(core, i),
-                .dialled = link != NULL && link->dialled,
-                .link = link == NULL ? GV_LINK_NONE : core->handles[row],
-                .score = gv_score_now(core, i),
-                .rtt_us = link == NULL ? 0 : link->srtt_us,
-                .heard_us = link == NULL ? 0 : link->heard_us,
-                .last_error = p->last_error};
+            peers[count] = info_of(core, i);
         }
         count++;
     }
     return count;
+}
+
+uint32_t gv_core_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap)
+{
+    return list(core, peers, cap, false);
+}
+
+uint32_t gv_core_former_peers(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap)
+{
+    return list(core, peers, cap, true);
 }
 
 bool gv_core_references(const struct gv_core *core, const struct gv_id *id)

@@ -56,10 +56,12 @@ struct gv_peer {
     uint64_t fresh_us;           /* when this version of the record first came */
     uint64_t score_us;           /* score was last brought up to date */
     uint64_t neighbour_after_us; /* back-off: not before */
+    uint32_t last_error_ds;      /* when, in tenths of a second */
     uint16_t last_error;
     uint8_t dial_failures;
-    bool asked;       /* a NEIGHBOUR of ours awaits its reply */
-    bool turned_away; /* its last NEIGHBOUR was refused */
+    bool asked : 1;       /* a NEIGHBOUR of ours awaits its reply */
+    bool turned_away : 1; /* its last NEIGHBOUR was refused */
+    bool expelled : 1;    /* left or revoked: nobody is told of it any more */
 };
 
 enum gv_link_state {
@@ -94,7 +96,9 @@ struct gv_link {
     uint32_t chunk_bytes; /* what suits this link */
 };
 
-enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED };
+enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED }; /* 1 + enum gv_dial_target */
+_Static_assert((int)GV_DIAL_SEED == (int)GV_TARGET_SEED + 1 && (int)GV_DIAL_PEER == (int)GV_TARGET_PEER + 1,
+               "dials are counted by what is dialled");
 struct gv_dial {
     uint8_t kind;
     uint8_t why;
@@ -326,7 +330,11 @@ struct gv_core {
     uint32_t offset_next, offset_count;
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt, last_exchange_us;
     uint64_t alarms;
-    uint64_t refusals[GV_REASONS];
+    uint64_t dial_failed_us;
+    uint16_t dial_error;
+    uint32_t dials_begun[GV_TARGETS], dials_failed[GV_TARGETS];
+    /* by reason; they stay at their largest value */
+    uint32_t refusals[GV_REASONS], declined[GV_REASONS], dial_failures[GV_REASONS];
 };
 
 /* Parts of gv_core.changes; one that overflows looks like a change of the next, which does no harm. */
@@ -352,9 +360,13 @@ static inline uint64_t gv_sooner(uint64_t a, uint64_t b)
 
 /* score.c: who misbehaves, how often, and token buckets */
 void gv_score_count(struct gv_core *core, enum gv_err reason);
+void gv_score_declined(struct gv_core *core, enum gv_err reason);                   /* a peer turned us down */
+void gv_score_dial_failed(struct gv_core *core, uint32_t kind, enum gv_err reason); /* kind: enum gv_dial_kind */
+void gv_score_note(struct gv_core *core, uint32_t peer, enum gv_err reason);        /* its last failure */
 void gv_score_add(struct gv_core *core, uint32_t peer, enum gv_err reason, uint32_t amount);
 uint32_t gv_score_now(const struct gv_core *core, uint32_t peer);
 bool gv_score_bad(const struct gv_core *core, uint32_t peer);
+uint64_t gv_score_good_at(const struct gv_core *core, uint32_t peer); /* 0: it is not bad */
 bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst);
 void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst);
 #define GV_SCORE_SLIGHT 512u

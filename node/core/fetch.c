@@ -258,6 +258,8 @@ static void on_fetch_reply(struct gv_core *core, uint32_t link, const struct gv_
     bool fits = reply->reason == GV_OK && reply->codec == f->codec && reply->chunk_bytes == f->chunk_bytes &&
                 reply->first_index == f->applying;
     if (!fits) {
+        bool named = reply->reason >= 100 && reply->reason < 200;
+        gv_score_declined(core, named ? (enum gv_err)reply->reason : GV_ERR_PROTOCOL);
         next_donor(core, reply->reason == GV_ERR_BUSY ? GV_ERR_BUSY : GV_ERR_PROTOCOL);
         return;
     }

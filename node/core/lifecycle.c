@@ -326,7 +326,8 @@ static void expel(struct gv_core *core, const struct gv_id *id, enum gv_err reas
     }
 #endif
     gv_views_remove(core, peer, false);
-    core->peers[peer].last_error = (uint16_t)reason;
+    core->peers[peer].expelled = true;
+    gv_score_note(core, peer, reason);
     gv_links_close_peer(core, peer, reason);
 }
 

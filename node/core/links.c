@@ -239,6 +239,7 @@ static uint32_t dial_row(struct gv_core *core, enum gv_dial_kind kind, uint32_t 
             dial->number = ++core->dial_number;
             dial->until_us = core->now_us + GV_DIAL_US;
             core->dials_used++;
+            core->dials_begun[kind - GV_DIAL_PEER]++;
             gv_links_changed(core);
             return i;
         }
@@ -304,6 +305,9 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
         core->links[dial.link].dial = GV_NOBODY;
     }
     uint32_t peer = dial.kind == GV_DIAL_PEER ? gv_peers_find(core, &dial.id) : GV_NOBODY;
+    if (reason != GV_OK && reason != GV_ERR_DUPLICATE) {
+        gv_score_dial_failed(core, dial.kind, reason);
+    }
     if (reason == GV_OK || peer == GV_NOBODY) {
         return;
     }
@@ -312,7 +316,7 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
         uint32_t doublings = p->dial_failures < DIAL_BACKOFF_MAX ? p->dial_failures : DIAL_BACKOFF_MAX;
         core->dial_after_us[peer] = core->now_us + gv_rng_jitter(&core->rng, DIAL_BACKOFF_US << doublings, 25);
         p->dial_failures = (uint8_t)(p->dial_failures < UINT8_MAX ? p->dial_failures + 1 : UINT8_MAX);
-        p->last_error = (uint16_t)reason;
+        gv_score_note(core, peer, reason);
         if (p->dial_failures >= DIAL_FAILURES_FORGOTTEN && core->roles[peer] == GV_ROLE_PASSIVE) {
             gv_peers_bury(core, &p->ref, false);
             gv_peers_forget(core, peer);
@@ -386,7 +390,10 @@ static void link_late(struct gv_core *core, uint32_t row)
         return;
     }
     enum gv_err reason = state == GV_LINK_VISITED ? GV_OK : GV_ERR_STRANGER;
-    gv_score_count(core, reason);
+    reason = state == GV_LINK_GREETED ? GV_ERR_TIMEOUT : reason; /* dialled by us: its WELCOME is missing */
+    if (state == GV_LINK_INBOUND) {
+        gv_score_count(core, reason);
+    }
     gv_links_close(core, row, reason);
 }
 

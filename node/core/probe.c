@@ -216,7 +216,8 @@ static void declare_dead(struct gv_core *core, uint32_t row)
     if (!vouched) {
         gv_peers_bury(core, &core->peers[peer].ref, false);
     }
-    core->peers[peer].last_error = GV_ERR_TIMEOUT;
+    gv_score_count(core, GV_ERR_TIMEOUT);
+    gv_score_note(core, peer, GV_ERR_TIMEOUT);
     gv_views_remove(core, peer, vouched);
     gv_links_close_peer(core, peer, GV_ERR_TIMEOUT);
 }

@@ -8,11 +8,36 @@
 #define SCORE_MAX 65535u
 #define BAD 32768u
 
+static void count(uint32_t counts[GV_REASONS], enum gv_err reason)
+{
+    uint32_t index = gv_reason_index(reason);
+    if (index < GV_REASONS && counts[index] < UINT32_MAX) {
+        counts[index]++;
+    }
+}
+
 void gv_score_count(struct gv_core *core, enum gv_err reason)
 {
-    if (reason >= 100 && (uint32_t)reason - 100 < GV_REASONS) {
-        core->refusals[reason - 100]++;
-    }
+    count(core->refusals, reason);
+}
+
+void gv_score_declined(struct gv_core *core, enum gv_err reason)
+{
+    count(core->declined, reason);
+}
+
+void gv_score_dial_failed(struct gv_core *core, uint32_t kind, enum gv_err reason)
+{
+    count(core->dial_failures, reason);
+    core->dials_failed[kind - GV_DIAL_PEER]++;
+    core->dial_failed_us = core->now_us;
+    core->dial_error = (uint16_t)reason;
+}
+
+void gv_score_note(struct gv_core *core, uint32_t peer, enum gv_err reason)
+{
+    core->peers[peer].last_error = (uint16_t)reason;
+    core->peers[peer].last_error_ds = (uint32_t)(core->now_us / (100 * GV_MS));
 }
 
 uint32_t gv_score_now(const struct gv_core *core, uint32_t peer)
@@ -41,12 +66,23 @@ void gv_score_add(struct gv_core *core, uint32_t peer, enum gv_err reason, uint3
     core->scores[peer] = (uint16_t)(score > SCORE_MAX ? SCORE_MAX : score);
     core->accused = core->accused || core->scores[peer] >= BAD;
     p->score_us = core->now_us;
-    p->last_error = (uint16_t)reason;
+    gv_score_note(core, peer, reason);
 }
 
 bool gv_score_bad(const struct gv_core *core, uint32_t peer)
 {
     return core->scores[peer] >= BAD && gv_score_now(core, peer) >= BAD;
+}
+
+/* Within the first half-life, since no score is twice BAD: where the straight line of gv_score_now() falls below it. */
+uint64_t gv_score_good_at(const struct gv_core *core, uint32_t peer)
+{
+    _Static_assert(SCORE_MAX < 2 * BAD, "one half-life forgives everybody");
+    if (!gv_score_bad(core, peer)) {
+        return 0;
+    }
+    uint64_t score = core->scores[peer];
+    return core->peers[peer].score_us + (score - BAD + 1) * 2 * HALF_LIFE_US / score + 1;
 }
 
 void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst)

@@ -279,6 +279,7 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     reply->u.neighbour.accepted = accepted;
     p->turned_away = !accepted;
     if (!accepted) {
+        gv_score_count(core, GV_ERR_CROWDED);
         gv_views_sample(core, reply, GV_RECORDS_PER_MSG_MAX, &p->ref.id);
         return;
     }
@@ -307,6 +308,8 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
     }
     p->asked = false;
     if (!msg->u.neighbour.accepted) {
+        gv_score_declined(core, GV_ERR_CROWDED);
+        gv_score_note(core, peer, GV_ERR_CROWDED);
         p->neighbour_after_us = core->now_us + core->config.backoff_us;
         core->promote_us = gv_sooner(core->promote_us, core->now_us);
         return;

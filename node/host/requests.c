@@ -72,21 +72,22 @@ static void set_real(json_t *object, const char *key, double value, bool known)
     (void)json_object_set_new(object, key, known && isfinite(value) ? json_real(value) : json_null());
 }
 
-static json_t *refusals(const struct gv_core_stats *stats)
+/* {"ERR_BUSY": 3, ...}: what has happened at all. */
+static json_t *reasons(const uint64_t counts[GV_REASONS])
 {
     static const struct {
-        int code;
+        enum gv_err code;
         const char *name;
     } names[] = {
-#define NAME(name, code, text) {code, #name},
+#define NAME(name, code, text) {GV_##name, #name},
         GV_ERR_LIST(NAME)
 #undef NAME
     };
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        int index = names[i].code - 100;
-        if (index >= 0 && index < GV_REASONS && stats->refusals[index] > 0) {
-            set_count(object, names[i].name, stats->refusals[index]);
+        uint32_t index = gv_reason_index(names[i].code);
+        if (index < GV_REASONS && counts[index] > 0) {
+            set_count(object, names[i].name, counts[index]);
         }
     }
     return object;
@@ -159,7 +160,7 @@ static json_t *status(struct gv_node *node)
     (void)json_object_set_new(reply, "listening", json_string(gv_net_endpoint(node->net)));
     set_count(reply, "connections", net.inbound + net.outbound);
     set_count(reply, "connections_cut", net.kicked);
-    (void)json_object_set_new(reply, "refusals", refusals(&stats));
+    (void)json_object_set_new(reply, "refusals", reasons(stats.refusals));
     set_count(reply, "alarms", node->alarms);
     (void)json_object_set_new(reply, "last_alarm", json_string(node->last_alarm));
     (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));

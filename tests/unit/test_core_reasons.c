@@ -1,0 +1,279 @@
+/*
+ * What a core can say of why its peers are where they are, and why it is alone: counts by reason, in both directions.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_state.h"
+
+static struct gv_core *core;
+static struct gv_effects *effects;
+static struct gv_core_stats stats;
+static uint64_t now_us;
+
+static void step(struct gv_event *event)
+{
+    event->now_us = now_us;
+    event->wall_s = 1800000000;
+    gv_core_step(core, event, effects);
+}
+
+static void tick(uint64_t later_us)
+{
+    struct gv_event event = {.kind = GV_EV_TICK};
+    now_us += later_us;
+    step(&event);
+}
+
+static void start(uint32_t seeds)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    effects = calloc(1, sizeof *effects);
+    now_us = 10 * GV_SECOND;
+    struct gv_event event = {.kind = GV_EV_START};
+    event.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    event.u.start.has_model = event.u.start.trains = true;
+    event.u.start.seed_count = seeds;
+    event.u.start.manifest = (struct gv_core_manifest){.version = 3,
+                                                       .epoch = 1,
+                                                       .block_count = 1,
+                                                       .block_elements = {100000},
+                                                       .local_steps = 16,
+                                                       .stop_age = GV_NEVER};
+    step(&event);
+}
+
+static void teardown(void)
+{
+    free(core);
+    free(effects);
+}
+
+TestSuite(core_reasons, .fini = teardown);
+
+static const struct gv_effect *effect(enum gv_effect_kind kind)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == kind) {
+            return &effects->item[i];
+        }
+    }
+    return NULL;
+}
+
+static bool logged(enum gv_log_code code, enum gv_err reason)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct gv_effect *fx = &effects->item[i];
+        if (fx->kind == GV_FX_LOG && fx->u.log.code == code && fx->reason == reason) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct gv_core_stats *look(void)
+{
+    gv_core_stats(core, &stats);
+    return &stats;
+}
+
+static uint32_t number_of(enum gv_effect_kind kind)
+{
+    const struct gv_effect *fx = effect(kind);
+    cr_assert_not_null(fx);
+    return fx->u.dial.dial;
+}
+
+static void dial_fails(uint32_t number, enum gv_err why)
+{
+    struct gv_event event = {.kind = GV_EV_DIAL_FAILED, .verdict = why};
+    event.u.dial.dial = number;
+    step(&event);
+}
+
+static void link_up(uint32_t number, uint32_t link)
+{
+    struct gv_event event = {.kind = GV_EV_LINK_UP, .link = link};
+    event.u.dial.dial = number;
+    step(&event);
+}
+
+static void give(uint32_t link, struct gv_msg *msg)
+{
+    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
+    event.u.msg.msg = msg;
+    step(&event);
+}
+
+static struct gv_ref ref_of(uint8_t name)
+{
+    struct gv_ref ref = {.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+    ref.id.b[0] = name;
+    return ref;
+}
+
+static void comes_in(uint32_t link, uint8_t name)
+{
+    struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link};
+    struct gv_msg hello = {.kind = GV_KIND_HELLO};
+    step(&event);
+    hello.u.hello.purpose = GV_PURPOSE_MEMBER;
+    hello.u.hello.self = ref_of(name);
+    give(link, &hello);
+}
+
+static struct gv_peer_info only_peer(void)
+{
+    struct gv_peer_info peers[4];
+    cr_assert_eq(gv_core_peers(core, peers, 4), 1);
+    return peers[0];
+}
+
+static struct gv_peer_info only_former(void)
+{
+    struct gv_peer_info peers[4];
+    cr_assert_eq(gv_core_peers(core, peers, 4), 0);
+    cr_assert_eq(gv_core_former_peers(core, peers, 4), 1);
+    cr_assert_eq(peers[0].role, GV_PEER_FORMER);
+    return peers[0];
+}
+
+static uint32_t at(enum gv_err reason)
+{
+    uint32_t index = gv_reason_index(reason);
+    cr_assert_lt(index, GV_REASONS);
+    return index;
+}
+
+Test(core_reasons, every_error_of_ours_and_of_peers_has_a_place_of_its_own)
+{
+    start(0);
+    static const enum gv_err all[] = {
+#define ONE(name, code, text) GV_##name,
+        GV_ERR_LIST(ONE)
+#undef ONE
+    };
+    bool taken[GV_REASONS] = {false};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        uint32_t index = gv_reason_index(all[i]);
+        bool counts = all[i] != GV_OK && all[i] < GV_ERR_USAGE;
+        cr_assert_eq(index < GV_REASONS, counts, "%s", gv_err_text((int)all[i]));
+        if (counts) {
+            cr_assert_eq(gv_reason_at(index), all[i]);
+            cr_assert(!taken[index], "%s", gv_err_text((int)all[i]));
+            taken[index] = true;
+        }
+    }
+}
+
+Test(core_reasons, failed_dials_are_counted_by_target_and_reason)
+{
+    start(1);
+    uint32_t number = number_of(GV_FX_DIAL_SEED);
+    cr_assert_eq(look()->dials[GV_TARGET_SEED].begun, 1);
+    cr_assert_eq(look()->dials[GV_TARGET_SEED].under_way, 1);
+    cr_assert_eq(look()->seed_count, 1);
+    now_us += 100 * GV_MS;
+    dial_fails(number, GV_ERR_UNREACHABLE);
+    cr_assert_eq(look()->dials[GV_TARGET_SEED].failed, 1);
+    cr_assert_eq(look()->dials[GV_TARGET_SEED].under_way, 0);
+    cr_assert_eq(look()->dials[GV_TARGET_PEER].begun, 0);
+    cr_assert_eq(look()->dial_failures[at(GV_ERR_UNREACHABLE)], 1);
+    cr_assert_eq(look()->last_dial_error, GV_ERR_UNREACHABLE);
+    cr_assert_eq(look()->last_dial_failure_us, now_us);
+}
+
+Test(core_reasons, a_dialled_peer_that_never_answers_the_greeting_took_too_long)
+{
+    start(1);
+    link_up(number_of(GV_FX_DIAL_SEED), 5);
+    tick(GV_PROVISIONAL_US + GV_SECOND);
+    cr_assert_eq(look()->dial_failures[at(GV_ERR_TIMEOUT)], 1);
+    cr_assert_eq(look()->refusals[at(GV_ERR_STRANGER)], 0, "nobody who came in was silent");
+}
+
+Test(core_reasons, a_place_refused_is_counted_on_both_sides)
+{
+    start(1);
+    link_up(number_of(GV_FX_DIAL_SEED), 5);
+    struct gv_msg welcome = {.kind = GV_KIND_WELCOME};
+    welcome.u.hello.self = ref_of(3);
+    give(5, &welcome);
+    struct gv_msg no = {.kind = GV_KIND_NEIGHBOUR_REPLY};
+    give(5, &no);
+    cr_assert_eq(look()->declined[at(GV_ERR_CROWDED)], 1);
+    struct gv_peer_info peer = only_peer();
+    cr_assert_eq(peer.last_error, GV_ERR_CROWDED);
+    cr_assert_eq(peer.neighbour_after_us, now_us + core->config.backoff_us);
+    cr_assert_eq(peer.last_error_us, now_us);
+    core->active_count = core->config.active_max; /* as if the view were full */
+    struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
+    give(5, &ask);
+    core->active_count = 0;
+    cr_assert_eq(look()->refusals[at(GV_ERR_CROWDED)], 1);
+}
+
+Test(core_reasons, a_peer_whose_score_is_bad_is_listed_as_shut_out_until_it_has_decayed)
+{
+    start(0);
+    comes_in(7, 4);
+    uint32_t row = core->link_peers[0];
+    struct gv_ref ref = ref_of(4);
+    gv_score_add(core, row, GV_ERR_NONFINITE, GV_SCORE_GRAVE);
+    gv_score_add(core, row, GV_ERR_NONFINITE, GV_SCORE_GRAVE);
+    tick(0);
+    cr_assert(logged(GV_LOG_SHUT_OUT, GV_ERR_NONFINITE));
+    struct gv_peer_info peer = only_former();
+    cr_assert(gv_id_equal(&peer.ref.id, &ref.id));
+    cr_assert_eq(peer.last_error, GV_ERR_NONFINITE);
+    cr_assert(peer.shut_out_until_us > now_us && peer.shut_out_until_us <= now_us + 60 * GV_SECOND);
+    uint64_t until_us = peer.shut_out_until_us;
+    tick(until_us - now_us - 10 * GV_MS);
+    cr_assert(gv_score_bad(core, row));
+    tick(20 * GV_MS);
+    cr_assert(!gv_score_bad(core, row), "%u", gv_score_now(core, row));
+    cr_assert_eq(only_former().shut_out_until_us, 0);
+}
+
+Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
+{
+    start(0);
+    comes_in(7, 4);
+    struct gv_event event = {.kind = GV_EV_REVOKED, .u.revoked = ref_of(4).id};
+    step(&event);
+    gv_score_note(core, gv_peers_find(core, &event.u.revoked), GV_ERR_UNREACHABLE); /* a dial that was under way */
+    struct gv_peer_info peers[1];
+    cr_assert_eq(gv_core_peers(core, peers, 1), 0);
+    cr_assert_eq(gv_core_former_peers(core, peers, 1), 0);
+}
+
+Test(core_reasons, the_age_of_a_failure_is_told_to_a_tenth_of_a_second)
+{
+    start(0);
+    comes_in(7, 4);
+    uint64_t failed_us = now_us;
+    gv_score_add(core, core->link_peers[0], GV_ERR_TIMEOUT, GV_SCORE_SLIGHT);
+    tick(3 * GV_SECOND + 40 * GV_MS);
+    struct gv_peer_info peer = only_peer();
+    cr_assert(peer.last_error_us <= failed_us && failed_us - peer.last_error_us < 100 * GV_MS);
+    cr_assert(!peer.dialled);
+    cr_assert_eq(peer.last_error, GV_ERR_TIMEOUT);
+}
+
+Test(core_reasons, the_machines_own_failures_count_too)
+{
+    start(0);
+    gv_score_count(core, GV_ERR_NOMEM);
+    cr_assert_eq(look()->refusals[at(GV_ERR_NOMEM)], 1);
+    gv_score_count(core, GV_OK);
+    gv_score_count(core, GV_ERR_USAGE);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < GV_REASONS; i++) {
+        sum += look()->refusals[i];
+    }
+    cr_assert_eq(sum, 1);
+}
