@@ -153,7 +153,10 @@ static const struct gv_command COMMANDS[] = {
      1, 1, RUN, gv_cmd_run, NULL, true},
     {"status", NODE, "DIR [--json] [--check]", "how the node and its swarm are doing", NULL, 1, 1, STATUS,
      gv_cmd_status, NULL, false},
-    {"peers", NODE, "DIR [--json]", "whom the node knows", NULL, 1, 1, JSON, gv_cmd_peers, NULL, false},
+    {"peers", NODE, "DIR [--json]", "whom the node knows, and why each is in its state",
+     "Roles: active (a neighbour), linked, passive (known only), former (none of these any more, but remembered); a\n"
+     "question mark: suspected to be dead. Links: out (dialled by this node), in, dialling.",
+     1, 1, JSON, gv_cmd_peers, NULL, false},
     {"config", NODE, "DIR", "the node's settings, and where each comes from",
      "Edit DIR/config.ini and send the node SIGHUP to change them.", 1, 1, NULL, gv_cmd_config, NULL, false},
     {"pause", NODE, "DIR", "stop training; go on serving others", NULL, 1, 1, NULL, gv_cmd_pause, NULL, false},

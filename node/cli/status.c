@@ -9,13 +9,12 @@
 #include "cli.h"
 #include "commands.h"
 #include "daemon.h"
+#include "health.h"
 #include "store.h"
 #include "units.h"
 
-/* A node that exchanges does so within seconds; ten minutes without is no longer bad luck. */
-#define EXCHANGE_LATE_S 600.0
 #define CLOCK_OFFSET_MAX_S 60
-#define LABEL_COLUMN 12
+#define LABEL_COLUMN 14
 
 static double number(const json_t *object, const char *key)
 {
@@ -104,18 +103,70 @@ static void print_exchanges(const json_t *status)
     (void)printf(" memory\n");
 }
 
-static void print_troubles(const json_t *status)
+/* "ERR_BUSY" and so on in words; names of drops have none here and stand for themselves. */
+static const char *words_for(const char *key)
+{
+    static const struct {
+        const char *name, *text;
+    } reasons[] = {
+#define REASON(name, code, text) {#name, text},
+        GV_ERR_LIST(REASON)
+#undef REASON
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (strcmp(reasons[i].name, key) == 0) {
+            return reasons[i].text;
+        }
+    }
+    return NULL;
+}
+
+/* One line a reason, in the order of the reply. */
+static void print_reasons(const json_t *status, const char *object, const char *title)
 {
     const char *key;
     json_t *count;
-    void *position = json_object_iter(json_object_get(status, "refusals"));
-    for (bool first = true; position != NULL; first = false) {
-        key = json_object_iter_key(position);
-        count = json_object_iter_value(position);
-        label(first ? "refusals" : "");
-        (void)printf("%" JSON_INTEGER_FORMAT " %s\n", json_integer_value(count), key);
-        position = json_object_iter_next(json_object_get(status, "refusals"), position);
+    bool first = true;
+    json_object_foreach(json_object_get(status, object), key, count)
+    {
+        const char *words = words_for(key);
+        label(first ? title : "");
+        (void)printf("%" JSON_INTEGER_FORMAT " %s%s%s%s\n", json_integer_value(count), key, words != NULL ? " (" : "",
+                     words != NULL ? words : "", words != NULL ? ")" : "");
+        first = false;
     }
+}
+
+static void print_dials(const json_t *status)
+{
+    static const char *const targets[] = {"seeds", "book", "peers"};
+    const json_t *dials = json_object_get(status, "dials");
+    double begun = 0;
+    double failed = 0;
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        begun += number(json_object_get(dials, targets[i]), "begun");
+        failed += number(json_object_get(dials, targets[i]), "failed");
+    }
+    const json_t *by = json_object_get(status, "dialled_by");
+    double private = number(by, "private");
+    double public = number(by, "public");
+    label("dials");
+    (void)printf("%.0f begun, %.0f failed; %.0f peers have dialled this node", begun, failed,
+                 number(by, "loopback") + private + public);
+    if (private + public > 0) {
+        (void)printf(", %.0f of them from public addresses", public);
+    }
+    (void)printf("\n");
+}
+
+static void print_troubles(const json_t *status)
+{
+    print_reasons(status, "dial_failures", "why they fail");
+    print_reasons(status, "refused_by_peers", "refused us");
+    print_reasons(status, "declined_by_peers", "turned down");
+    print_reasons(status, "refusals", "refused/failed");
+    print_reasons(status, "shut_out", "shut out");
+    print_reasons(status, "drops", "dropped");
     if (number(status, "alarms") > 0) {
         label("ALARMS");
         (void)printf("%.0f; the last one: %s\n", number(status, "alarms"), text_of(status, "last_alarm"));
@@ -139,6 +190,10 @@ static void print_status(const json_t *status)
     (void)printf("%s, up ", text_of(status, "state"));
     print_span(number(status, "uptime_s"));
     (void)printf("\n");
+    if (text_of(status, "lonely")[0] != '\0') {
+        label("");
+        (void)printf("%s\n", text_of(status, "lonely"));
+    }
     label("node");
     (void)printf("%s, incarnation %.0f\n", text_of(status, "node_id"), number(status, "incarnation"));
     label("reached at");
@@ -156,23 +211,8 @@ static void print_status(const json_t *status)
     (void)printf("\n");
     print_learning(status);
     print_exchanges(status);
+    print_dials(status);
     print_troubles(status);
-}
-
-/* What is wrong, or NULL. */
-static const char *trouble(const json_t *status)
-{
-    if (strcmp(text_of(status, "state"), "isolated") == 0) {
-        return "isolated: no neighbour; check the network and that the swarm's other nodes run";
-    }
-    if (number(status, "alarms") > 0) {
-        return "alarms were raised; `grapevine status` shows the last one";
-    }
-    double since = known(status, "last_exchange_s") ? number(status, "last_exchange_s") : number(status, "uptime_s");
-    if (since > EXCHANGE_LATE_S && strcmp(text_of(status, "state"), "paused") != 0) {
-        return "no exchange for more than ten minutes";
-    }
-    return NULL;
 }
 
 /* What the disk knows when no daemon runs. */
@@ -265,18 +305,19 @@ int gv_cmd_status(const struct gv_args *args)
         }
         return err == GV_ERR_NOT_FOUND ? GV_EXIT_FAILED : code;
     }
-    const char *why = gv_arg_given(args, "check") ? trouble(status) : NULL;
+    char why[GV_HEALTH_BYTES];
+    bool healthy = gv_healthy(why, status) || !gv_arg_given(args, "check");
     if (gv_arg_given(args, "json")) {
         (void)json_object_del(status, "ok");
         code = gv_cli_print_json(args, status);
     } else if (gv_arg_given(args, "check")) {
-        (void)printf("%s\n", why != NULL ? why : "healthy");
+        (void)printf("%s\n", healthy ? "healthy" : why);
         code = gv_cli_finish(args);
     } else {
         print_status(status);
         code = gv_cli_finish(args);
     }
-    if (why != NULL) {
+    if (!healthy) {
         gv_cli_note(args, "not healthy: %s", why);
         code = GV_EXIT_FAILED;
     }

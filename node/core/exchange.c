@@ -397,7 +397,9 @@ static void on_turned_down(struct gv_core *core, const struct gv_msg_exchange *m
     enum gv_err reason = msg->reason >= 100 && msg->reason < 200 ? (enum gv_err)msg->reason : GV_ERR_BUSY;
     if (peer != GV_NOBODY) {
         core->exchange_after_us[peer] = core->now_us + (busy ? retry_ms * GV_MS : MISMATCH_BACKOFF_US);
-        gv_score_note(core, peer, reason);
+        if (reason != GV_ERR_BUSY) { /* which is no failure */
+            gv_score_note(core, peer, reason);
+        }
     }
     core->exchanges_refused++;
     gv_score_declined(core, reason);

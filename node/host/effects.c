@@ -136,6 +136,8 @@ static void queue_event(struct gv_node *node, const struct gv_event *event)
 {
     if (node->queue_count < GV_QUEUED_EVENTS) {
         node->queue[(node->queue_first + node->queue_count++) % GV_QUEUED_EVENTS] = *event;
+    } else {
+        gv_drop(&node->drops, GV_DROP_EVENTS, "");
     }
 }
 
@@ -201,9 +203,9 @@ static void send_message(struct gv_node *node, uint32_t link, struct gv_msg *msg
 
 /* ---- dialling -------------------------------------------------------------------------------------------- */
 
-static void dial_failed(struct gv_node *node, uint32_t dial)
+static void dial_failed(struct gv_node *node, uint32_t dial, enum gv_err why)
 {
-    struct gv_event event = {.kind = GV_EV_DIAL_FAILED};
+    struct gv_event event = {.kind = GV_EV_DIAL_FAILED, .verdict = why};
     event.u.dial.dial = dial;
     queue_event(node, &event);
 }
@@ -224,7 +226,7 @@ static void dial_record(struct gv_node *node, uint32_t dial, const struct gv_rec
             return;
         }
     }
-    dial_failed(node, dial);
+    dial_failed(node, dial, GV_ERR_FAMILY);
 }
 
 static void dial_book(struct gv_node *node, uint32_t dial, uint32_t index)
@@ -241,7 +243,7 @@ static void dial_seed(struct gv_node *node, uint32_t dial, uint32_t index)
 {
     if (index >= node->seed_count ||
         memcmp(node->seeds[index].curve.b, gv_curve_key_public(node->curve)->b, GV_KEY_BYTES) == 0) {
-        dial_failed(node, dial);
+        dial_failed(node, dial, GV_ERR_DUPLICATE); /* we are that seed */
         return;
     }
     gv_net_dial(node->net, dial, node->seeds[index].endpoint, &node->seeds[index].curve, gv_now_us());
@@ -601,6 +603,7 @@ static void step(struct gv_node *node, struct gv_event *event)
     event->wall_s = (uint64_t)time(NULL);
     gv_core_step(node->core, event, node->effects);
     for (uint32_t i = 0; i < node->effects->count; i++) {
+        gv_tally_effect(&node->tally, &node->effects->item[i], event->now_us);
         gv_node_act(node, &node->effects->item[i]);
     }
 }

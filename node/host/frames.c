@@ -22,9 +22,10 @@ static void on_up(void *context, uint32_t dial, uint32_t link)
     gv_node_event(context, &event);
 }
 
-static void on_dial_failed(void *context, uint32_t dial)
+static void on_dial_failed(void *context, uint32_t dial, const char *endpoint, enum gv_err why)
 {
-    struct gv_event event = {.kind = GV_EV_DIAL_FAILED};
+    gv_log_limited(GV_LEVEL_INFO, "dial", "dial failed", "to=%s why=\"%s\"", endpoint, gv_err_text((int)why));
+    struct gv_event event = {.kind = GV_EV_DIAL_FAILED, .verdict = why};
     event.u.dial.dial = dial;
     gv_node_event(context, &event);
 }
@@ -188,6 +189,9 @@ static enum gv_err admit(struct gv_node *node, uint32_t link, struct gv_msg *msg
     err = learn_record(node, &stored, record, bytes);
     if (err == GV_OK) {
         gv_node_observed(node, msg->u.hello.observed);
+        if (msg->kind == GV_KIND_HELLO && !gv_id_equal(&stored.id, &node->id)) {
+            gv_tally_came_in(&node->tally, &stored.id, gv_net_address(node->net, link), gv_now_us());
+        }
     }
     return err;
 }
@@ -243,8 +247,14 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
     } else {
         for (uint32_t i = 0; i < job->count; i++) {
             struct gv_ref ref;
-            if (job->verdicts[i] == GV_OK && learn_record(node, &ref, &job->records[i], job->bulk.item[i]) == GV_OK) {
+            enum gv_err known = job->verdicts[i];
+            if (known == GV_OK) {
+                known = learn_record(node, &ref, &job->records[i], job->bulk.item[i]);
+            }
+            if (known == GV_OK) {
                 add_ref(node, msg, &ref);
+            } else if (job->verdicts[i] == GV_OK) { /* who passes it on may not have heard yet */
+                gv_drop(&node->drops, GV_DROP_RECORD, gv_net_address(node->net, job->link));
             } else if (job->verdicts[i] == GV_ERR_SIGNATURE || job->verdicts[i] == GV_ERR_CHAIN) {
                 verdict = job->verdicts[i]; /* nobody passes on what does not verify */
             }
@@ -260,12 +270,12 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
 static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_msg *msg, zmq_msg_t *frame)
 {
     if (node->verifications >= GV_VERIFICATIONS_MAX) {
-        gv_log_limited(GV_LEVEL_UNUSUAL, "verifications", "too many signatures to check, a frame is dropped", "from=%s",
-                       gv_net_address(node->net, link));
+        gv_drop(&node->drops, GV_DROP_VERIFIER, gv_net_address(node->net, link));
         return;
     }
     struct gv_verification *job = calloc(1, sizeof *job);
     if (job == NULL) {
+        gv_drop(&node->drops, GV_DROP_MEMORY, gv_net_address(node->net, link));
         return;
     }
     job->link = link;
@@ -283,6 +293,7 @@ static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_
         node->verifications++;
         check_rate(node, link)->verifying = msg->kind == GV_KIND_HELLO || msg->kind == GV_KIND_WELCOME;
     } else {
+        gv_drop(&node->drops, GV_DROP_VERIFIER, gv_net_address(node->net, link));
         gv_verification_free(&job);
     }
 }
@@ -313,7 +324,11 @@ static void take_trust(struct gv_node *node, uint32_t link, struct gv_msg *msg, 
     bool any = false;
     enum gv_err verdict = GV_OK;
     /* Rare and bounded: entries are few in the life of a swarm and each is verified once. */
-    for (uint32_t i = 0; i < bulk->count && may_check(node, link, 1); i++) {
+    for (uint32_t i = 0; i < bulk->count; i++) {
+        if (!may_check(node, link, 1)) {
+            gv_drop(&node->drops, GV_DROP_CHECKS, gv_net_address(node->net, link));
+            break;
+        }
         bool added = false;
         enum gv_err err = gv_trust_add(node->trust, &added, bulk->item[i].data, bulk->item[i].bytes);
         /* Who has not heard of the root's entry yet may well send one that this has made void. */
@@ -339,15 +354,18 @@ static bool wait_behind_greeting(struct gv_node *node, uint32_t link, zmq_msg_t 
     for (uint32_t i = 0; i < node->waiting_count; i++) {
         same += node->waiting[i].link == link ? 1 : 0;
     }
-    if (same < GV_WAITING_PER_LINK &&
-        node->waiting_count < GV_WAITING_FRAMES) { /* else it is lost, as a stranger's is */
-        zmq_msg_t *kept = malloc(sizeof *kept);
-        if (kept != NULL) {
-            (void)zmq_msg_init(kept);
-            (void)zmq_msg_move(kept, frame);
-            node->waiting[node->waiting_count++] = (struct gv_waiting){.link = link, .frame = kept};
-        }
+    if (same >= GV_WAITING_PER_LINK || node->waiting_count >= GV_WAITING_FRAMES) { /* lost, as a stranger's is */
+        gv_drop(&node->drops, GV_DROP_GREETING, gv_net_address(node->net, link));
+        return true;
     }
+    zmq_msg_t *kept = malloc(sizeof *kept);
+    if (kept == NULL) {
+        gv_drop(&node->drops, GV_DROP_MEMORY, gv_net_address(node->net, link));
+        return true;
+    }
+    (void)zmq_msg_init(kept);
+    (void)zmq_msg_move(kept, frame);
+    node->waiting[node->waiting_count++] = (struct gv_waiting){.link = link, .frame = kept};
     return true;
 }
 
@@ -385,7 +403,9 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
                               (carries_records(msg.kind) && !all_known(node, &msg, &bulk)))) {
         if (may_check(node, link, bulk.count > 0 ? bulk.count : 1)) {
             send_to_worker(node, link, &msg, frame);
-        } /* else it is dropped: whoever floods us with records is not worth the signatures */
+        } else { /* whoever floods us with records is not worth the signatures */
+            gv_drop(&node->drops, GV_DROP_CHECKS, gv_net_address(node->net, link));
+        }
     } else if (msg.kind == GV_KIND_TRUST && (known_peer || gv_net_dialled(node->net, link))) {
         /* whom we dial may show us why it refuses us: the entries carry their own proof */
         take_trust(node, link, &msg, &bulk, bytes);

@@ -4,6 +4,7 @@
 #include "inbound.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -143,18 +144,25 @@ static void silent_counts(const struct gv_inbound *inbound, const uint8_t addres
     }
 }
 
-static bool admits(struct gv_inbound *inbound, const struct gv_connection *fresh, uint64_t now_us)
+/* GV_DROPS, or why a connection is not wanted. */
+static enum gv_drop judge(struct gv_inbound *inbound, const struct gv_connection *fresh, uint64_t now_us)
 {
     if (inbound->count >= inbound->max) {
-        return false;
+        return GV_DROP_CONNECTIONS;
     }
     if (fresh->loopback) {
-        return true; /* or a local swarm could not form */
+        return GV_DROPS; /* or a local swarm could not form */
     }
     uint32_t all;
     uint32_t same;
     silent_counts(inbound, fresh->address, &all, &same);
-    return all < GV_SILENT_MAX && same < GV_PER_ADDRESS_SILENT_MAX && rate_allows(inbound, fresh->address, now_us);
+    if (all >= GV_SILENT_MAX) {
+        return GV_DROP_SILENT;
+    }
+    if (same >= GV_PER_ADDRESS_SILENT_MAX) {
+        return GV_DROP_SILENT_ADDRESS;
+    }
+    return rate_allows(inbound, fresh->address, now_us) ? GV_DROPS : GV_DROP_HANDSHAKE_RATE;
 }
 
 void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
@@ -162,6 +170,7 @@ void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
     inbound->accepted++;
     struct gv_connection fresh = {.fd = fd, .held = fcntl(fd, F_DUPFD_CLOEXEC, 0), .accepted_us = now_us};
     if (fresh.held < 0) {
+        gv_drop(&inbound->drops, errno == EBADF ? GV_DROP_HANDSHAKE : GV_DROP_DESCRIPTORS, "");
         return; /* it closed already, or no descriptor is left: libzmq's own time-outs end it */
     }
     struct sockaddr_storage ours = {0};
@@ -170,6 +179,7 @@ void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
     socklen_t theirs_size = sizeof theirs;
     if (getsockname(fresh.held, (struct sockaddr *)&ours, &ours_size) != 0 ||
         getpeername(fresh.held, (struct sockaddr *)&theirs, &theirs_size) != 0 || port_of(&ours) != inbound->port) {
+        gv_drop(&inbound->drops, GV_DROP_HANDSHAKE, "");
         (void)close(fresh.held); /* the number was reused before we looked */
         return;
     }
@@ -179,8 +189,9 @@ void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
     for (size_t i = 0; slot == NULL && i < GV_INBOUND_SLOTS; i++) {
         slot = inbound->slot[i].fd < 0 ? &inbound->slot[i] : NULL;
     }
-    if (slot == NULL || !admits(inbound, &fresh, now_us)) {
-        inbound->kicked++;
+    enum gv_drop why = slot == NULL ? GV_DROP_CONNECTIONS : judge(inbound, &fresh, now_us);
+    if (why != GV_DROPS) {
+        gv_drop(&inbound->drops, why, fresh.text);
         (void)shutdown(fresh.held, SHUT_RDWR);
         (void)close(fresh.held);
         return;
@@ -236,6 +247,18 @@ void gv_inbound_kick(struct gv_connection *connection)
     }
 }
 
+uint64_t gv_inbound_cut(const struct gv_inbound *inbound)
+{
+    static const enum gv_drop cuts[] = {GV_DROP_CONNECTIONS,    GV_DROP_HANDSHAKE_RATE, GV_DROP_SILENT,
+                                        GV_DROP_SILENT_ADDRESS, GV_DROP_SILENCE,        GV_DROP_FLOOD,
+                                        GV_DROP_LINKS};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        sum += inbound->drops.count[cuts[i]];
+    }
+    return sum;
+}
+
 void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
 {
     for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
@@ -245,8 +268,9 @@ void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
         }
         uint64_t age_us = gv_elapsed_us(now_us, connection->accepted_us);
         uint64_t allowed = connection->delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
-        if ((connection->link == 0 && age_us > GV_PROVISIONAL_US) || gv_received_bytes(connection->held) > allowed) {
-            inbound->kicked += connection->kicked ? 0 : 1;
+        bool silent = connection->link == 0 && age_us > GV_PROVISIONAL_US;
+        if (!connection->kicked && (silent || gv_received_bytes(connection->held) > allowed)) {
+            gv_drop(&inbound->drops, silent ? GV_DROP_SILENCE : GV_DROP_FLOOD, connection->text);
             gv_inbound_kick(connection);
         }
     }

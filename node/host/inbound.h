@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "drops.h"
 #include "gv/limits.h"
 
 #define GV_INBOUND_SLOTS 160
@@ -43,7 +44,8 @@ struct gv_inbound {
     uint16_t port; /* of our listener, host order: a descriptor that is not bound to it is not ours to shut */
     uint32_t max;
     uint32_t count;
-    uint64_t accepted, kicked;
+    uint64_t accepted;
+    struct gv_drops drops; /* of connections; net.c adds those of frames */
     struct gv_connection slot[GV_INBOUND_SLOTS];
     struct gv_address_rate rate[GV_ADDRESS_SLOTS];
 };
@@ -60,6 +62,8 @@ struct gv_connection *gv_inbound_find(struct gv_inbound *inbound, int fd);
 struct gv_connection *gv_inbound_of_link(struct gv_inbound *inbound, uint32_t link);
 /** Shuts a connection down; its DISCONNECTED will follow. */
 void gv_inbound_kick(struct gv_connection *connection);
+/** The connections that were cut, for whatever reason. */
+uint64_t gv_inbound_cut(const struct gv_inbound *inbound);
 /** Once a second: cuts the silent and those that sent much more than was delivered (endless multipart frames). */
 void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us);
 

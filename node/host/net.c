@@ -24,6 +24,7 @@
  * while the I/O thread was starved, and a chunk was lost. */
 #define SEND_QUEUE 64
 #define DIAL_TIMEOUT_US 5000000u
+#define CONNECT_TIMEOUT_MS 4000
 #define CLOSE_FLUSH_US 200000u
 #define DEAD_ROUTES 64
 #define ROUTE_BYTES_MAX 16
@@ -52,7 +53,8 @@ struct slot {
     uint32_t link;
     enum slot_state state;
     bool dialled;
-    bool lost; /* a dialled link whose connection ended: reported, then freed */
+    bool lost;      /* a dialled link whose connection ended: reported, then freed */
+    bool connected; /* a dialled link has a TCP connection */
     uint32_t dial;
     uint64_t since_us;
     struct gv_curve_public key;
@@ -81,6 +83,7 @@ struct gv_net {
     uint64_t looked_us; /* at every socket, whatever its descriptor says */
     uint32_t counter;   /* of links given out */
     uint64_t bytes_in, bytes_out;
+    bool handshake_failed; /* of the inbound connection whose end comes next */
     uint32_t dead_next;
     struct route dead[DEAD_ROUTES]; /* their last frames may still be queued */
     struct slot slot[GV_LINK_SLOTS];
@@ -193,7 +196,7 @@ static bool open_dealer(struct gv_net *net, struct slot *slot, const char *endpo
      * queued for a connection that does not exist, so nothing stale is delivered to the next one. */
     bool ready = set_common(net, slot->dealer) && set_family(net, slot->dealer, endpoint) &&
                  set_int(slot->dealer, ZMQ_RECONNECT_IVL, -1) && set_int(slot->dealer, ZMQ_IMMEDIATE, 1) &&
-                 set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, 4000) &&
+                 set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS) &&
                  zmq_setsockopt(slot->dealer, ZMQ_CURVE_SERVERKEY, slot->key.b, GV_KEY_BYTES) == 0;
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
@@ -220,7 +223,7 @@ void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const 
     net->now_us = now_us;
     struct slot *slot = take_slot(net);
     if (slot == NULL) {
-        net->handler.dial_failed(net->handler.context, dial);
+        net->handler.dial_failed(net->handler.context, dial, endpoint, GV_ERR_CROWDED);
         return;
     }
     slot->dialled = true;
@@ -230,7 +233,7 @@ void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const 
     slot->state = SLOT_CONNECTING;
     if (!open_dealer(net, slot, endpoint)) {
         free_slot(net, slot, 0);
-        net->handler.dial_failed(net->handler.context, dial);
+        net->handler.dial_failed(net->handler.context, dial, endpoint, GV_ERR_NET);
     }
 }
 
@@ -262,6 +265,7 @@ static void dialled_events(struct gv_net *net, struct slot *slot)
     slot->events.check = false; /* all of them are taken */
     while (monitor_event(slot->monitor, &event, &value)) {
         if (event == ZMQ_EVENT_CONNECTED) {
+            slot->connected = true;
             slot->held = slot->held < 0 ? fcntl((int)value, F_DUPFD_CLOEXEC, 0) : slot->held;
         } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             slot->state = slot->state == SLOT_CONNECTING ? SLOT_UP : slot->state;
@@ -280,8 +284,12 @@ static void settle_dialled(struct gv_net *net, struct slot *slot)
     uint32_t link = slot->link;
     uint32_t dial = slot->dial;
     if (slot->state == SLOT_CONNECTING && (slot->lost || age_us > DIAL_TIMEOUT_US)) {
+        char endpoint[sizeof slot->address];
+        memcpy(endpoint, slot->address, sizeof endpoint);
+        bool silent = !slot->connected && age_us >= CONNECT_TIMEOUT_MS * 1000u;
+        enum gv_err why = slot->connected ? GV_ERR_HANDSHAKE : (silent ? GV_ERR_TIMEOUT : GV_ERR_UNREACHABLE);
         free_slot(net, slot, 0);
-        net->handler.dial_failed(net->handler.context, dial);
+        net->handler.dial_failed(net->handler.context, dial, endpoint, why);
     } else if (slot->state == SLOT_UP && slot->lost) {
         free_slot(net, slot, 0);
         net->handler.down(net->handler.context, link, GV_ERR_LINK_LOST);
@@ -347,20 +355,26 @@ static struct slot *slot_of_route(struct gv_net *net, const struct route *route,
         struct slot *slot = &net->slot[i];
         if (slot->state != SLOT_FREE && !slot->dialled && same_route(&slot->route, route)) {
             /* Routing ids are the peer's to choose: what a message may do is its key's right, not its route's. */
-            return gv_zap_key_of(&key, frame) && memcmp(key.b, slot->key.b, sizeof key.b) == 0 ? slot : NULL;
+            if (gv_zap_key_of(&key, frame) && memcmp(key.b, slot->key.b, sizeof key.b) == 0) {
+                return slot;
+            }
+            gv_drop(&net->inbound.drops, GV_DROP_ROUTE, "");
+            return NULL;
         }
     }
     for (size_t i = 0; i < DEAD_ROUTES; i++) {
         if (same_route(&net->dead[i], route)) {
-            return NULL;
+            return NULL; /* its last words, after we or it have ended the link */
         }
     }
     struct gv_connection *connection = gv_inbound_find(&net->inbound, zmq_msg_get(frame, ZMQ_SRCFD));
     if (connection == NULL || connection->link != 0 || connection->kicked || !gv_zap_key_of(&key, frame)) {
+        gv_drop(&net->inbound.drops, GV_DROP_ROUTE, connection != NULL ? connection->text : "");
         return NULL; /* an empty User-Id would mean that nobody authenticated this connection */
     }
     struct slot *slot = take_slot(net);
     if (slot == NULL) {
+        gv_drop(&net->inbound.drops, GV_DROP_LINKS, connection->text);
         gv_inbound_kick(connection);
         return NULL;
     }
@@ -407,6 +421,16 @@ static bool read_router(struct gv_net *net)
     return any;
 }
 
+/* Counts the handshake that has failed on this connection, unless we cut it ourselves. */
+static void note_handshake(struct gv_net *net, int fd)
+{
+    const struct gv_connection *connection = gv_inbound_find(&net->inbound, fd);
+    if (net->handshake_failed && connection != NULL && !connection->kicked) {
+        gv_drop(&net->inbound.drops, GV_DROP_HANDSHAKE, connection->text);
+    }
+    net->handshake_failed = false;
+}
+
 static void router_events(struct gv_net *net)
 {
     uint16_t event;
@@ -415,7 +439,10 @@ static void router_events(struct gv_net *net)
     while (monitor_event(net->router_monitor, &event, &value)) {
         if (event == ZMQ_EVENT_ACCEPTED) {
             gv_inbound_accepted(&net->inbound, (int)value, net->now_us);
-        } else if (event == ZMQ_EVENT_DISCONNECTED) {
+        } else if (event != ZMQ_EVENT_DISCONNECTED) {
+            net->handshake_failed = true; /* whose, its DISCONNECTED says next */
+        } else {
+            note_handshake(net, (int)value);
             uint32_t link = gv_inbound_disconnected(&net->inbound, (int)value);
             struct slot *slot = link != 0 ? find(net, link) : NULL;
             if (slot != NULL) {
@@ -522,7 +549,7 @@ static void step_dialled(struct gv_net *net, struct slot *slot)
 
 void gv_net_greet(struct gv_net *net)
 {
-    net->zap_watch.check = gv_zap_step(net->zap);
+    net->zap_watch.check = gv_zap_step(net->zap, &net->inbound.drops);
 }
 
 void gv_net_step(struct gv_net *net, uint64_t now_us)
@@ -623,7 +650,8 @@ void gv_net_stats(const struct gv_net *net, struct gv_net_stats *stats)
     *stats = (struct gv_net_stats){.bytes_in = net->bytes_in,
                                    .bytes_out = net->bytes_out,
                                    .accepted = net->inbound.accepted,
-                                   .kicked = net->inbound.kicked,
+                                   .kicked = gv_inbound_cut(&net->inbound),
+                                   .drops = net->inbound.drops,
                                    .inbound = net->inbound.count};
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         stats->outbound += net->slot[i].state == SLOT_UP && net->slot[i].dialled ? 1u : 0u;
@@ -642,7 +670,9 @@ static enum gv_err open_router(struct gv_net *net, const struct gv_net_options *
         return gv_diag_set(diag, GV_ERR_NET, "cannot set up the listening socket: %s", zmq_strerror(errno));
     }
     net->router_monitor =
-        monitor_of(net, net->router, "inproc://listener", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
+        monitor_of(net, net->router, "inproc://listener",
+                   ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
     if (net->router_monitor == NULL) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot watch the listening socket: %s", zmq_strerror(errno));
     }

@@ -14,6 +14,7 @@
 #include <zmq.h>
 
 #include "config.h"
+#include "drops.h"
 #include "gv/err.h"
 #include "gv/id.h"
 #include "identity.h"
@@ -25,7 +26,7 @@
 struct gv_net_handler {
     void *context;
     void (*up)(void *context, uint32_t dial, uint32_t link);
-    void (*dial_failed)(void *context, uint32_t dial);
+    void (*dial_failed)(void *context, uint32_t dial, const char *endpoint, enum gv_err why);
     void (*in)(void *context, uint32_t link);
     void (*frame)(void *context, uint32_t link, zmq_msg_t *message); /* may take the message (leave it empty) */
     void (*bad)(void *context, uint32_t link, enum gv_err why);
@@ -42,6 +43,7 @@ struct gv_net_options {
 struct gv_net_stats {
     uint64_t bytes_in, bytes_out; /* of frames */
     uint64_t accepted, kicked;    /* inbound connections; those we cut by rate, cap, silence or flood */
+    struct gv_drops drops;        /* the same and frames, by reason */
     uint32_t inbound, outbound;
 };
 
@@ -56,7 +58,11 @@ void gv_net_free(struct gv_net **net, int linger_ms);
 /** Where we listen, as bound ("tcp://0.0.0.0:7400"), "" if outbound only. */
 const char *gv_net_endpoint(const struct gv_net *net);
 
-/** Starts to dial; exactly one `up` or `dial_failed` with this number follows. */
+/**
+ * Starts to dial; exactly one `up` or `dial_failed` with this number follows. Why it failed: GV_ERR_UNREACHABLE
+ * (nothing listens there, or there is no way to it), GV_ERR_TIMEOUT (no answer), GV_ERR_HANDSHAKE (a connection, but
+ * the encrypted handshake failed or was cut), GV_ERR_CROWDED (no free link), GV_ERR_NET (no socket).
+ */
 void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
                  uint64_t now_us);
 

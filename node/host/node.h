@@ -23,6 +23,7 @@
 #include "net.h"
 #include "shaper.h"
 #include "store.h"
+#include "tally.h"
 #include "trainer.h"
 #include "trust.h"
 #include "worker.h"
@@ -139,6 +140,8 @@ struct gv_node {
     uint64_t compute_us, wall_us;
     uint64_t alarms;
     char last_alarm[160];
+    struct gv_drops drops; /* of frames and events; the links count their own */
+    struct gv_tally tally;
     bool core_trains, in_hours, paused;
     bool settled, found;
     bool admitted;              /* some peer has let us in since the start */
@@ -197,6 +200,10 @@ void gv_node_trust_changed(struct gv_node *node);
 
 /** Closes the invites of ours (file `invites`) that have expired. */
 void gv_node_close_invites(struct gv_node *node);
+
+/** Adds to a status what went wrong, by name. */
+void gv_node_troubles(const struct gv_node *node, json_t *reply, const struct gv_core_stats *core,
+                      const struct gv_net_stats *net);
 
 /** The handler of the control socket. */
 json_t *gv_node_request(void *context, const json_t *request);

@@ -72,27 +72,6 @@ static void set_real(json_t *object, const char *key, double value, bool known)
     (void)json_object_set_new(object, key, known && isfinite(value) ? json_real(value) : json_null());
 }
 
-/* {"ERR_BUSY": 3, ...}: what has happened at all. */
-static json_t *reasons(const uint64_t counts[GV_REASONS])
-{
-    static const struct {
-        enum gv_err code;
-        const char *name;
-    } names[] = {
-#define NAME(name, code, text) {GV_##name, #name},
-        GV_ERR_LIST(NAME)
-#undef NAME
-    };
-    json_t *object = json_object();
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        uint32_t index = gv_reason_index(names[i].code);
-        if (index < GV_REASONS && counts[index] > 0) {
-            set_count(object, names[i].name, counts[index]);
-        }
-    }
-    return object;
-}
-
 static void add_swarm(const struct gv_node *node, json_t *reply, const struct gv_core_stats *stats)
 {
     json_t *swarm = json_object();
@@ -160,9 +139,7 @@ static json_t *status(struct gv_node *node)
     (void)json_object_set_new(reply, "listening", json_string(gv_net_endpoint(node->net)));
     set_count(reply, "connections", net.inbound + net.outbound);
     set_count(reply, "connections_cut", net.kicked);
-    (void)json_object_set_new(reply, "refusals", reasons(stats.refusals));
-    set_count(reply, "alarms", node->alarms);
-    (void)json_object_set_new(reply, "last_alarm", json_string(node->last_alarm));
+    gv_node_troubles(node, reply, &stats, &net);
     (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));
     set_count(reply, "checkpoints", node->checkpoints);
     (void)json_object_set_new(reply, "checkpoint_damaged",
@@ -170,13 +147,19 @@ static json_t *status(struct gv_node *node)
     return reply;
 }
 
+/* Seconds until then, null if that is past. */
+static void set_left(json_t *object, const char *key, uint64_t then_us, uint64_t now_us)
+{
+    set_real(object, key, then_us > now_us ? (double)(then_us - now_us) / 1e6 : 0, then_us > now_us);
+}
+
 static json_t *one_peer(const struct gv_node *node, const struct gv_peer_info *peer, uint64_t now_us)
 {
-    static const char *const roles[] = {"passive", "active", "linked"};
+    static const char *const roles[] = {"passive", "active", "linked", "former"};
     const struct gv_record *record = gv_directory_record(node->directory, &peer->ref.id);
     json_t *object = json_object();
     set_id(object, "node_id", peer->ref.id.b);
-    (void)json_object_set_new(object, "role", json_string(roles[peer->role <= GV_PEER_LINKED ? peer->role : 0]));
+    (void)json_object_set_new(object, "role", json_string(roles[peer->role <= GV_PEER_FORMER ? peer->role : 0]));
     (void)json_object_set_new(object, "suspected", json_boolean(peer->suspected));
     (void)json_object_set_new(object, "dialled", json_boolean(peer->dialled));
     set_count(object, "incarnation", peer->ref.incarnation);
@@ -187,22 +170,37 @@ static json_t *one_peer(const struct gv_node *node, const struct gv_peer_info *p
                               json_string(record != NULL && record->endpoint_count > 0 ? record->endpoints[0] : ""));
     (void)json_object_set_new(object, "last_error",
                               json_string(peer->last_error != 0 ? gv_err_text((int)peer->last_error) : ""));
+    set_real(object, "last_error_s", (double)gv_elapsed_us(now_us, peer->last_error_us) / 1e6, peer->last_error != 0);
+    set_count(object, "dial_failures", peer->dial_failures);
+    (void)json_object_set_new(object, "dialling", json_boolean(peer->dialling));
+    (void)json_object_set_new(object, "asked", json_boolean(peer->asked));
+    set_left(object, "dial_after_s", peer->dial_after_us, now_us);
+    set_left(object, "neighbour_after_s", peer->neighbour_after_us, now_us);
+    set_left(object, "exchange_after_s", peer->exchange_after_us, now_us);
+    set_left(object, "shut_out_s", peer->shut_out_until_us, now_us);
     return object;
+}
+
+static void list_peers(const struct gv_node *node, json_t *list,
+                       uint32_t (*take)(const struct gv_core *core, struct gv_peer_info *peers, uint32_t cap))
+{
+    const uint32_t cap = GV_PASSIVE_MAX + GV_LINKS_MAX + GV_ACTIVE_MAX;
+    struct gv_peer_info *infos = calloc(cap, sizeof *infos);
+    uint32_t count = infos != NULL ? take(node->core, infos, cap) : 0;
+    for (uint32_t i = 0; i < count && i < cap; i++) {
+        (void)json_array_append_new(list, one_peer(node, &infos[i], gv_now_us()));
+    }
+    free(infos);
 }
 
 static json_t *peers(const struct gv_node *node)
 {
     json_t *reply = done();
     json_t *list = json_array();
-    const uint32_t cap = GV_PASSIVE_MAX + GV_LINKS_MAX + GV_ACTIVE_MAX;
-    struct gv_peer_info *infos = calloc(cap, sizeof *infos);
-    if (infos != NULL && node->started) {
-        uint32_t count = gv_core_peers(node->core, infos, cap);
-        for (uint32_t i = 0; i < count && i < cap; i++) {
-            (void)json_array_append_new(list, one_peer(node, &infos[i], gv_now_us()));
-        }
+    if (node->started) {
+        list_peers(node, list, gv_core_peers);
+        list_peers(node, list, gv_core_former_peers);
     }
-    free(infos);
     (void)json_object_set_new(reply, "peers", list);
     return reply;
 }

@@ -62,7 +62,7 @@ static void answer(void *socket, zmq_msg_t *request_id, bool accept, const char 
     (void)zmq_send(socket, "", 0, ZMQ_DONTWAIT);
 }
 
-bool gv_zap_step(void *socket)
+bool gv_zap_step(void *socket, struct gv_drops *drops)
 {
     for (int turn = 0; turn < 64; turn++) {
         zmq_msg_t frames[REQUEST_FRAMES];
@@ -78,6 +78,9 @@ bool gv_zap_step(void *socket)
                           zmq_msg_size(&frames[FRAME_KEY]) == GV_KEY_BYTES;
             if (accept) {
                 (void)sodium_bin2hex(user_id, sizeof user_id, zmq_msg_data(&frames[FRAME_KEY]), GV_KEY_BYTES);
+            }
+            if (!accept) {
+                gv_drop(drops, GV_DROP_AUTHENTICATION, "");
             }
             answer(socket, &frames[FRAME_REQUEST_ID], accept, user_id);
         }

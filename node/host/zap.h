@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <zmq.h>
 
+#include "drops.h"
 #include "gv/err.h"
 #include "gv/id.h"
 
@@ -18,8 +19,8 @@
 /** Binds the handler's socket in this context; returns owned (zmq_close). */
 GV_NODISCARD enum gv_err gv_zap_new(void **socket, void *context);
 
-/** Answers waiting requests; true if there may be more. */
-bool gv_zap_step(void *socket);
+/** Answers waiting requests, counts those it refuses; true if there may be more. */
+bool gv_zap_step(void *socket, struct gv_drops *drops);
 
 /** The CURVE key of the connection a message came from; false if the User-Id is missing or malformed. */
 bool gv_zap_key_of(struct gv_curve_public *key, zmq_msg_t *message);

@@ -12,6 +12,7 @@
 #     field DIR KEY                  a field of `status --json`
 #     eventually SECONDS COMMAND...  polls until it succeeds, or fails the test
 #     holds DIR KEY OP NUMBER        e.g. eventually 5 holds a exchanges_done -ge 3
+#     counts DIR OBJECT KEY [N]      e.g. eventually 5 counts a dial_failures ERR_TIMEOUT 3
 set -u
 GRAPEVINE=${GRAPEVINE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/grapevine}
 TOOLS=${TOOLS:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/release/tests/system}
@@ -171,9 +172,17 @@ holds() {
     value=${value%%.*}
     [[ $value =~ ^-?[0-9]+$ ]] && [ "$value" "$3" "$4" ]
 }
+# counted DIR OBJECT KEY: a number in an object of `status --json`, 0 if it is not there.
+counted() {
+    "$GRAPEVINE" status "$1" --json 2>/dev/null | sed -n '/^  "'"$2"'": {$/,/^  }/p' |
+        sed -nE 's/^ *"'"$3"'": ([0-9]+),?$/\1/p' | head -n 1 | grep . || echo 0
+}
+counts() { # DIR OBJECT KEY [AT-LEAST]
+    [ "$(counted "$1" "$2" "$3")" -ge "${4:-1}" ]
+}
 # refused DIR REASON [AT-LEAST]: status counts refusals with this reason.
 refused() {
-    holds "$1" "$2" -ge "${3:-1}"
+    counts "$1" refusals "$2" "${3:-1}"
 }
 state_is() {
     [ "$(field "$1" state)" = "$2" ]

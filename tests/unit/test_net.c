@@ -41,11 +41,13 @@ static void on_up(void *context, uint32_t dial, uint32_t link)
     seen->last_link = link;
 }
 
-static void on_failed(void *context, uint32_t dial)
+static void on_failed(void *context, uint32_t dial, const char *endpoint, enum gv_err why)
 {
     struct seen *seen = context;
     cr_assert_eq(dial, 77);
+    cr_assert_eq(strncmp(endpoint, "tcp://", 6), 0);
     seen->failed++;
+    seen->last_error = why;
 }
 
 static void on_in(void *context, uint32_t link)
@@ -203,6 +205,15 @@ Test(net, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
         (void)until(&dialler, &listener, &dialler.seen.failed, 1);
     }
     cr_assert_eq(dialler.seen.failed, 1);
+    cr_assert_eq(dialler.seen.last_error, GV_ERR_HANDSHAKE);
+    struct gv_net_stats stats;
+    end_us = now_us() + 3000000;
+    do {
+        turn(listener.net);
+        gv_net_stats(listener.net, &stats);
+    } while (stats.drops.count[GV_DROP_HANDSHAKE] == 0 && now_us() < end_us);
+    cr_assert_eq(stats.drops.count[GV_DROP_HANDSHAKE], 1);
+    cr_assert_eq(stats.kicked, 0);
     cr_assert_eq(dialler.seen.up, 0);
     cr_assert_eq(listener.seen.in, 0);
     close_end(&dialler);
@@ -219,6 +230,7 @@ Test(net, fail_a_dial_to_a_port_where_nobody_listens, .timeout = 30)
         (void)until(&dialler, NULL, &dialler.seen.failed, 1);
     }
     cr_assert_eq(dialler.seen.failed, 1);
+    cr_assert_eq(dialler.seen.last_error, GV_ERR_UNREACHABLE);
     close_end(&dialler);
 }
 
@@ -267,6 +279,7 @@ Test(net, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
         gv_net_stats(listener.net, &stats);
     } while (stats.kicked < 10 && now_us() < end_us);
     cr_assert_geq(stats.kicked, 10);
+    cr_assert_eq(stats.drops.count[GV_DROP_CONNECTIONS], stats.kicked);
     cr_assert_leq(stats.inbound, 8);
     cr_assert_eq(say(&dialler, dialler.seen.last_link, "still here"), GV_OK);
     cr_assert(until(&dialler, &listener, &listener.seen.frames, 2));
