@@ -157,6 +157,12 @@ static const struct gv_command COMMANDS[] = {
      "Roles: active (a neighbour), linked, passive (known only), former (none of these any more, but remembered); a\n"
      "question mark: suspected to be dead. Links: out (dialled by this node), in, dialling.",
      1, 1, JSON, gv_cmd_peers, NULL, false},
+    {"doctor", NODE, "DIR [--json]", "what may keep the node from working, and what to do",
+     "Looks at configuration, keys, membership, disk, libraries, limits, the running daemon, other members and the\n"
+     "clock; changes nothing, takes a few seconds, with or without a daemon. Exit 1 if a check failed. Whether the "
+     "node\n"
+     "can be reached from outside only others can show: it tells how they see it, and who has dialled it.",
+     1, 1, JSON, gv_cmd_doctor, NULL, false},
     {"config", NODE, "DIR", "the node's settings, and where each comes from",
      "Edit DIR/config.ini and send the node SIGHUP to change them.", 1, 1, NULL, gv_cmd_config, NULL, false},
     {"pause", NODE, "DIR", "stop training; go on serving others", NULL, 1, 1, NULL, gv_cmd_pause, NULL, false},

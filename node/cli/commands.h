@@ -36,6 +36,7 @@ int gv_cmd_join(const struct gv_args *args);
 int gv_cmd_run(const struct gv_args *args);
 int gv_cmd_status(const struct gv_args *args);
 int gv_cmd_peers(const struct gv_args *args);
+int gv_cmd_doctor(const struct gv_args *args);
 int gv_cmd_config(const struct gv_args *args);
 int gv_cmd_pause(const struct gv_args *args);
 int gv_cmd_resume(const struct gv_args *args);

@@ -34,7 +34,7 @@ struct joining {
 #define VISIT_INCARNATION 1u
 
 /* Who joins first and finds the port taken afterwards has used up an invite for nothing. */
-static enum gv_err try_listening(const struct gv_config *config, struct gv_diag *diag)
+enum gv_err gv_try_listening(const struct gv_config *config, struct gv_diag *diag)
 {
     if (config->listen[0] == '\0') {
         return GV_OK;
@@ -49,7 +49,7 @@ static enum gv_err try_listening(const struct gv_config *config, struct gv_diag 
         err = gv_diag_set(diag, GV_ERR_NET, "cannot start ZeroMQ: %s", zmq_strerror(errno));
     } else if (zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6) != 0 || zmq_bind(socket, config->listen) != 0) {
         err = gv_diag_set(diag, errno == EADDRINUSE ? GV_ERR_NET : GV_ERR_CONFIG,
-                          "cannot listen on %s: %s; free the port or choose another with --listen", config->listen,
+                          "cannot listen on %s: %s; free the port or choose another", config->listen,
                           zmq_strerror(errno));
     }
     if (socket != NULL) {
@@ -155,7 +155,7 @@ static enum gv_err run_join(struct joining *j, const struct gv_join_options *opt
 {
     enum gv_err err = gv_invite_decode(&j->invite, options->token, diag);
     if (err == GV_OK) {
-        err = try_listening(options->config, diag);
+        err = gv_try_listening(options->config, diag);
     }
     if (err == GV_OK) {
         err = gv_state_begin(&j->draft, options->dir, diag);

@@ -27,6 +27,9 @@ struct gv_join_result {
     uint64_t skipped_rows;                /* of the data */
 };
 
+/** Binds the configured endpoint for a moment. GV_ERR_NET if it is in use, GV_ERR_CONFIG if it cannot be bound. */
+GV_NODISCARD enum gv_err gv_try_listening(const struct gv_config *config, struct gv_diag *diag);
+
 /**
  * Decodes the token, makes keys, asks the seeds for the manifest, checks the data against it and only then writes DIR.
  * Nothing is left behind on failure. Needs gv_proto_init(). Takes up to ten seconds where no seed answers.

@@ -166,7 +166,8 @@ static enum gv_err send_want(struct attempt *attempt)
     return err;
 }
 
-static enum gv_err take_welcome(struct attempt *attempt, const struct gv_bulk *bulk, struct gv_diag *diag)
+static enum gv_err take_welcome(struct attempt *attempt, bool *done, const struct gv_msg_hello *hello,
+                                const struct gv_bulk *bulk, struct gv_diag *diag)
 {
     struct gv_visit *visit = attempt->visit;
     const struct gv_span *record = &bulk->item[0];
@@ -182,7 +183,13 @@ static enum gv_err take_welcome(struct attempt *attempt, const struct gv_bulk *b
     }
     memcpy(visit->host_bytes, record->data, record->bytes);
     visit->host_bytes_count = record->bytes;
+    memcpy(visit->observed, hello->observed, sizeof visit->observed);
+    visit->wall_s = hello->wall_s;
     attempt->welcome = true;
+    *done = visit->greeting_only;
+    if (*done) {
+        return GV_OK;
+    }
     attempt->deadline_ms = now_ms() + MANIFEST_MS;
     return send_want(attempt);
 }
@@ -198,7 +205,7 @@ static enum gv_err take_frame(struct attempt *attempt, bool *done, const struct 
         return gv_diag_set(diag, err, "it refused: %s", gv_err_text((int)err));
     }
     if (msg->kind == GV_KIND_WELCOME && !attempt->welcome) {
-        return take_welcome(attempt, bulk, diag);
+        return take_welcome(attempt, done, &msg->u.hello, bulk, diag);
     }
     if (msg->kind == GV_KIND_MANIFEST && attempt->welcome && bulk->count == 1) {
         struct gv_diag inner = {.code = GV_OK};
@@ -254,8 +261,9 @@ static enum gv_err converse(struct attempt *attempt, struct gv_diag *diag)
 
 static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t number, struct gv_diag *diag)
 {
+    int answer_ms = visit->answer_ms > 0 ? visit->answer_ms : ANSWER_MS;
     struct attempt attempt = {
-        .visit = visit, .seed = &visit->invite->seeds[number], .deadline_ms = now_ms() + ANSWER_MS};
+        .visit = visit, .seed = &visit->invite->seeds[number], .deadline_ms = now_ms() + answer_ms};
     diag->code = GV_OK;
     enum gv_err err = open_attempt(&attempt, context, number, diag);
     if (err == GV_OK) {
@@ -314,6 +322,7 @@ enum gv_err gv_visit(struct gv_visit *visit, struct gv_diag *diag)
             break;
         }
         worst = weight_of(err) > weight_of(worst) ? err : worst;
+        (void)snprintf(visit->outcome, sizeof visit->outcome, "%.159s", one.text);
         int more = snprintf(all + used, sizeof all - used, "%s%s: %s", used > 0 ? "; " : "",
                             visit->invite->seeds[i].endpoint, one.text);
         used = more < 0 || (size_t)more >= sizeof all - used ? sizeof all - 1 : used + (size_t)more;
