@@ -23,6 +23,8 @@
     X(VERIFIER, "verifier", "a frame was dropped: too many signatures wait to be checked")                     \
     X(GREETING, "greeting", "a frame was dropped: too many came behind a greeting that was not checked yet")   \
     X(RECORD, "record", "a record of a node that is no member was passed over")                                \
+    X(WORKER, "worker", "an order to the worker was lost: its box is full")                                    \
+    X(SHAPER, "shaper", "a chunk was not sent or not taken: the bandwidth caps hold too much back")            \
     X(EVENTS, "events", "an event was lost: the queue was full")                                               \
     X(MEMORY, "memory", "a frame was dropped: out of memory")
 

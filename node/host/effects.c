@@ -256,6 +256,7 @@ bool gv_node_order(struct gv_node *node, const struct gv_mail *mail)
     if (gv_mailbox_try_put(node->worker.in, mail)) {
         return true;
     }
+    node->drops.count[GV_DROP_WORKER]++;
     gv_log_limited(GV_LEVEL_BROKEN, "worker", "the worker is overwhelmed", "kind=%d", (int)mail->kind);
     return false;
 }
@@ -315,6 +316,7 @@ static void chunk_send(struct gv_node *node, const struct gv_effect *effect)
                            .chunk_bytes = effect->u.work.chunk_bytes,
                            .fetch = is_pin(node, effect->u.work.nonce)};
     if (!gv_shaper_put(&node->up, &mail, effect->u.work.chunk_bytes)) {
+        gv_drop(&node->drops, GV_DROP_SHAPER, gv_net_address(node->net, effect->link));
         send_failed(node, effect->link);
     }
     gv_node_shape(node, gv_now_us());
@@ -347,6 +349,7 @@ static void apply(struct gv_node *node, const struct gv_effect *effect)
     }
     release(parked);
     if (frame == NULL || !gv_shaper_put(&node->down, &mail, bytes)) {
+        gv_drop(&node->drops, frame == NULL ? GV_DROP_MEMORY : GV_DROP_SHAPER, "");
         struct gv_event event = {.kind = GV_EV_APPLIED, .verdict = GV_ERR_NOMEM};
         event.u.work.nonce = effect->u.work.nonce;
         event.u.work.index = effect->u.work.index;
