@@ -263,11 +263,21 @@ static void partition(struct gv_faults *faults, const struct moment *moment, con
     }
 }
 
+/* Puts the live ones of the nodes that all invites name in front; returns how many there are. */
+static uint32_t choose_seeds(const struct gv_faults *faults, uint32_t live)
+{
+    uint32_t count = 0;
+    while (count < live && faults->pool[count] < faults->scenario.swarm.seeds) { /* the pool is in nodes' order */
+        count++;
+    }
+    return count;
+}
+
 static void strike(struct gv_faults *faults, const struct moment *moment, uint32_t index)
 {
     const struct gv_fault *fault = &faults->scenario.faults[index];
     uint32_t live = gather(faults);
-    uint32_t count = how_many(fault, live);
+    uint32_t count = fault->seeds ? choose_seeds(faults, live) : how_many(fault, live);
     if (fault->kind == GV_FAULT_ARRIVE) {
         faults->expected[index] = count;
         faults->arrive_from_us[index] = moment->due_us;
@@ -281,7 +291,9 @@ static void strike(struct gv_faults *faults, const struct moment *moment, uint32
 
     struct gv_random random;
     gv_random_seed(&random, faults->seed ^ VICTIM_SEED, index);
-    choose(faults->pool, live, count, &random);
+    if (!fault->seeds) {
+        choose(faults->pool, live, count, &random);
+    }
     if (fault->kind == GV_FAULT_PARTITION) {
         partition(faults, moment, fault, count);
         return;

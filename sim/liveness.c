@@ -2,7 +2,7 @@
  * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions
  * are check.c's; this collects what they look at.
  *
- * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
+ * Who counts: honest live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
  * one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
  * none of them is there and none of those who are there knows of it. (It joined through a seed that left while it was
  * cut off: no protocol brings it back without a new invite.)
@@ -44,7 +44,7 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
 static bool counts(const struct gv_sim *sim, uint32_t index)
 {
     const struct gv_sim_node *node = &sim->nodes[index];
-    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity);
+    return node->live && !node->copied && !node->gone && !node->hostile && !is_revoked(sim, node->identity);
 }
 
 static void free_views(struct gv_sim_views *v)

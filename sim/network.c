@@ -24,7 +24,7 @@ struct gv_network {
     struct gv_cuts cuts;
     struct gv_loss loss;
     struct gv_dist latency, jitter;
-    double damage;
+    double damage, resets;
     uint64_t window_us;
     uint64_t read_us; /* a slow reader's time for a frame; 0: nobody is slow */
     uint64_t seed;
@@ -78,6 +78,7 @@ enum gv_err gv_network_new(struct gv_network **network, const struct gv_scenario
     made->jitter = scenario->network.jitter;
     made->jitters = !gv_dist_is_zero(&made->jitter);
     made->damage = scenario->network.damage;
+    made->resets = scenario->network.resets;
     made->window_us = gv_network_window(scenario);
     if (scenario->network.slow_share > 0.0 && scenario->network.slow_rate > 0.0) {
         double read_us = 1e6 / scenario->network.slow_rate;
@@ -137,6 +138,9 @@ struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *pa
         return (struct gv_transit){.fate = GV_FATE_FULL};
     }
     uint64_t gone_us = gv_lines_up(&network->lines, from, now_us, bytes);
+    if (network->resets > 0.0 && gv_random_open(random) < network->resets) {
+        return reset(path, now_us, gone_us);
+    }
     if (gv_loss_possible(&network->loss)) {
         uint64_t delay_us;
         bool lives =
@@ -178,7 +182,7 @@ uint64_t gv_network_reaches(const struct gv_network *network, uint32_t from, uin
 void gv_network_calm(struct gv_network *network)
 {
     network->calm = true;
-    network->damage = 0.0;
+    network->damage = network->resets = 0.0;
     gv_loss_init(&network->loss, 0.0);
 }
 

@@ -97,6 +97,7 @@ static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     bool message = event->kind == GV_EV_MSG;
     enum gv_kind in = message ? event->u.msg.msg->kind : GV_KIND_COUNT;
     bool over = false;
+    gv_health_log(sim, thread, index, effect);
     switch (effect->u.log.code) {
     case GV_LOG_EXCHANGE_DONE:
         over = in == GV_KIND_COMMITTED || in == GV_KIND_OUTCOME_REPLY;
@@ -229,7 +230,7 @@ void gv_sim_step(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, s
     for (uint32_t i = 0; i < effects->count; i++) {
         goes_on = carry_out(sim, thread, index, event, &effects->item[i]) && goes_on;
     }
-    if (sim->scenario->report.invariants) {
+    if (sim->scenario->report.invariants && node->attacker == NULL) {
         node->watch.buffers = gv_sim_buffers(node);
         const char *broken = gv_check_step(&node->watch, node->core, event, effects);
         local->checked++;
@@ -276,6 +277,24 @@ static void command(struct gv_sim *sim, struct gv_thread *thread, const struct g
     gv_sim_step(sim, thread, o->to, &event);
 }
 
+void gv_sim_starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint64_t from_us)
+{
+    struct gv_random *random = &sim->nodes[index].random;
+    double wait_us = gv_dist_draw(&sim->scenario->compute.starved_every, random);
+    gv_sim_post_own(sim, thread, index, from_us + 1 + (uint64_t)wait_us, GV_SIM_STARVE, 0, NULL);
+}
+
+static void starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (sim->faults_ended_us > 0) {
+        return;
+    }
+    uint64_t until_us = thread->now_us + (uint64_t)gv_dist_draw(&sim->scenario->compute.starved_for, &node->random);
+    node->paused_until_us = until_us > node->paused_until_us ? until_us : node->paused_until_us;
+    gv_sim_starve(sim, thread, index, until_us);
+}
+
 static void handle_live(struct gv_sim *sim, struct gv_thread *thread, const struct gv_occurrence *o)
 {
     switch ((enum gv_sim_kind)o->kind) {
@@ -290,6 +309,12 @@ static void handle_live(struct gv_sim *sim, struct gv_thread *thread, const stru
         return;
     case GV_SIM_COMMAND:
         command(sim, thread, o);
+        return;
+    case GV_SIM_ATTACK:
+        gv_attack_act(sim, thread, o->to);
+        return;
+    case GV_SIM_STARVE:
+        starve(sim, thread, o->to);
         return;
     case GV_SIM_ENTRIES:
         gv_sim_learn_entries(sim, thread, o->to, UINT64_C(1) << o->a);

@@ -110,9 +110,14 @@ static void fill_bulk(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
         return;
     case GV_KIND_LEAVE: {
         uint32_t who = gv_identities_find(sim->identities, &msg->u.leave.id);
+        struct gv_span farewell = {0};
         if (who != GV_NODE_NONE) {
-            add_span(bulk, gv_identities_farewell(sim->identities, who));
+            farewell = gv_identities_farewell(sim->identities, who);
         }
+        if (farewell.bytes == 0 && node->attacker != NULL) {
+            farewell = gv_attack_forgery();
+        }
+        add_span(bulk, farewell);
         return;
     }
     case GV_KIND_OFFER:
@@ -198,7 +203,7 @@ void gv_sim_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
 {
     struct gv_sim_node *node = &sim->nodes[index];
     struct gv_sim_local *local = gv_sim_local(thread);
-    if (msg->kind == GV_KIND_MANIFEST) {
+    if (msg->kind == GV_KIND_MANIFEST || (node->attacker != NULL && !gv_attack_send(sim, thread, index, link, msg))) {
         return;
     }
     if (msg->kind == GV_KIND_REFUSE && msg->u.refuse.reason == GV_ERR_REVOKED && local->greeting != GV_NODE_NONE) {
@@ -296,6 +301,9 @@ static enum gv_err check_records(struct gv_sim *sim, struct gv_thread *thread, u
             continue;
         }
         msg->refs[msg->ref_count++] = ref;
+        if (node->attacker != NULL) {
+            gv_attack_heard(sim, node->attacker, owner, &ref);
+        }
         note_in_book(sim, thread, index, owner);
     }
     return verdict;
@@ -329,6 +337,9 @@ static enum gv_err check_greeting(struct gv_sim *sim, struct gv_thread *thread, 
         return GV_ERR_REVOKED;
     }
     msg->u.hello.self = ref;
+    if (node->attacker != NULL) {
+        gv_attack_heard(sim, node->attacker, owner, &ref);
+    }
     note_in_book(sim, thread, index, owner);
     return GV_OK;
 }
@@ -347,6 +358,7 @@ void gv_sim_learn_entries(struct gv_sim *sim, struct gv_thread *thread, uint32_t
             uint32_t target = gv_identities_entry_target(sim->identities, e);
             event.u.revoked = *gv_identities_id(sim->identities, target);
             node->watch.entries |= UINT64_C(1) << e;
+            gv_health_learnt(sim, thread, e);
             gv_sim_step(sim, thread, index, &event);
         }
     }

@@ -126,6 +126,15 @@ void gv_sim_close(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     remove_link(link);
 }
 
+void gv_sim_break(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t handle)
+{
+    const struct gv_sim_link *link = gv_sim_link(&sim->nodes[index], handle);
+    if (link != NULL && link->up) {
+        tell_down(sim, thread, index, link);
+        gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_DOWN, handle, NULL);
+    }
+}
+
 void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -364,9 +373,8 @@ void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint
 {
     struct gv_sim_node *node = &sim->nodes[index];
     for (uint32_t i = 0; i < node->link_cap; i++) {
-        if (node->links[i].handle != 0 && node->links[i].introduced && node->links[i].up) {
-            tell_down(sim, thread, index, &node->links[i]);
-            gv_sim_post_own(sim, thread, index, thread->now_us + 1, GV_SIM_DOWN, node->links[i].handle, NULL);
+        if (node->links[i].handle != 0 && node->links[i].introduced) {
+            gv_sim_break(sim, thread, index, node->links[i].handle);
         }
     }
 }

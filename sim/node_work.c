@@ -92,10 +92,16 @@ static void merge(struct gv_sim_work *work)
     }
 }
 
+/* Sends others what it does not have. */
+static bool lies(const struct gv_sim_node *node)
+{
+    return node->hostile && node->attacker == NULL;
+}
+
 static void take_snapshot(const struct gv_sim_work *work)
 {
     const struct gv_scenario *scenario = work->sim->scenario;
-    enum gv_attack attack = work->node->hostile ? scenario->adversaries.attack : GV_ATTACK_NONE;
+    enum gv_attack attack = lies(work->node) ? scenario->adversaries.attack : GV_ATTACK_NONE;
     gv_replica_snapshot(work->node->replica, work->snapshot, attack, scenario->adversaries.scale, work->noise_seed);
 }
 
@@ -207,7 +213,7 @@ static struct gv_snapshot *honest_snapshot(struct gv_sim *sim, struct gv_thread 
                                            const struct gv_effect *effect, struct gv_snapshot *sent)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    if (!node->hostile) {
+    if (!lies(node)) {
         return gv_snapshot_hold(sent);
     }
     struct gv_snapshot *made =

@@ -301,7 +301,7 @@ static void count_degrees(struct gv_sim *sim, const struct graph *graph, uint32_
     }
 }
 
-static void observe_graph(struct gv_sim *sim, struct gv_thread *thread)
+static void observe_graph(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_us)
 {
     struct graph graph = {.sim = sim, .width = sim->scenario->views.passive_max + sim->scenario->views.active_max};
     size_t count = sim->node_count;
@@ -314,6 +314,9 @@ static void observe_graph(struct gv_sim *sim, struct gv_thread *thread)
         gv_engine_each(thread, sim->node_count, collect_peers, &graph);
         count_components(sim, &graph, parent, size);
         count_degrees(sim, &graph, size);
+        const struct gv_view_table views = {
+            .peers = graph.peers, .active = graph.active, .known = graph.known, .width = graph.width};
+        gv_health_graph(sim, &views, now_us);
     }
     free(graph.peers);
     free(graph.active);
@@ -382,7 +385,7 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
         observe_models(sim, thread);
     }
     if (sim->scenario->swarm.peers == GV_PEERS_OWN) {
-        observe_graph(sim, thread);
+        observe_graph(sim, thread, now_us);
     }
     if (!sim->first_taken && sim->scenario->swarm.mode == GV_MODE_MEAN) {
         sim->first_taken = true;

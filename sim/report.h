@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "gv/err.h"
+#include "health.h"
 #include "scenario.h"
 
 /* The state of the run at one moment of virtual time. Counts are cumulative since the start. */
@@ -60,8 +61,9 @@ struct gv_summary {
     double evaluate_share;  /* evaluation for the report */
     double variance_factor; /* MEAN: geometric mean of the variance's factor per cycle; NaN elsewhere */
     double mean_drift;      /* MEAN: |mean - first mean| / first standard deviation */
-    bool partial;           /* interrupted */
-    const char *violated;   /* name of the invariant that ended the run, or NULL */
+    struct gv_health health;
+    bool partial;         /* interrupted */
+    const char *violated; /* name of the invariant that ended the run, or NULL */
 };
 
 struct gv_report;

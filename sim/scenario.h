@@ -31,7 +31,23 @@ enum gv_train_on { GV_TRAIN_ON_CLOCK = 0, GV_TRAIN_ON_MERGE };         /* always
 /* How features become numbers near 0; AUTO: as the data asks for (images UNIT, tables STANDARD), the others are those
  * of enum gv_scaling plus one. */
 enum gv_sim_scaling { GV_SIM_SCALING_AUTO = 0, GV_SIM_SCALING_NONE, GV_SIM_SCALING_UNIT, GV_SIM_SCALING_STANDARD };
-enum gv_attack { GV_ATTACK_NONE = 0, GV_ATTACK_SIGN_FLIP, GV_ATTACK_NOISE };
+/* What hostile nodes do: the first two to the parameters they send, the others to the protocol (attack.h); ANY: each of
+ * them one of the latter, in turn. */
+enum gv_attack {
+    GV_ATTACK_NONE = 0,
+    GV_ATTACK_SIGN_FLIP,
+    GV_ATTACK_NOISE,
+    GV_ATTACK_ECLIPSE,
+    GV_ATTACK_FLOOD,
+    GV_ATTACK_ACCUSE,
+    GV_ATTACK_REPLAY,
+    GV_ATTACK_STALL,
+    GV_ATTACK_RESET,
+    GV_ATTACK_AGE,
+    GV_ATTACK_BUSY,
+    GV_ATTACK_INCARNATION,
+    GV_ATTACK_ANY,
+};
 
 /* A fault that strikes at a time (and may last). Written as
  *     kill = 50% at 5min                     processes end; they come back after churn.downtime, if that is set
@@ -45,7 +61,8 @@ enum gv_attack { GV_ATTACK_NONE = 0, GV_ATTACK_SIGN_FLIP, GV_ATTACK_NOISE };
  *     partition = 50% from 5min to 8min one-way          the first side's frames do not reach the second
  *     partition = 50% from 5min to 8min flapping:10s     cut and healed every 10 s
  *     arrive = 100 at 5min                   new nodes join with invites (over `arrival`, if that is set)
- * A whole number is a count of nodes, a percentage a share of the live ones. */
+ * A whole number is a count of nodes, a percentage a share of the live ones, `seeds` the nodes that all invites name
+ * (same_seeds). */
 enum gv_fault_kind {
     GV_FAULT_KILL = 0,
     GV_FAULT_VANISH,
@@ -64,6 +81,7 @@ struct gv_fault {
     enum gv_fault_kind kind;
     double share; /* of the live nodes; 0: `count` says how many */
     uint32_t count;
+    bool seeds; /* the first swarm.seeds nodes */
     uint64_t at_us;
     uint64_t until_us; /* PAUSE, PARTITION; else 0 */
     enum gv_cut cut;
@@ -79,6 +97,7 @@ struct gv_scenario {
         enum gv_mode mode;
         uint64_t arrival_us; /* the first nodes come spread over this time; 0: all at once */
         uint32_t seeds;      /* endpoints each node's invite names: earlier nodes, at random; 1..3 */
+        bool same_seeds;     /* all invites name the first nodes */
         enum gv_peers peers;
         enum gv_signatures signatures;
         uint32_t elements; /* MEAN: length of the vector */
@@ -115,14 +134,17 @@ struct gv_scenario {
         double slow_share;       /* share of nodes that read slowly ... */
         double slow_rate;        /* ... this many frames a second */
         double damage;           /* share of frames of which a byte is damaged */
+        double resets;           /* share of frames on which the link breaks */
     } network;
 
     struct {
-        struct gv_dist step_time; /* a node's mean time for one local step, drawn once per node */
-        struct gv_dist jitter;    /* factor drawn anew for each round; constant 1 by default */
-        double straggler_share;   /* share of nodes ... */
-        double straggler_factor;  /* ... whose steps take this many times longer */
-        double memory_rate;       /* bytes per second at which snapshots, codecs and merges pass */
+        struct gv_dist step_time;                  /* a node's mean time for one local step, drawn once per node */
+        struct gv_dist jitter;                     /* factor drawn anew for each round; constant 1 by default */
+        double straggler_share;                    /* share of nodes ... */
+        double straggler_factor;                   /* ... whose steps take this many times longer */
+        double memory_rate;                        /* bytes per second at which snapshots, codecs and merges pass */
+        double starved_share;                      /* share of nodes that now and then get no processor at all ... */
+        struct gv_dist starved_for, starved_every; /* ... for how long, and how long after that the next time */
     } compute;
 
     struct {

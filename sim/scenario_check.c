@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attack.h"
 #include "manifest_text.h"
 #include "model.h"
 #include "quantity.h"
@@ -221,8 +222,30 @@ static enum gv_err check_learning(const struct gv_scenario *scenario, struct gv_
     return check_model(scenario, diag);
 }
 
+static enum gv_err check_starved(const struct gv_scenario *scenario, struct gv_diag *diag)
+{
+    bool some = scenario->compute.starved_share > 0;
+    const struct gv_dist *times[] = {&scenario->compute.starved_for, &scenario->compute.starved_every};
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "starved_for" : "starved_every";
+        if (some && gv_dist_is_zero(times[i])) {
+            return blame(scenario, diag, "compute", line_of(scenario, "compute", name) != 0 ? name : "starved_share",
+                         "needs %s to be a time above 0, as 2s", name);
+        }
+        if (!some && line_of(scenario, "compute", name) != 0) {
+            return blame(scenario, diag, "compute", name,
+                         "has no meaning without starved nodes: set compute.starved_share, as 20%%");
+        }
+    }
+    return GV_OK;
+}
+
 static enum gv_err check_compute(const struct gv_scenario *scenario, struct gv_diag *diag)
 {
+    enum gv_err err = check_starved(scenario, diag);
+    if (err != GV_OK) {
+        return err;
+    }
     if (scenario->swarm.mode != GV_MODE_TRAIN) {
         return GV_OK;
     }
@@ -255,6 +278,10 @@ static enum gv_err check_network(const struct gv_scenario *scenario, struct gv_d
                          "(unlimited), or a constant, uniform or lognormal bandwidth of more");
         }
     }
+    if (scenario->swarm.same_seeds && scenario->network.outbound_only > 0) {
+        return blame(scenario, diag, "network", "outbound_only",
+                     "may strike the seeds of swarm.same_seeds, and nobody could join: take one of them out");
+    }
     if (scenario->network.outbound_only >= 1) {
         return blame(scenario, diag, "network", "outbound_only",
                      "is 100%%: nobody can be dialled, so nobody meets anybody; expected less");
@@ -272,7 +299,13 @@ static enum gv_err check_adversaries(const struct gv_scenario *scenario, struct 
     bool attack = scenario->adversaries.attack != GV_ATTACK_NONE;
     if (some && !attack) {
         return blame(scenario, diag, "adversaries", "fraction",
-                     "there are adversaries that do nothing: set adversaries.attack = sign-flip or noise");
+                     "there are adversaries that do nothing: set adversaries.attack, as sign-flip or any");
+    }
+    if (scenario->swarm.mode == GV_MODE_MEMBERSHIP && attack &&
+        !gv_attack_is_on_protocol(scenario->adversaries.attack)) {
+        return blame(scenario, diag, "adversaries", "fraction",
+                     "there are no parameters to falsify with swarm.mode = membership: attack the protocol, as with "
+                     "adversaries.attack = any, or set swarm.mode = train");
     }
     if (!some && (attack || line_of(scenario, "adversaries", "scale") != 0)) {
         return blame(scenario, diag, "adversaries", attack ? "attack" : "scale",
@@ -338,6 +371,11 @@ static enum gv_err check_fault(const struct gv_scenario *scenario, const struct 
         place_of(place, scenario, "faults", "end");
         return blame(scenario, diag, "faults", name, "\"%s\" is after faults.end%s: end later, or strike earlier", text,
                      place);
+    }
+    if (fault->seeds && (!scenario->swarm.same_seeds || fault->kind == GV_FAULT_ARRIVE)) {
+        return blame(scenario, diag, "faults", name, "\"%s\": %s", text,
+                     fault->kind == GV_FAULT_ARRIVE ? "expected how many arrive"
+                                                    : "every node has its own seeds unless swarm.same_seeds = yes");
     }
     if (fault->kind == GV_FAULT_PARTITION && fault->until_us <= fault->at_us) {
         return blame(scenario, diag, "faults", name, "\"%s\" has no end: expected from TIME to TIME", text);

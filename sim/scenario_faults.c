@@ -28,13 +28,19 @@ static const char *form_of(enum gv_fault_kind kind)
     case GV_FAULT_PARTITION:
         return "HOW_MANY from TIME to TIME [one-way | flapping:TIME], as 50% from 5min to 8min, or none";
     default:
-        return "HOW_MANY at TIME, as 10% at 2min or 5 at 2min, or none";
+        return "HOW_MANY at TIME, as 10% at 2min, 5 at 2min or seeds at 2min, or none";
     }
 }
 
 static enum gv_err parse_amount(struct gv_fault *fault, const char *text, struct gv_diag *diag)
 {
     double value;
+    fault->seeds = strcmp(text, "seeds") == 0;
+    if (fault->seeds) {
+        fault->share = 0;
+        fault->count = GV_SEEDS_MAX;
+        return GV_OK;
+    }
     bool share = strchr(text, '%') != NULL;
     enum gv_err err = gv_quantity_parse(&value, text, share ? GV_DIM_SHARE : GV_DIM_COUNT, diag);
     if (err != GV_OK) {
@@ -220,7 +226,9 @@ size_t gv_scenario_fault_write(char *out, size_t cap, const struct gv_fault *fau
     char until[48];
     char flap[48];
     int used;
-    if (fault->share > 0) {
+    if (fault->seeds) {
+        (void)snprintf(amount, sizeof amount, "seeds");
+    } else if (fault->share > 0) {
         (void)gv_quantity_write(amount, sizeof amount, fault->share, GV_DIM_SHARE);
     } else {
         (void)snprintf(amount, sizeof amount, "%u", fault->count);

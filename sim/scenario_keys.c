@@ -14,7 +14,8 @@ static const char *const PEERS[] = {"own", "oracle", NULL};
 static const char *const SIGNATURES[] = {"memoised", "real", NULL};
 static const char *const TRAIN_ON[] = {"clock", "merge", NULL};
 static const char *const SCALINGS[] = {"auto", "none", "unit", "standard", NULL};
-static const char *const ATTACKS[] = {"none", "sign-flip", "noise", NULL};
+static const char *const ATTACKS[] = {"none",  "sign-flip", "noise", "eclipse", "flood",       "accuse", "replay",
+                                      "stall", "reset",     "age",   "busy",    "incarnation", "any",    NULL};
 static const char *const YES_NO[] = {"no", "yes", NULL};
 _Static_assert(sizeof(enum gv_mode) == sizeof(uint32_t), "enums are stored as 32 bits");
 
@@ -57,6 +58,8 @@ static const struct gv_scenario_key KEYS[] = {
      "the first nodes come spread over this time; 0: all at once", NULL},
     {"swarm", "seeds", GV_VALUE_COUNT, AT(swarm.seeds), 1, GV_SEEDS_MAX, NULL, ALL,
      "earlier nodes that an invite names, at random", NULL},
+    {"swarm", "same_seeds", GV_VALUE_BOOL, AT(swarm.same_seeds), 0, 0, YES_NO, ALL,
+     "all invites name the first nodes instead", NULL},
     {"swarm", "peers", GV_VALUE_ENUM, AT(swarm.peers), 0, 0, PEERS, T | V,
      "whom to exchange with: own peer sampling, or an oracle that draws from all live nodes", NULL},
     {"swarm", "signatures", GV_VALUE_ENUM, AT(swarm.signatures), 0, 0, SIGNATURES, ALL,
@@ -147,6 +150,7 @@ static const struct gv_scenario_key KEYS[] = {
      "frames a second that they read", NULL},
     {"network", "damage", GV_VALUE_SHARE, AT(network.damage), 0, 1, NULL, ALL,
      "of frames: a byte is changed on the way", NULL},
+    {"network", "resets", GV_VALUE_SHARE, AT(network.resets), 0, 1, NULL, ALL, "of frames: the link breaks", NULL},
 
     {"compute", "step_time", GV_VALUE_DIST_TIME, AT(compute.step_time), 1, HOUR, NULL, T,
      "of a local step, drawn once for a node", NULL},
@@ -158,6 +162,11 @@ static const struct gv_scenario_key KEYS[] = {
      "times longer that their steps take", NULL},
     {"compute", "memory_rate", GV_VALUE_BANDWIDTH, AT(compute.memory_rate), 1e3, BANDWIDTH_MAX, NULL, T | V,
      "at which snapshots, codecs and merges pass", NULL},
+    {"compute", "starved_share", GV_VALUE_SHARE, AT(compute.starved_share), 0, 1, NULL, ALL,
+     "of nodes: now and then get no processor at all", NULL},
+    {"compute", "starved_for", GV_VALUE_DIST_TIME, AT(compute.starved_for), 0, HOUR, NULL, ALL, "for so long", NULL},
+    {"compute", "starved_every", GV_VALUE_DIST_TIME, AT(compute.starved_every), 0, HOUR, NULL, ALL,
+     "and go on for so long between", NULL},
 
     {"churn", "session", GV_VALUE_DIST_TIME, AT(churn.session), 0, YEAR, NULL, ALL,
      "how long a node stays; 0: for ever", NULL},
@@ -187,9 +196,9 @@ static const struct gv_scenario_key KEYS[] = {
     {"faults", "end", GV_VALUE_TIME, AT(faults_end_us), 0, YEAR, NULL, ALL,
      "churn, loss and damage end too, and the swarm must recover; 0: never", NULL},
 
-    {"adversaries", "fraction", GV_VALUE_SHARE, AT(adversaries.fraction), 0, 1, NULL, T | V, "of nodes", NULL},
-    {"adversaries", "attack", GV_VALUE_ENUM, AT(adversaries.attack), 0, 0, ATTACKS, T | V,
-     "what they do to what they send", NULL},
+    {"adversaries", "fraction", GV_VALUE_SHARE, AT(adversaries.fraction), 0, 1, NULL, ALL, "of nodes", NULL},
+    {"adversaries", "attack", GV_VALUE_ENUM, AT(adversaries.attack), 0, 0, ATTACKS, ALL,
+     "sign-flip, noise: to the parameters they send; else to the protocol; any: each node one of these", NULL},
     {"adversaries", "scale", GV_VALUE_NUMBER, AT(adversaries.scale), 0, 1e6, NULL, T | V,
      "sign-flip: factor; noise: deviation, in deviations of the parameters", NULL},
 

@@ -135,6 +135,38 @@ static void set_data(struct setter *to, const struct gv_summary *summary, const 
     set(to, "test_rows_used", whole(summary->rows.test_used));
 }
 
+static void set_delays(struct setter *to, const char *name, const struct gv_delay_figures *figures)
+{
+    set(to, name,
+        json_pack("{s:o,s:o,s:o,s:o}", "count", whole(figures->count), "median_s", real(figures->median_s), "p99_s",
+                  real(figures->p99_s), "max_s", real(figures->most_s)));
+}
+
+static void set_health(struct setter *to, const struct gv_health *health)
+{
+    set(to, "node_hours", real(health->node_hours));
+    set(to, "largest_share_min", real(health->largest_share_least));
+    set(to, "connected_since_s", real(health->connected_since_s));
+    set(to, "exchange_gap_max_s", real(health->exchange_gap_most_s));
+    set_delays(to, "crash_detection", &health->crashes);
+    set_delays(to, "leave_spread", &health->leaves);
+    set_delays(to, "revocation_spread", &health->revocations);
+    set(to, "revocations_known_share", real(health->revocations_known_share));
+    set(to, "dead_neighbour_max_s", real(health->ghost_most_s));
+    set(to, "false_removals", whole(health->false_removals));
+    set(to, "messages_per_node_s", real(health->messages_per_node_s));
+    set(to, "bytes_per_node_s", real(health->bytes_per_node_s));
+    set(to, "cross_share", real(health->cross_share));
+    set(to, "cross_share_expected", real(health->cross_expected));
+    set(to, "hostile_share", real(health->hostile_share));
+    set(to, "hostile_neighbour_share", real(health->hostile_neighbour_share));
+    set(to, "hostile_known_share", real(health->hostile_known_share));
+    set(to, "hostile_exchange_share", real(health->hostile_exchange_share));
+    set(to, "eclipsed_rate", real(health->eclipsed_rate));
+    set(to, "eclipsed_rate_expected", real(health->eclipsed_expected));
+    set(to, "eclipsed_max_s", real(health->eclipsed_most_s));
+}
+
 json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenario *scenario)
 {
     const struct gv_sample *last = &summary->last;
@@ -161,6 +193,7 @@ json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenar
     set(&to, "evaluate_share", real(summary->evaluate_share));
     set(&to, "variance_factor", real(summary->variance_factor));
     set(&to, "mean_drift", real(summary->mean_drift));
+    set_health(&to, &summary->health);
     if (!to.ok) {
         json_decref(to.object);
         return NULL;

@@ -61,6 +61,13 @@ static void live_sweep(struct gv_sim *sim)
 static void choose_seeds(struct gv_sim *sim, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
+    if (sim->scenario->swarm.same_seeds) {
+        while (node->seed_count < sim->scenario->swarm.seeds && node->seed_count < index) {
+            node->seeds[node->seed_count] = node->seed_count;
+            node->seed_count++;
+        }
+        return;
+    }
     bool together = index < sim->scenario->swarm.nodes && sim->scenario->swarm.arrival_us == 0;
     for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < sim->scenario->swarm.seeds && index > 0; i++) {
         bool any = together && node->seed_count > 0;
@@ -83,6 +90,9 @@ static void start_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     struct gv_core_config config = sim->scenario->views;
     config.outbound_only = !gv_network_dialable(sim->network, index);
     config.oracle = sim->scenario->swarm.peers == GV_PEERS_ORACLE;
+    if (node->attacker != NULL) {
+        gv_attack_configure(node->attacker, &config);
+    }
     node->core = gv_core_init(sim->cores + (size_t)index * sim->core_bytes, &config);
     node->life++;
     node->live = true;
@@ -93,8 +103,15 @@ static void start_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     node->watch.targets = gv_identities_targets(sim->identities);
     node->incarnation++; /* on disk before the first frame */
     live_add(sim, index);
+    gv_health_end(sim, index, GV_END_NONE, thread->now_us);
     thread->node = index;
     gv_sim_post_own(sim, thread, index, thread->now_us, GV_SIM_START, 0, NULL);
+    if (node->attacker != NULL) {
+        gv_attack_start(sim, thread, index);
+    }
+    if (node->starved) {
+        gv_sim_starve(sim, thread, index, thread->now_us);
+    }
 }
 
 void gv_sim_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
@@ -152,7 +169,14 @@ static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identi
         (int32_t)((2.0 * gv_random_open(&node->random) - 1.0) * (double)scenario->churn.offset_us / 1e6);
     node->step_us = gv_dist_draw(&scenario->compute.step_time, &node->random);
     node->step_us *= chosen(scenario->compute.straggler_share, index) ? scenario->compute.straggler_factor : 1.0;
+    node->starved = chosen(scenario->compute.starved_share, index);
     node->hostile = scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
+    if (node->hostile && gv_attack_is_on_protocol(scenario->adversaries.attack)) {
+        node->attacker = gv_attacker_new(scenario->adversaries.attack, index);
+        if (node->attacker == NULL) {
+            return GV_ERR_NOMEM;
+        }
+    }
     if (sim->run->trail) {
         node->trail = calloc(1, sizeof *node->trail);
         if (node->trail == NULL) {
@@ -215,10 +239,10 @@ static uint32_t spawn(void *world, struct gv_thread *thread, uint64_t now_us)
 static void kill_node(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, bool silent)
 {
     struct gv_sim *sim = world;
-    (void)now_us;
     if (!sim->nodes[index].live) {
         return;
     }
+    gv_health_end(sim, index, GV_END_CRASHED, now_us);
     thread->node = index;
     gv_sim_end_process(sim, thread, index, silent);
     live_remove(sim, index);
@@ -260,6 +284,7 @@ static void leave(void *world, struct gv_thread *thread, uint32_t index, uint64_
     thread->node = index;
     node->gone = true;
     node->left = true;
+    gv_health_end(sim, index, GV_END_LEFT, now_us);
     gv_sim_post_own(sim, thread, index, now_us, GV_SIM_COMMAND, GV_CMD_LEAVE, NULL);
 }
 
@@ -274,6 +299,8 @@ static void revoke_node(void *world, struct gv_thread *thread, uint32_t index, u
         return;
     }
     sim->revoked |= UINT64_C(1) << entry;
+    sim->health.revoked_us[entry] = now_us;
+    gv_health_end(sim, index, GV_END_REVOKED, now_us);
     thread->node = witness;
     gv_sim_post_own(sim, thread, witness, now_us, GV_SIM_ENTRIES, entry, NULL);
 }
@@ -312,6 +339,7 @@ static enum gv_err cut(void *world, const uint8_t *side, uint64_t from_us, uint6
     if (err != GV_OK) {
         fail(sim, err, "no memory for a partition");
     }
+    gv_health_cut(sim, side);
     return GV_OK; /* the run ends at the next look */
 }
 
@@ -372,6 +400,7 @@ uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us
     }
     uint64_t next = sim->failed == GV_OK ? gv_faults_control(sim->faults, thread, now_us) : UINT64_MAX;
     live_sweep(sim);
+    gv_health_count(sim, now_us);
     if (now_us >= sim->next_prune_us) {
         prune(sim, now_us);
         sim->next_prune_us = now_us + PRUNE_US;
@@ -493,9 +522,11 @@ void gv_sim_world_free(struct gv_sim *sim)
         gv_replica_free(&sim->nodes[i].replica);
         free(sim->nodes[i].links);
         free(sim->nodes[i].book);
+        gv_attacker_free(&sim->nodes[i].attacker);
         free(sim->nodes[i].trail);
     }
     gv_sim_forget_views(sim);
+    gv_health_free(sim);
     gv_faults_free(&sim->faults);
     gv_network_free(&sim->network);
     gv_identities_free(&sim->identities);

@@ -18,10 +18,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attack.h"
 #include "check.h"
 #include "engine.h"
 #include "faults.h"
 #include "gv/core.h"
+#include "health.h"
 #include "identities.h"
 #include "learning.h"
 #include "network.h"
@@ -61,6 +63,8 @@ enum gv_sim_kind {                   /* of occurrences */
                    GV_SIM_COMMAND,     /* own: a = enum gv_command */
                    GV_SIM_ENTRIES,     /* own: learns of a revocation by a person; a = entry */
                    GV_SIM_INTRODUCED,  /* oracle: at the drawn peer: a = dialler's link */
+                   GV_SIM_STARVE,      /* own: for a while it gets no processor */
+                   GV_SIM_ATTACK,      /* own: a hostile node does something beside the protocol */
 };
 
 /* Bytes on their way. A chunk is not copied: its frame lies in the sender's snapshot. */
@@ -118,10 +122,11 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     int32_t drift_ppb;
     int32_t wall_offset_s;
     uint32_t next_handle, next_frame;
-    bool live, silent, training, gone, left, hostile;
+    bool live, silent, training, gone, left, hostile, starved;
     bool copy;   /* a second process with somebody's key */
     bool copied; /* it, or the one whose key it is */
     bool has_model;
+    struct gv_attacker *attacker; /* NULL: it follows the protocol; owned */
     struct gv_trail *trail;
     struct gv_watch watch;
 
@@ -150,6 +155,11 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     uint32_t loss_steps;
     uint64_t checkpoint_age_q16;
     uint32_t merges; /* that changed the replica */
+
+    uint8_t end; /* enum gv_end, and since when; changed in controls */
+    uint64_t end_us;
+    uint64_t exchanged_us; /* its last committed exchange, or its start */
+    uint64_t eclipsed_us;  /* since when all its neighbours are hostile, UINT64_MAX: they are not */
 };
 
 /* One per thread. */
@@ -164,6 +174,7 @@ struct gv_sim_local {
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
     uint64_t messages, bytes, bytes_state, models, alarms;
     double train_s, merge_s, evaluate_s; /* core time */
+    struct gv_health_local health;
 };
 
 struct gv_sim_violation {
@@ -201,6 +212,7 @@ struct gv_sim {
     uint32_t identities_made;
     bool identity_failed, partial;
     uint64_t revoked; /* entries, bits */
+    struct gv_health_watch health;
     struct gv_report *report;
     struct gv_progress progress;
     struct gv_sample sample; /* the latest */
@@ -225,6 +237,8 @@ void gv_sim_drop(void *context, const struct gv_occurrence *occurrence);
 void gv_sim_step(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, struct gv_event *event);
 void gv_sim_sign(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t incarnation, uint32_t sequence);
 void gv_sim_violate(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const char *name);
+/** The next time that the node gets no processor, counted from then. */
+void gv_sim_starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t from_us);
 struct gv_sim_local *gv_sim_local(const struct gv_thread *thread);
 void gv_sim_post_own(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t at_us, enum gv_sim_kind kind,
                      uint32_t a, void *data);
@@ -243,6 +257,8 @@ void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t no
 /** Of the pair, one way, microseconds; never shorter than a window. */
 uint64_t gv_sim_latency(const struct gv_sim *sim, uint32_t from, uint32_t to);
 struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle);
+/** Resets a link: both ends see it go down. */
+void gv_sim_break(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t handle);
 void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node); /* the process ends: resets */
 void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 void gv_sim_introduction_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);

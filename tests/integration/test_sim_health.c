@@ -1,0 +1,116 @@
+/*
+ * What the simulator says of how a swarm holds together, and what its newer faults do.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "sim_world.h"
+
+#define MEMBERS "[swarm]\nnodes = 60\nmode = membership\narrival = 10s\n[network]\nlatency = 30ms\n[views]\nbook = 16\n"
+#define OFTEN "[report]\nevery = 2s\n"
+
+static struct gv_summary run(const char *text)
+{
+    struct gv_scenario scenario;
+    struct gv_summary summary;
+    sim_scenario(&scenario, text);
+    sim_run(&summary, &scenario, sim_seed(), 2, NULL);
+    return summary;
+}
+
+Test(sim_health, crashes_are_found_out_and_nobody_else_is_dropped)
+{
+    struct gv_summary s = run(MEMBERS OFTEN "[faults]\nkill = 30% at 60s\n[swarm]\nduration = 2min\n");
+    cr_expect_geq(s.health.crashes.count, 18, "%llu", (unsigned long long)s.health.crashes.count);
+    cr_expect_lt(s.health.crashes.p99_s, 15.0, "%g", s.health.crashes.p99_s);
+    cr_expect_lt(s.health.ghost_most_s, 20.0, "%g", s.health.ghost_most_s);
+    cr_expect_eq(s.health.false_removals, 0);
+    cr_expect_lt(s.health.connected_since_s, 90.0, "%g", s.health.connected_since_s);
+}
+
+Test(sim_health, farewells_and_revocations_are_timed)
+{
+    struct gv_summary s =
+        run(MEMBERS OFTEN "[faults]\nleave = 4 at 60s\nrevoke = 2 at 70s\n[swarm]\nduration = 2min\n");
+    cr_expect_geq(s.health.leaves.count, 4);
+    cr_expect_lt(s.health.leaves.p99_s, 2.0, "%g", s.health.leaves.p99_s);
+    cr_expect_geq(s.health.revocations.count, 54);
+    cr_expect_lt(s.health.revocations.p99_s, 30.0, "%g", s.health.revocations.p99_s);
+    cr_expect_float_eq(s.health.revocations_known_share, 1.0, 1e-9);
+}
+
+Test(sim_health, the_seeds_can_be_killed_and_nobody_notices)
+{
+    struct gv_summary s =
+        run("[swarm]\nnodes = 60\nmode = membership\narrival = 10s\nsame_seeds = yes\nseeds = 3\n"
+            "duration = 3min\n[network]\nlatency = 30ms\n[views]\nbook = 16\n" OFTEN "[faults]\nkill = seeds at 60s\n");
+    cr_expect_eq(s.last.live_nodes, 57);
+    cr_expect_eq(s.last.components, 1);
+    cr_expect_lt(s.health.connected_since_s, 60.0, "%g", s.health.connected_since_s);
+}
+
+static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    uint32_t *paused = context;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        bool is = sim->nodes[i].paused_until_us > now_us;
+        cr_assert(!is || sim->nodes[i].starved);
+        *paused += is ? 1 : 0;
+    }
+}
+
+Test(sim_health, starved_nodes_stand_still_now_and_then)
+{
+    struct gv_summary summary;
+    uint32_t paused = 0;
+    sim_watch(&summary,
+              MEMBERS "[compute]\nstarved_share = 20%\nstarved_for = 1s\nstarved_every = 2s\n"
+                      "[swarm]\nduration = 2min\n",
+              sim_seed(), look_at_paused, &paused);
+    /* A third of the time of 12 nodes, at 120 looks. */
+    cr_expect(paused > 300 && paused < 700, "%u", paused);
+    cr_expect_eq(summary.health.false_removals, 0);
+    cr_expect_eq(summary.last.components, 1);
+}
+
+Test(sim_health, failed_exchanges_move_the_mean_by_what_is_in_doubt_only)
+{
+    struct gv_summary s = run("[swarm]\nnodes = 60\nmode = mean\nround = 1s\nduration = 2min\n"
+                              "[network]\nlatency = 20ms\nresets = 3%\n[views]\nbook = 16\n");
+    double failed = (double)s.last.exchanges_failed / (double)(s.last.exchanges_failed + s.last.exchanges_done);
+    cr_expect(failed > 0.04 && failed < 0.2, "%g", failed);
+    cr_expect(s.last.exchanges_doubt > 0 || s.mean_drift < 1e-6, "%g", s.mean_drift);
+}
+
+static struct gv_summary run_attack(const char *attack, const char *mode)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "[swarm]\nnodes = 40\nmode = %s\nduration = 2min\narrival = 5s\n[network]\nlatency = 30ms\n"
+                   "[views]\nbook = 16\n" OFTEN "[adversaries]\nfraction = 20%%\nattack = %s\n",
+                   mode, attack);
+    return run(text);
+}
+
+Test(sim_health, no_attack_on_the_protocol_parts_the_honest_or_breaks_an_invariant)
+{
+    static const char *const attacks[] = {"eclipse", "flood", "accuse", "replay",      "stall",
+                                          "reset",   "age",   "busy",   "incarnation", "any"};
+    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        struct gv_summary s = run_attack(attacks[i], i % 2 == 0 ? "mean" : "membership");
+        cr_expect_eq(s.last.components, 1, "%s", attacks[i]);
+        cr_expect_float_eq(s.health.hostile_share, 0.2, 1e-9, "%s: %g", attacks[i], s.health.hostile_share);
+        cr_expect_eq(s.health.false_removals, 0, "%s: %llu", attacks[i], (unsigned long long)s.health.false_removals);
+    }
+}
+
+Test(sim_health, each_attack_does_what_it_says)
+{
+    struct gv_summary busy = run_attack("busy", "mean");
+    cr_expect_lt(busy.health.hostile_exchange_share, 0.15, "%g", busy.health.hostile_exchange_share);
+    struct gv_summary stall = run_attack("stall", "mean");
+    cr_expect_eq(stall.health.hostile_exchange_share, 0.0);
+    cr_expect_gt(stall.last.exchanges_failed, 100);
+    struct gv_summary reset = run_attack("reset", "mean");
+    cr_expect_gt(reset.last.exchanges_failed, 100);
+}
