@@ -31,6 +31,10 @@ struct field {
     {                                                      \
 #name, FIELD_U64, offsetof(struct gv_sample, name) \
     }
+#define NAMED(column, kind, member)                       \
+    {                                                     \
+#column, kind, offsetof(struct gv_sample, member) \
+    }
 #define F64(name)                                          \
     {                                                      \
 #name, FIELD_F64, offsetof(struct gv_sample, name) \
@@ -49,6 +53,7 @@ static const struct field FIELDS[] = {
     F64(peers_active_mean),
     F64(in_degree_mean),
     F64(in_degree_deviation),
+    F64(in_degree_random_deviation),
     F64(accuracy_mean),
     F64(accuracy_min),
     F64(accuracy_max),
@@ -75,6 +80,14 @@ static const struct field FIELDS[] = {
     U64(restarts),
     U64(alarms),
     U64(models),
+    NAMED(choice_nodes, FIELD_U64, choice.nodes),
+    NAMED(choice_count, FIELD_U64, choice.count),
+    NAMED(choice_chi_square, FIELD_F64, choice.chi_square),
+    NAMED(choice_z, FIELD_F64, choice.z),
+    NAMED(choice_dispersion, FIELD_F64, choice.dispersion),
+    NAMED(choice_spread, FIELD_F64, choice.spread),
+    U32(newcomers),
+    F64(newcomer_s),
     U64(invariants_checked),
     U64(rss_bytes),
 };

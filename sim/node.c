@@ -89,6 +89,22 @@ static bool is_ours(const struct gv_sim_node *node, const struct gv_effects *eff
     return false;
 }
 
+bool gv_sim_is_newcomer(const struct gv_sim *sim, const struct gv_sim_node *node)
+{
+    return node->since_us > sim->choice_from_us && node->life == 1 && !node->copy;
+}
+
+/* The node has taken part in an exchange that another began: that one chose it. */
+static void count_chosen(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    if (gv_sim_is_newcomer(sim, node)) {
+        gv_choice_chosen_at(&gv_sim_local(thread)->newcomers, thread->now_us - node->since_us);
+    } else if (thread->now_us >= sim->choice_from_us) {
+        node->chosen++;
+    }
+}
+
 /* Both ends report what becomes of an exchange; it is counted where it was begun. */
 static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_event *event,
                   const struct gv_effect *effect)
@@ -102,6 +118,9 @@ static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     case GV_LOG_EXCHANGE_DONE:
         over = in == GV_KIND_COMMITTED || in == GV_KIND_OUTCOME_REPLY;
         local->exchanges_done += over ? 1 : 0;
+        if (!over) {
+            count_chosen(sim, thread, index);
+        }
         break;
     case GV_LOG_EXCHANGE_FAILED:
         over = is_ours(&sim->nodes[index], local->effects);

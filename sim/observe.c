@@ -297,6 +297,7 @@ static void count_degrees(struct gv_sim *sim, const struct graph *graph, uint32_
         double mean = sum / live;
         sim->sample.in_degree_mean = mean;
         sim->sample.in_degree_deviation = sqrt(squares / live - mean * mean > 0.0 ? squares / live - mean * mean : 0.0);
+        sim->sample.in_degree_random_deviation = gv_choice_random_deviation(mean, live);
         sim->sample.peers_active_mean = active / live;
     }
 }
@@ -326,6 +327,31 @@ static void observe_graph(struct gv_sim *sim, struct gv_thread *thread, uint64_t
 }
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
+
+/* How evenly members were chosen that were there all the time, and how soon newcomers are. */
+static void observe_choice(struct gv_sim *sim, uint64_t now_us)
+{
+    struct gv_sample *s = &sim->sample;
+    struct gv_choice_sums sums = {0};
+    struct gv_choice_ages ages = {0};
+    s->newcomers = 0;
+    for (uint32_t i = 0; i < sim->threads; i++) {
+        gv_choice_merge(&ages, &sim->locals[i].newcomers);
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        if (gv_sim_is_newcomer(sim, node)) {
+            s->newcomers++;
+            gv_choice_exposed(&ages, node->live ? now_us - node->since_us : 0);
+        } else if (node->live && node->since_us <= sim->choice_from_us && !node->copied) {
+            gv_choice_add(&sums, node->chosen);
+        }
+    }
+    s->choice = gv_choice_compare(&sums);
+    double span_s = now_us > sim->choice_from_us ? (double)(now_us - sim->choice_from_us) / 1e6 : 0.0;
+    double rate = sums.nodes > 0 && span_s > 0.0 ? (double)sums.count / (double)sums.nodes / span_s : 0.0;
+    s->newcomer_s = gv_choice_newcomers(sim->newcomer_rates, &ages, rate);
+}
 
 static bool has_neighbour(const struct gv_sim_node *node)
 {
@@ -380,7 +406,9 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
     const double none = (double)NAN; /* until something is looked at */
     s->accuracy_mean = s->accuracy_min = s->accuracy_max = s->accuracy_p10 = s->accuracy_p90 = none;
     s->accuracy_of_mean_model = s->loss_mean = s->consensus_distance = s->variance = s->mean = none;
-    s->steps_mean = s->age_mean = s->peers_active_mean = s->in_degree_mean = s->in_degree_deviation = none;
+    s->steps_mean = s->age_mean = s->peers_active_mean = none;
+    s->in_degree_mean = s->in_degree_deviation = s->in_degree_random_deviation = none;
+    observe_choice(sim, now_us);
     if (sim->learning != NULL) {
         observe_models(sim, thread);
     }

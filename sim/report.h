@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "choice.h"
 #include "gv/err.h"
 #include "health.h"
 #include "scenario.h"
@@ -25,6 +26,7 @@ struct gv_sample {
     uint32_t largest_component;
     double peers_active_mean;
     double in_degree_mean, in_degree_deviation; /* how often a node stands in others' views (active and passive) */
+    double in_degree_random_deviation;          /* of a random graph with this mean */
     double accuracy_mean, accuracy_min, accuracy_max, accuracy_p10, accuracy_p90, accuracy_of_mean_model; /* 0..1 */
     double loss_mean;
     double consensus_distance; /* root of the mean squared distance of a node's parameters from the mean model */
@@ -35,8 +37,11 @@ struct gv_sample {
     uint64_t messages, bytes;                                                      /* sent, all nodes */
     uint64_t bytes_state; /* of them, chunks and inline states: parameters */
     uint64_t arrivals, departures, crashes, restarts;
-    uint64_t alarms; /* raised by nodes: copied keys, conflicting manifests */
-    uint64_t models; /* local trainings (rounds) finished */
+    uint64_t alarms;         /* raised by nodes: copied keys, conflicting manifests */
+    uint64_t models;         /* local trainings (rounds) finished */
+    struct gv_choice choice; /* of members that were there since report.choice_from */
+    uint32_t newcomers;      /* nodes that came later */
+    double newcomer_s;       /* the age from which they are chosen as often as members, but for a tenth; NaN: never */
     uint64_t invariants_checked;
     uint64_t rss_bytes;
 };
@@ -62,8 +67,9 @@ struct gv_summary {
     double variance_factor; /* MEAN: geometric mean of the variance's factor per cycle; NaN elsewhere */
     double mean_drift;      /* MEAN: |mean - first mean| / first standard deviation */
     struct gv_health health;
-    bool partial;         /* interrupted */
-    const char *violated; /* name of the invariant that ended the run, or NULL */
+    double newcomer_rates[GV_CHOICE_BINS]; /* how often newcomers are chosen in parts of a member's rate, by age */
+    bool partial;                          /* interrupted */
+    const char *violated;                  /* name of the invariant that ended the run, or NULL */
 };
 
 struct gv_report;

@@ -167,8 +167,9 @@ struct gv_scenario {
     } adversaries;
 
     struct {
-        uint64_t every_us; /* 0 until gv_scenario_check() has chosen */
-        bool invariants;   /* on by default; off only to measure what they cost */
+        uint64_t every_us;       /* 0 until gv_scenario_check() has chosen */
+        uint64_t choice_from_us; /* peer choice is counted from then on, and not before the first nodes are all there */
+        bool invariants;         /* on by default; off only to measure what they cost */
     } report;
 
     /* Where settings come from, for diagnoses. */

@@ -134,6 +134,9 @@ static enum gv_err check_swarm(const struct gv_scenario *scenario, struct gv_dia
     if (scenario->report.every_us < EVERY_LEAST_US && scenario->report.every_us != duration) {
         return blame(scenario, diag, "report", "every", "is too short: expected 1ms or more, or 0");
     }
+    if (scenario->report.choice_from_us > duration) {
+        return blame(scenario, diag, "report", "choice_from", "is after swarm.duration: nothing would be counted");
+    }
     if (scenario->report.every_us > duration) {
         return blame(scenario, diag, "report", "every", "is longer than swarm.duration: nothing would be reported");
     }

@@ -204,6 +204,8 @@ static const struct gv_scenario_key KEYS[] = {
 
     {"report", "every", GV_VALUE_TIME, AT(report.every_us), 0, YEAR, NULL, ALL,
      "virtual time between two samples; 0: about a sixtieth of the duration", NULL},
+    {"report", "choice_from", GV_VALUE_TIME, AT(report.choice_from_us), 0, YEAR, NULL, T | V,
+     "from when it is counted how often each node is chosen; who comes later is a newcomer", NULL},
     {"report", "invariants", GV_VALUE_BOOL, AT(report.invariants), 0, 0, YES_NO, ALL, "check them after every step",
      NULL},
 };

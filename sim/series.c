@@ -47,10 +47,7 @@ static void fill_state(double *at, const struct group *group, const struct gv_sc
     at[GV_COL_IN_DEGREE_LOW] = s->in_degree_mean - s->in_degree_deviation;
     at[GV_COL_IN_DEGREE_HIGH] = s->in_degree_mean + s->in_degree_deviation;
     at[GV_COL_DEVIATION] = s->in_degree_deviation;
-    if (s->live_nodes > 1 && s->in_degree_mean >= 0.0) {
-        double share = fmin(1.0, s->in_degree_mean / (s->live_nodes - 1));
-        at[GV_COL_DEVIATION_RANDOM] = sqrt(s->in_degree_mean * (1.0 - share));
-    }
+    at[GV_COL_DEVIATION_RANDOM] = s->in_degree_random_deviation;
     at[GV_COL_STEPS] = s->steps_mean;
     at[GV_COL_AGE] = s->age_mean;
 }

@@ -135,6 +135,7 @@ static void sum_up(const struct gv_sim *sim, struct gv_summary *summary, double 
     summary->peak_rss_bytes = gv_sim_peak_rss_bytes();
     summary->threads = sim->threads;
     summary->seed = sim->seed;
+    memcpy(summary->newcomer_rates, sim->newcomer_rates, sizeof summary->newcomer_rates);
     summary->trace_hash = gv_sim_trace(sim);
     double train = 0.0;
     double merge = 0.0;

@@ -102,6 +102,7 @@ static void set_swarm(struct setter *to, const struct gv_sample *last)
     set(to, "peers_active_mean", real(last->peers_active_mean));
     set(to, "in_degree_mean", real(last->in_degree_mean));
     set(to, "in_degree_deviation", real(last->in_degree_deviation));
+    set(to, "in_degree_random_deviation", real(last->in_degree_random_deviation));
     set(to, "accuracy_max", real(last->accuracy_max));
     set(to, "accuracy_p10", real(last->accuracy_p10));
     set(to, "accuracy_p90", real(last->accuracy_p90));
@@ -121,6 +122,38 @@ static void set_swarm(struct setter *to, const struct gv_sample *last)
     set(to, "restarts", whole(last->restarts));
     set(to, "alarms", whole(last->alarms));
     set(to, "models", whole(last->models));
+}
+
+/* The bins up to the last in which there was a newcomer. */
+static json_t *newcomer_rates(const struct gv_summary *summary)
+{
+    json_t *rates = json_array();
+    uint32_t used = GV_CHOICE_BINS;
+    while (used > 0 && isnan(summary->newcomer_rates[used - 1])) {
+        used--;
+    }
+    for (uint32_t i = 0; i < used; i++) {
+        if (json_array_append_new(rates, real(summary->newcomer_rates[i])) != 0) {
+            json_decref(rates);
+            return NULL;
+        }
+    }
+    return rates;
+}
+
+static void set_choice(struct setter *to, const struct gv_summary *summary)
+{
+    const struct gv_sample *last = &summary->last;
+    set(to, "choice_nodes", whole(last->choice.nodes));
+    set(to, "choice_count", whole(last->choice.count));
+    set(to, "choice_chi_square", real(last->choice.chi_square));
+    set(to, "choice_z", real(last->choice.z));
+    set(to, "choice_dispersion", real(last->choice.dispersion));
+    set(to, "choice_spread", real(last->choice.spread));
+    set(to, "newcomers", whole(last->newcomers));
+    set(to, "newcomer_s", real(last->newcomer_s));
+    set(to, "newcomer_bin_s", real(GV_CHOICE_BIN_US / 1e6));
+    set(to, "newcomer_rates", newcomer_rates(summary));
 }
 
 /* Which data, and how much of it: without that, no accuracy means anything. */
@@ -184,6 +217,9 @@ json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenar
         set_data(&to, summary, scenario);
     }
     set_swarm(&to, last);
+    if (scenario->swarm.mode != GV_MODE_MEMBERSHIP) {
+        set_choice(&to, summary);
+    }
     set(&to, "setup_wall_s", real(summary->setup_wall_s));
     set(&to, "events_per_s", real(per((double)last->events, last->wall_s)));
     set(&to, "exchanges_per_s", real(per((double)last->exchanges_done, last->wall_s)));
@@ -319,7 +355,35 @@ static void print_learning(const struct gv_summary *summary, FILE *out)
         gv_number_plain(a, sizeof a, last->in_degree_mean);
         gv_number_plain(b, sizeof b, last->in_degree_deviation);
         gv_number_plain(c, sizeof c, last->peers_active_mean);
-        (void)fprintf(out, "  views         %s neighbours; in-degree %s, deviation %s\n", c, a, b);
+        (void)fprintf(out, "  views         %s neighbours; in-degree %s, deviation %s", c, a, b);
+        gv_number_plain(a, sizeof a, last->in_degree_random_deviation);
+        (void)fprintf(out, " (a random graph: %s)\n", a);
+    }
+}
+
+/* Whom nodes choose: nothing to say where nobody was chosen. */
+static void print_choice(const struct gv_summary *summary, FILE *out)
+{
+    char a[GV_NUMBER_CAP], b[GV_NUMBER_CAP], c[GV_NUMBER_CAP], d[GV_NUMBER_CAP];
+    const struct gv_choice *choice = &summary->last.choice;
+    if (isnan(choice->chi_square)) {
+        return;
+    }
+    gv_number_plain(a, sizeof a, (double)choice->count / (double)choice->nodes);
+    gv_number_plain(b, sizeof b, choice->chi_square);
+    gv_number_whole(c, sizeof c, (double)choice->nodes - 1);
+    gv_number_plain(d, sizeof d, choice->z);
+    (void)fprintf(out, "  choice        each chosen %s times; chi-square %s for %s (z %s), ", a, b, c, d);
+    gv_number_plain(a, sizeof a, choice->dispersion);
+    gv_number_share(b, sizeof b, choice->spread);
+    (void)fprintf(out, "dispersion %s, rates differ by %s\n", a, b);
+    if (summary->last.newcomers > 0) {
+        gv_number_whole(a, sizeof a, summary->last.newcomers);
+        gv_number_span(b, sizeof b, summary->last.newcomer_s);
+        gv_number_share(c, sizeof c, summary->newcomer_rates[0]);
+        (void)fprintf(out,
+                      "  newcomers     %s, chosen %s as often as the others at first, 90 %% from an age of %s on\n", a,
+                      c, b);
     }
 }
 
@@ -394,6 +458,7 @@ void gv_summary_print(const struct gv_summary *summary, const struct gv_scenario
         print_data(summary, scenario, out);
     }
     print_learning(summary, out);
+    print_choice(summary, out);
     print_traffic(summary, scenario->swarm.mode != GV_MODE_MEMBERSHIP, out);
     print_work(summary, out);
     gv_number_whole(a, sizeof a, (double)last->invariants_checked);

@@ -96,6 +96,7 @@ static void start_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     node->core = gv_core_init(sim->cores + (size_t)index * sim->core_bytes, &config);
     node->life++;
     node->live = true;
+    node->since_us = thread->now_us;
     node->silent = false;
     node->tick_us = UINT64_MAX;
     node->boot = gv_random_next(&node->random);
@@ -145,6 +146,9 @@ void gv_sim_end_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t i
     node->silent = silent;
     gv_sim_hang_up(sim, thread, index);
     gv_sim_work_end(sim, thread, index);
+    if (gv_sim_is_newcomer(sim, node)) {
+        gv_choice_exposed(&gv_sim_local(thread)->newcomers, thread->now_us - node->since_us);
+    }
     node->live = false;
     node->paused_until_us = 0;
     if (thread->shard != NULL) {
@@ -483,6 +487,8 @@ static void fill_manifest(struct gv_sim *sim)
 enum gv_err gv_sim_world_new(struct gv_sim *sim, struct gv_diag *diag)
 {
     const struct gv_scenario *scenario = sim->scenario;
+    uint64_t from_us = scenario->report.choice_from_us;
+    sim->choice_from_us = from_us > scenario->swarm.arrival_us ? from_us : scenario->swarm.arrival_us;
     sim->nodes_max = most_nodes(scenario);
     gv_random_seed(&sim->random, sim->seed, STREAM_CONTROL);
     const struct gv_fault_actions actions = {.world = sim,

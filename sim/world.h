@@ -20,6 +20,7 @@
 
 #include "attack.h"
 #include "check.h"
+#include "choice.h"
 #include "engine.h"
 #include "faults.h"
 #include "gv/core.h"
@@ -160,6 +161,8 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     uint64_t end_us;
     uint64_t exchanged_us; /* its last committed exchange, or its start */
     uint64_t eclipsed_us;  /* since when all its neighbours are hostile, UINT64_MAX: they are not */
+    uint32_t chosen;       /* by others, since the node counts for peer choice */
+    uint64_t since_us;     /* when this life began */
 };
 
 /* One per thread. */
@@ -175,6 +178,7 @@ struct gv_sim_local {
     uint64_t messages, bytes, bytes_state, models, alarms;
     double train_s, merge_s, evaluate_s; /* core time */
     struct gv_health_local health;
+    struct gv_choice_ages newcomers;
 };
 
 struct gv_sim_violation {
@@ -216,6 +220,8 @@ struct gv_sim {
     struct gv_report *report;
     struct gv_progress progress;
     struct gv_sample sample; /* the latest */
+    uint64_t choice_from_us; /* who was there then is a member for peer choice, who comes later is a newcomer */
+    double newcomer_rates[GV_CHOICE_BINS]; /* as of the latest sample */
     bool first_taken;
     uint64_t first_us, factor_us; /* the span over which the variance's factor is taken */
     double first_variance, first_mean, factor_variance;
@@ -247,6 +253,9 @@ static inline uint64_t gv_sim_mix(uint64_t hash, uint64_t value)
     hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
     return hash ^ (hash >> 29);
 }
+
+/** A newcomer in its first life, for peer choice. */
+bool gv_sim_is_newcomer(const struct gv_sim *sim, const struct gv_sim_node *node);
 
 /* node_links.c */
 void gv_sim_dial(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t target, uint32_t dial);

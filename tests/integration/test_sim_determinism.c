@@ -44,6 +44,14 @@ static void expect_same(const struct gv_summary *a, const struct gv_summary *b, 
     cr_assert(same(x->mean, y->mean));
     cr_assert(same(x->in_degree_deviation, y->in_degree_deviation));
     cr_assert(same(x->age_mean, y->age_mean));
+    cr_assert_eq(x->choice.nodes, y->choice.nodes);
+    cr_assert_eq(x->choice.count, y->choice.count);
+    cr_assert(same(x->choice.chi_square, y->choice.chi_square));
+    cr_assert_eq(x->newcomers, y->newcomers);
+    cr_assert(same(x->newcomer_s, y->newcomer_s));
+    for (uint32_t i = 0; i < GV_CHOICE_BINS; i++) {
+        cr_assert(same(a->newcomer_rates[i], b->newcomer_rates[i]), "bin %u", i);
+    }
     cr_assert(same(a->variance_factor, b->variance_factor));
 }
 

@@ -62,6 +62,46 @@ Test(sim_theory, with_long_ways_busy_nodes_cost_some_of_it)
     own_sampling("lognormal:50ms,0.5", 0.6);
 }
 
+/* Peer choice: every node begins an exchange a second for two minutes; it counts from the first on. */
+static void choose(struct gv_summary *summary, const char *peers, const char *latency)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "[swarm]\nnodes = 500\nmode = mean\nduration = 180s\nround = 1s\nelements = 1\npeers = %s\n"
+                   "[network]\nlatency = %s\n[faults]\narrive = 100 at 80s\n"
+                   "[report]\nevery = 180s\nchoice_from = 60s\n",
+                   peers, latency);
+    simulate(summary, text);
+    const struct gv_choice *choice = &summary->last.choice;
+    sim_note("500 nodes, %s, %s: chosen %.1f times, chi-square %.0f, z %.2f, dispersion %.3f, spread %.3f; newcomers "
+             "%.2f at first, at 90 %% from %.0f s",
+             peers, latency, (double)choice->count / (double)choice->nodes, choice->chi_square, choice->z,
+             choice->dispersion, choice->spread, summary->newcomer_rates[0], summary->last.newcomer_s);
+    cr_assert_eq(choice->nodes, 500);
+    cr_assert_eq(summary->last.newcomers, 100);
+    cr_assert_gt(choice->count, 50 * choice->nodes);
+}
+
+Test(sim_theory, an_oracle_chooses_all_alike_and_newcomers_at_once)
+{
+    struct gv_summary summary;
+    choose(&summary, "oracle", "100us");
+    cr_assert_lt(fabs(summary.last.choice.z), 4.0, "%.2f", summary.last.choice.z);
+    cr_assert_lt(fabs(summary.newcomer_rates[0] - 1.0), 0.15);
+    cr_assert_eq(summary.last.newcomer_s, 0.0);
+}
+
+/* Views change slowly, so that who stands in many of them stays ahead for minutes: more than chance, but bounded. */
+Test(sim_theory, our_own_peer_sampling_chooses_nearly_alike)
+{
+    struct gv_summary summary;
+    choose(&summary, "own", "1ms");
+    cr_assert_gt(summary.last.choice.dispersion, 0.8);
+    cr_assert_lt(summary.last.choice.dispersion, 2.5, "%.3f", summary.last.choice.dispersion);
+    cr_assert_lt(summary.last.choice.spread, 0.15, "%.3f", summary.last.choice.spread);
+    cr_assert_leq(summary.last.newcomer_s, 30.0);
+}
+
 /* Of n nodes that each name k others at random, one is named by Binomial(n - 1, k / (n - 1)). */
 Test(sim_theory, the_sampled_overlay_is_about_as_even_as_a_random_graph)
 {

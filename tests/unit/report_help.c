@@ -83,6 +83,7 @@ struct gv_sample help_sample(uint32_t step)
         .peers_active_mean = 4.9 + x,
         .in_degree_mean = 29.0 + x,
         .in_degree_deviation = 5.0 + x,
+        .in_degree_random_deviation = 4.0 + x,
         .accuracy_mean = 0.8 - x,
         .accuracy_min = 0.7 - x,
         .accuracy_max = 0.9 - x,
@@ -107,6 +108,14 @@ struct gv_sample help_sample(uint32_t step)
         .crashes = n + 9,
         .restarts = n + 10,
         .models = n + 11,
+        .choice = {.nodes = 97,
+                   .count = 97 * (n + 13),
+                   .chi_square = 120.0 + x,
+                   .z = 1.6 + x,
+                   .dispersion = 1.25 + x,
+                   .spread = 0.05 + x},
+        .newcomers = 4,
+        .newcomer_s = 20.0,
         .invariants_checked = UINT64_MAX - 1000000 + n,
         .rss_bytes = n + 12,
     };
@@ -118,6 +127,7 @@ struct gv_sample help_empty_sample(uint32_t step)
     double *reals[] = {&sample.peers_active_mean,
                        &sample.in_degree_mean,
                        &sample.in_degree_deviation,
+                       &sample.in_degree_random_deviation,
                        &sample.accuracy_mean,
                        &sample.accuracy_min,
                        &sample.accuracy_max,
@@ -129,7 +139,12 @@ struct gv_sample help_empty_sample(uint32_t step)
                        &sample.variance,
                        &sample.mean,
                        &sample.steps_mean,
-                       &sample.age_mean};
+                       &sample.age_mean,
+                       &sample.choice.chi_square,
+                       &sample.choice.z,
+                       &sample.choice.dispersion,
+                       &sample.choice.spread,
+                       &sample.newcomer_s};
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
         *reals[i] = (double)NAN;
     }

@@ -65,6 +65,9 @@ Test(metrics, what_is_written_is_read)
         cr_expect_eq(metrics.samples[i].variance, sample.variance, "to the last bit");
         cr_expect_eq(metrics.samples[i].in_degree_mean, sample.in_degree_mean);
         cr_expect_eq(metrics.samples[i].bytes, sample.bytes);
+        cr_expect_eq(metrics.samples[i].choice.count, sample.choice.count);
+        cr_expect_eq(metrics.samples[i].choice.z, sample.choice.z);
+        cr_expect_eq(metrics.samples[i].newcomer_s, sample.newcomer_s);
         cr_expect_eq(metrics.samples[i].rss_bytes, sample.rss_bytes);
     }
     gv_metrics_deinit(&metrics);
@@ -100,7 +103,7 @@ Test(metrics, what_is_not_known_is_empty)
     struct gv_sample sample = help_empty_sample(1);
     (void)gv_metrics_line(line, &sample);
     (void)gv_metrics_header(header);
-    cr_expect_not_null(strstr(line, ",98,,,,,,,,,,,,,,,,1002,"), "%s", line);
+    cr_expect_not_null(strstr(line, ",98,,,,,,,,,,,,,,,,,1002,"), "%s", line);
     cr_expect_null(strstr(line, "nan"));
     strcat(header, line);
     help_write_file(help_path("m.csv"), header);
@@ -132,10 +135,10 @@ Test(metrics, damage_is_named_with_its_line)
     expect_refused("\n10,", "\n", "line 2: ");
     expect_refused("\n10,", "\n10,,", "line 2: ");
     expect_refused("wall_s", "clock", "line 1: field 2 is 'clock', expected 'wall_s'");
-    expect_refused(",rss_bytes", "", "line 1: field 39 is '', expected 'rss_bytes'");
+    expect_refused(",rss_bytes", "", "line 1: field 48 is '', expected 'rss_bytes'");
     expect_refused(",rss_bytes", ",rss_bytes,more", "line 1: 'more' after the last field");
-    expect_refused(",2012\n", ",2012,1\n", "line 3: has more than the 39 fields");
-    expect_refused(",2012\n", "\n", "line 3: ends after 38 fields, expected 39");
+    expect_refused(",2012\n", ",2012,1\n", "line 3: has more than the 48 fields");
+    expect_refused(",2012\n", "\n", "line 3: ends after 47 fields, expected 48");
     expect_refused(",2012\n", ",2012", "line 3: is cut off");
     expect_refused(",2012\n", ",2012\n\n", "line 4: ");
 }

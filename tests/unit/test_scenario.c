@@ -61,7 +61,8 @@ Test(scenario, a_file_is_read_over_the_defaults)
               "codec = f16\npartition = dirichlet:0.3\ndata = csv:/a b;c/x.csv,label=last\n"
               "[network]\nlatency = lognormal:20ms,0.3\nbandwidth = 20Mbit\ndown = 50Mbit\nloss = 0.1%\n"
               "[churn]\nrate = 5%/min\ndowntime = exponential:1min\narrivals = 3/min\n"
-              "[adversaries]\nfraction = 10%\nattack = sign-flip\n[report]\ninvariants = no\nevery = 3s");
+              "[adversaries]\nfraction = 10%\nattack = sign-flip\n[report]\ninvariants = no\nevery = 3s\n"
+              "choice_from = 20s");
     cr_expect_str_eq(s.name, "trial");
     cr_expect_str_eq(s.source, "some/where/trial.ini");
     cr_expect_eq(s.swarm.nodes, 50);
@@ -89,6 +90,7 @@ Test(scenario, a_file_is_read_over_the_defaults)
     cr_expect_eq(s.adversaries.attack, GV_ATTACK_SIGN_FLIP);
     cr_expect_not(s.report.invariants);
     cr_expect_eq(s.report.every_us, 3000000);
+    cr_expect_eq(s.report.choice_from_us, 20000000);
 }
 
 Test(scenario, an_unknown_key_names_its_line_and_the_nearest)

@@ -75,6 +75,7 @@ Test(scenario_check, times_must_fit_into_the_duration)
     expect_refused(TRAIN "[faults]\nend = 10min\n", 5, "faults.end", "recover");
     expect_refused(TRAIN "[report]\nevery = 11min\n", 5, "report.every", "swarm.duration");
     expect_refused(TRAIN "[report]\nevery = 1us\n", 5, "report.every", "too short");
+    expect_refused(TRAIN "[report]\nchoice_from = 11min\n", 5, "report.choice_from", "swarm.duration");
     expect_accepted(TRAIN "arrival = 9min\n[faults]\nkill = 50% at 4min\nend = 5min\n[report]\nevery = 10min\n");
 }
 

@@ -141,7 +141,7 @@ Test(summary, a_person_reads_a_dozen_lines)
     for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
         lines++;
     }
-    cr_expect(lines >= 10 && lines <= 16, "%s", text);
+    cr_expect(lines >= 10 && lines <= 18, "%s", text);
     cr_expect_not_null(strstr(text, "hundred: train, seed 17, 2 threads\n"), "%s", text);
     cr_expect_not_null(strstr(text, "101 live of 102 ever, in 3 components"), "%s", text);
     cr_expect_not_null(strstr(text, "70.0 % on average, 60.0 % at the worst node"), "%s", text);
@@ -174,6 +174,41 @@ Test(summary, says_which_data_and_how_much)
     scenario.swarm.mode = GV_MODE_MEAN;
     json = written(&summary, &scenario);
     cr_expect_null(json_object_get(json, "data"), "averaging has none");
+    json_decref(json);
+}
+
+Test(summary, says_how_evenly_nodes_are_chosen)
+{
+    struct gv_sample last = help_sample(7);
+    struct gv_summary summary = help_summary(&last);
+    struct gv_scenario scenario = help_scenario(GV_MODE_MEAN);
+    for (uint32_t i = 0; i < GV_CHOICE_BINS; i++) {
+        summary.newcomer_rates[i] = i == 0 ? 0.6 : i == 2 ? 0.95 : (double)NAN;
+    }
+    summary.last.choice = (struct gv_choice){
+        .nodes = 1000, .count = 40000, .chi_square = 1922.0, .z = 16.35, .dispersion = 1.924, .spread = 0.152};
+    json_t *json = written(&summary, &scenario);
+    json_t *rates = json_object_get(json, "newcomer_rates");
+    cr_expect_eq(json_integer_value(json_object_get(json, "choice_nodes")), 1000);
+    cr_expect_eq(json_integer_value(json_object_get(json, "choice_count")), 40000);
+    cr_expect_eq(json_real_value(json_object_get(json, "choice_chi_square")), 1922.0);
+    cr_expect_eq(json_array_size(rates), 3, "up to the last age that a newcomer had");
+    cr_expect_eq(json_real_value(json_array_get(rates, 2)), 0.95);
+    cr_expect(json_is_null(json_array_get(rates, 1)));
+    json_decref(json);
+    char text[4096] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+    cr_assert_not_null(out);
+    gv_summary_print(&summary, &scenario, out);
+    cr_assert_eq(fclose(out), 0);
+    cr_expect_not_null(strstr(text, "each chosen 40 times; chi-square 1922 for 999 (z 16.35), dispersion 1.924, "
+                                    "rates differ by 15.2 %\n"),
+                       "%s", text);
+    cr_expect_not_null(strstr(text, "4, chosen 60.0 % as often as the others at first, 90 % from an age of 20 s on\n"),
+                       "%s", text);
+    scenario.swarm.mode = GV_MODE_MEMBERSHIP;
+    json = written(&summary, &scenario);
+    cr_expect_null(json_object_get(json, "choice_count"), "nobody exchanges");
     json_decref(json);
 }
 
