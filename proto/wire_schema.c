@@ -72,7 +72,7 @@ static const struct gv_field pong[] = {
     U64(ping.manifest_version),
     RAW32(ping.manifest_hash),
     U64(ping.age),
-    {GV_FIELD_IDS, AT(ping.neighbours), 0, GV_ACTIVE_MAX, AT(ping.neighbour_count)},
+    {GV_FIELD_IDS, AT(ping.neighbours), 0, GV_NEIGHBOURS_NAMED_MAX, AT(ping.neighbour_count)},
 };
 static const struct gv_field probe[] = {
     ANY32(probe.seq),

@@ -64,7 +64,7 @@ void gv_attack_configure(const struct gv_attacker *attacker, struct gv_core_conf
     }
     config->active_target = config->active_max; /* it looks for as many as it can hold, at once and all the time */
     config->active_min = config->active_max;
-    config->active_dialled_min = 0;
+    config->active_chosen_min = 0;
     config->cached_links_max = config->links_max;
     config->promote_us = 200000;
     config->swap_us = 1000000;
@@ -144,7 +144,7 @@ static void name_receiver(const struct gv_core *core, uint32_t link, struct gv_m
 {
     const struct gv_id *peer = gv_core_link_peer(core, link);
     if (peer != NULL) {
-        uint32_t at = msg->u.ping.neighbour_count < GV_ACTIVE_MAX ? msg->u.ping.neighbour_count++ : 0;
+        uint32_t at = msg->u.ping.neighbour_count < GV_NEIGHBOURS_NAMED_MAX ? msg->u.ping.neighbour_count++ : 0;
         msg->u.ping.neighbours[at] = *peer;
     }
 }

@@ -102,7 +102,7 @@ static void add_views(struct draft *d)
 {
     add(d, "\n[views]\n");
     if (one_in(d, 3)) { /* small views, so that most nodes are strangers to one another */
-        add(d, "active = 4\nactive_min = 3\nactive_max = 6\ndialled_min = 2\n");
+        add(d, "active = 4\nactive_min = 3\nactive_max = 6\nchosen_min = 2\n");
         add(d, "passive = %" PRIu32 "\n", between(d, 6, 12));
     }
     if (one_in(d, 2)) { /* more rounds of everything in the same time */

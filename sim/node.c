@@ -113,7 +113,7 @@ static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     bool message = event->kind == GV_EV_MSG;
     enum gv_kind in = message ? event->u.msg.msg->kind : GV_KIND_COUNT;
     bool over = false;
-    gv_health_log(sim, thread, index, effect);
+    gv_vitals_log(sim, thread, index, effect);
     switch (effect->u.log.code) {
     case GV_LOG_EXCHANGE_DONE:
         over = in == GV_KIND_COMMITTED || in == GV_KIND_OUTCOME_REPLY;

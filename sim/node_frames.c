@@ -358,7 +358,7 @@ void gv_sim_learn_entries(struct gv_sim *sim, struct gv_thread *thread, uint32_t
             uint32_t target = gv_identities_entry_target(sim->identities, e);
             event.u.revoked = *gv_identities_id(sim->identities, target);
             node->watch.entries |= UINT64_C(1) << e;
-            gv_health_learnt(sim, thread, e);
+            gv_vitals_learnt(sim, thread, e);
             gv_sim_step(sim, thread, index, &event);
         }
     }

@@ -317,7 +317,7 @@ static void observe_graph(struct gv_sim *sim, struct gv_thread *thread, uint64_t
         count_degrees(sim, &graph, size);
         const struct gv_view_table views = {
             .peers = graph.peers, .active = graph.active, .known = graph.known, .width = graph.width};
-        gv_health_graph(sim, &views, now_us);
+        gv_vitals_graph(sim, &views, now_us);
     }
     free(graph.peers);
     free(graph.active);

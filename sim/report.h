@@ -12,8 +12,8 @@
 
 #include "choice.h"
 #include "gv/err.h"
-#include "health.h"
 #include "scenario.h"
+#include "vitals.h"
 
 /* The state of the run at one moment of virtual time. Counts are cumulative since the start. */
 struct gv_sample {
@@ -66,7 +66,7 @@ struct gv_summary {
     double evaluate_share;  /* evaluation for the report */
     double variance_factor; /* MEAN: geometric mean of the variance's factor per cycle; NaN elsewhere */
     double mean_drift;      /* MEAN: |mean - first mean| / first standard deviation */
-    struct gv_health health;
+    struct gv_vitals vitals;
     double newcomer_rates[GV_CHOICE_BINS]; /* how often newcomers are chosen in parts of a member's rate, by age */
     bool partial;                          /* interrupted */
     const char *violated;                  /* name of the invariant that ended the run, or NULL */

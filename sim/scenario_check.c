@@ -171,11 +171,11 @@ static enum gv_err check_views(const struct gv_scenario *scenario, struct gv_dia
                          "is above views.%s: set that one higher too, or this one lower", orders[i].large);
         }
     }
-    if (views->active_dialled_min > views->active_max / 2) {
-        return blame(scenario, diag, "views", line_of(scenario, "views", "dialled_min") ? "dialled_min" : "active_max",
+    if (views->active_chosen_min > views->active_max / 2) {
+        return blame(scenario, diag, "views", line_of(scenario, "views", "chosen_min") ? "chosen_min" : "active_max",
                      "a node dials %u neighbours itself, which may be half of views.active_max = %u at most; set "
-                     "views.dialled_min = %u",
-                     views->active_dialled_min, views->active_max, views->active_max / 2);
+                     "views.chosen_min = %u",
+                     views->active_chosen_min, views->active_max, views->active_max / 2);
     }
     return GV_OK;
 }

@@ -71,7 +71,7 @@ static const struct gv_scenario_key KEYS[] = {
     VIEW("active", active_target, 1, GV_ACTIVE_MAX, "neighbours that a node wants"),
     VIEW("active_min", active_min, 1, GV_ACTIVE_MAX, "with fewer it looks for more at once"),
     VIEW("active_max", active_max, 1, GV_ACTIVE_MAX, "with more it lets one go"),
-    VIEW("dialled_min", active_dialled_min, 0, 0.5 * GV_ACTIVE_MAX, "neighbours dialled by itself"),
+    VIEW("chosen_min", active_chosen_min, 0, 0.5 * GV_ACTIVE_MAX, "neighbours that it asked for itself"),
     VIEW("passive", passive_max, 0, GV_PASSIVE_MAX, "nodes that it knows beside its neighbours"),
     VIEW("links", links_max, 2, GV_LINKS_MAX, "links at once, verified or not"),
     VIEW("provisional", provisional_max, 1, GV_LINKS_MAX, "of them, not yet verified"),

@@ -158,7 +158,7 @@ static void sum_up(const struct gv_sim *sim, struct gv_summary *summary, double 
     if (sim->first_taken && cycles > 0.0 && sim->first_variance > 0.0) {
         summary->variance_factor = pow(sim->factor_variance / sim->first_variance, 1.0 / cycles);
     }
-    gv_health_sum(sim, &summary->health);
+    gv_vitals_sum(sim, &summary->vitals);
     summary->partial = sim->partial || sim->failed != GV_OK;
     summary->violated = sim->violation.found ? gv_check_name(sim->violation.name) : NULL;
 }

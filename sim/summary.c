@@ -175,29 +175,29 @@ static void set_delays(struct setter *to, const char *name, const struct gv_dela
                   real(figures->p99_s), "max_s", real(figures->most_s)));
 }
 
-static void set_health(struct setter *to, const struct gv_health *health)
+static void set_vitals(struct setter *to, const struct gv_vitals *vitals)
 {
-    set(to, "node_hours", real(health->node_hours));
-    set(to, "largest_share_min", real(health->largest_share_least));
-    set(to, "connected_since_s", real(health->connected_since_s));
-    set(to, "exchange_gap_max_s", real(health->exchange_gap_most_s));
-    set_delays(to, "crash_detection", &health->crashes);
-    set_delays(to, "leave_spread", &health->leaves);
-    set_delays(to, "revocation_spread", &health->revocations);
-    set(to, "revocations_known_share", real(health->revocations_known_share));
-    set(to, "dead_neighbour_max_s", real(health->ghost_most_s));
-    set(to, "false_removals", whole(health->false_removals));
-    set(to, "messages_per_node_s", real(health->messages_per_node_s));
-    set(to, "bytes_per_node_s", real(health->bytes_per_node_s));
-    set(to, "cross_share", real(health->cross_share));
-    set(to, "cross_share_expected", real(health->cross_expected));
-    set(to, "hostile_share", real(health->hostile_share));
-    set(to, "hostile_neighbour_share", real(health->hostile_neighbour_share));
-    set(to, "hostile_known_share", real(health->hostile_known_share));
-    set(to, "hostile_exchange_share", real(health->hostile_exchange_share));
-    set(to, "eclipsed_rate", real(health->eclipsed_rate));
-    set(to, "eclipsed_rate_expected", real(health->eclipsed_expected));
-    set(to, "eclipsed_max_s", real(health->eclipsed_most_s));
+    set(to, "node_hours", real(vitals->node_hours));
+    set(to, "largest_share_min", real(vitals->largest_share_least));
+    set(to, "connected_since_s", real(vitals->connected_since_s));
+    set(to, "exchange_gap_max_s", real(vitals->exchange_gap_most_s));
+    set_delays(to, "crash_detection", &vitals->crashes);
+    set_delays(to, "leave_spread", &vitals->leaves);
+    set_delays(to, "revocation_spread", &vitals->revocations);
+    set(to, "revocations_known_share", real(vitals->revocations_known_share));
+    set(to, "dead_neighbour_max_s", real(vitals->ghost_most_s));
+    set(to, "false_removals", whole(vitals->false_removals));
+    set(to, "messages_per_node_s", real(vitals->messages_per_node_s));
+    set(to, "bytes_per_node_s", real(vitals->bytes_per_node_s));
+    set(to, "cross_share", real(vitals->cross_share));
+    set(to, "cross_share_expected", real(vitals->cross_expected));
+    set(to, "hostile_share", real(vitals->hostile_share));
+    set(to, "hostile_neighbour_share", real(vitals->hostile_neighbour_share));
+    set(to, "hostile_known_share", real(vitals->hostile_known_share));
+    set(to, "hostile_exchange_share", real(vitals->hostile_exchange_share));
+    set(to, "eclipsed_rate", real(vitals->eclipsed_rate));
+    set(to, "eclipsed_rate_expected", real(vitals->eclipsed_expected));
+    set(to, "eclipsed_max_s", real(vitals->eclipsed_most_s));
 }
 
 json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenario *scenario)
@@ -229,7 +229,7 @@ json_t *gv_summary_json(const struct gv_summary *summary, const struct gv_scenar
     set(&to, "evaluate_share", real(summary->evaluate_share));
     set(&to, "variance_factor", real(summary->variance_factor));
     set(&to, "mean_drift", real(summary->mean_drift));
-    set_health(&to, &summary->health);
+    set_vitals(&to, &summary->vitals);
     if (!to.ok) {
         json_decref(to.object);
         return NULL;

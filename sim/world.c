@@ -104,7 +104,7 @@ static void start_process(struct gv_sim *sim, struct gv_thread *thread, uint32_t
     node->watch.targets = gv_identities_targets(sim->identities);
     node->incarnation++; /* on disk before the first frame */
     live_add(sim, index);
-    gv_health_end(sim, index, GV_END_NONE, thread->now_us);
+    gv_vitals_end(sim, index, GV_END_NONE, thread->now_us);
     thread->node = index;
     gv_sim_post_own(sim, thread, index, thread->now_us, GV_SIM_START, 0, NULL);
     if (node->attacker != NULL) {
@@ -246,7 +246,7 @@ static void kill_node(void *world, struct gv_thread *thread, uint32_t index, uin
     if (!sim->nodes[index].live) {
         return;
     }
-    gv_health_end(sim, index, GV_END_CRASHED, now_us);
+    gv_vitals_end(sim, index, GV_END_CRASHED, now_us);
     thread->node = index;
     gv_sim_end_process(sim, thread, index, silent);
     live_remove(sim, index);
@@ -288,7 +288,7 @@ static void leave(void *world, struct gv_thread *thread, uint32_t index, uint64_
     thread->node = index;
     node->gone = true;
     node->left = true;
-    gv_health_end(sim, index, GV_END_LEFT, now_us);
+    gv_vitals_end(sim, index, GV_END_LEFT, now_us);
     gv_sim_post_own(sim, thread, index, now_us, GV_SIM_COMMAND, GV_CMD_LEAVE, NULL);
 }
 
@@ -303,8 +303,8 @@ static void revoke_node(void *world, struct gv_thread *thread, uint32_t index, u
         return;
     }
     sim->revoked |= UINT64_C(1) << entry;
-    sim->health.revoked_us[entry] = now_us;
-    gv_health_end(sim, index, GV_END_REVOKED, now_us);
+    sim->vitals.revoked_us[entry] = now_us;
+    gv_vitals_end(sim, index, GV_END_REVOKED, now_us);
     thread->node = witness;
     gv_sim_post_own(sim, thread, witness, now_us, GV_SIM_ENTRIES, entry, NULL);
 }
@@ -343,7 +343,7 @@ static enum gv_err cut(void *world, const uint8_t *side, uint64_t from_us, uint6
     if (err != GV_OK) {
         fail(sim, err, "no memory for a partition");
     }
-    gv_health_cut(sim, side);
+    gv_vitals_cut(sim, side);
     return GV_OK; /* the run ends at the next look */
 }
 
@@ -404,7 +404,7 @@ uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us
     }
     uint64_t next = sim->failed == GV_OK ? gv_faults_control(sim->faults, thread, now_us) : UINT64_MAX;
     live_sweep(sim);
-    gv_health_count(sim, now_us);
+    gv_vitals_count(sim, now_us);
     if (now_us >= sim->next_prune_us) {
         prune(sim, now_us);
         sim->next_prune_us = now_us + PRUNE_US;
@@ -532,7 +532,7 @@ void gv_sim_world_free(struct gv_sim *sim)
         free(sim->nodes[i].trail);
     }
     gv_sim_forget_views(sim);
-    gv_health_free(sim);
+    gv_vitals_free(sim);
     gv_faults_free(&sim->faults);
     gv_network_free(&sim->network);
     gv_identities_free(&sim->identities);

@@ -24,13 +24,13 @@
 #include "engine.h"
 #include "faults.h"
 #include "gv/core.h"
-#include "health.h"
 #include "identities.h"
 #include "learning.h"
 #include "network.h"
 #include "report.h"
 #include "scenario.h"
 #include "simulate.h"
+#include "vitals.h"
 
 #define GV_SIM_WALL_S 1800000000u /* wall time at the start of every run */
 #define GV_SIM_PERSIST_US 2000u   /* an fsync */
@@ -177,7 +177,7 @@ struct gv_sim_local {
     uint64_t exchanges_done, exchanges_failed, exchanges_refused, exchanges_doubt;
     uint64_t messages, bytes, bytes_state, models, alarms;
     double train_s, merge_s, evaluate_s; /* core time */
-    struct gv_health_local health;
+    struct gv_vitals_local vitals;
     struct gv_choice_ages newcomers;
 };
 
@@ -216,7 +216,7 @@ struct gv_sim {
     uint32_t identities_made;
     bool identity_failed, partial;
     uint64_t revoked; /* entries, bits */
-    struct gv_health_watch health;
+    struct gv_vitals_watch vitals;
     struct gv_report *report;
     struct gv_progress progress;
     struct gv_sample sample; /* the latest */

@@ -52,7 +52,7 @@ struct gv_core_manifest {
 /* Tunables; gv_core_defaults() fills them with the values of MEMBERSHIP. All times in microseconds. */
 struct gv_core_config {
     uint32_t active_target, active_min, active_max; /* 8, 5, 12 */
-    uint32_t active_dialled_min;                    /* 4 of the active view are dialled by us */
+    uint32_t active_chosen_min;                     /* 5 of the active view are peers that we asked ourselves */
     uint32_t passive_max;                           /* 96 */
     uint32_t links_max;                             /* 64, verified and provisional */
     uint32_t provisional_max;                       /* 32 */
@@ -70,7 +70,8 @@ struct gv_core_config {
                                                        less: passive records give way sooner */
     uint32_t dials_max, relays_max, walks_max;      /* 16 dials, 8 probes and 32 shuffles for others, at once */
     uint32_t graves_max, outcomes_max;              /* 64 dead nodes, 64 ended exchanges are remembered */
-    bool outbound_only;                             /* our own record has no endpoint */
+    uint32_t arrivals_max; /* 5 times passive_max: arrivals in the passive view, so that nobody is in it all the time */
+    bool outbound_only;    /* our own record has no endpoint */
     /* Peers come by INTRODUCE only, for comparing with theory: no views, dials, shuffles, probes, isolation or fetches
        (the model is there from the start). A round that is due goes to any introduced link, and without one it waits
        for the next introduction. */

@@ -37,7 +37,8 @@
 #define GV_MSGPACK_DEPTH_MAX 6
 
 /* Membership (MEMBERSHIP numbers; the core takes its own from struct gv_core_config, bounded by these). */
-#define GV_ACTIVE_MAX 12
+#define GV_ACTIVE_MAX 16
+#define GV_NEIGHBOURS_NAMED_MAX 12 /* of them, in a PONG */
 #define GV_PASSIVE_MAX 96
 #define GV_LINKS_MAX 64
 #define GV_ADDRESS_BOOK_MAX 1024

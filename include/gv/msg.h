@@ -136,7 +136,7 @@ struct gv_msg_ping { /* PING and PONG */
     struct gv_hash manifest_hash;
     uint64_t age; /* Q16 steps */
     uint32_t neighbour_count;
-    struct gv_id neighbours[GV_ACTIVE_MAX]; /* PONG: the active view, so that others can probe through it */
+    struct gv_id neighbours[GV_NEIGHBOURS_NAMED_MAX]; /* PONG: of the active view; others can probe through them */
 };
 
 struct gv_msg_probe { /* PROBE and PROBE_RESULT */

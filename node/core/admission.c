@@ -112,6 +112,7 @@ void gv_admission_link_up(struct gv_core *core, const struct gv_event *event)
         return;
     }
     core->links[link].dialled = true;
+    core->links[link].records_due = GV_RECORDS_PER_MSG_MAX; /* a crowded peer may name others at once */
     core->links[link].dial = (uint16_t)dial;
     core->dials[dial].link = (uint16_t)link;
     gv_links_changed(core);

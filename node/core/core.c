@@ -24,8 +24,9 @@ void gv_core_defaults(struct gv_core_config *config)
         .active_target = 8,
         .active_min = 5,
         .active_max = GV_ACTIVE_MAX,
-        .active_dialled_min = 4,
+        .active_chosen_min = 5,
         .passive_max = GV_PASSIVE_MAX,
+        .arrivals_max = UINT32_MAX, /* what follows from passive_max */
         .peers_max = GV_PEERS_MAX,
         .links_max = GV_LINKS_MAX,
         .provisional_max = 32,
@@ -82,6 +83,7 @@ static size_t aligned(size_t bytes)
     X(dials, dials_max)             \
     X(relays, relays_max)           \
     X(walks, walks_max)             \
+    X(arrivals, arrivals_max)       \
     X(grave_tags, graves_max)       \
     X(graves, graves_max)           \
     X(outcome_tags, outcomes_max)   \

@@ -40,6 +40,7 @@
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
 #define GV_OFFSETS_MAX 15
+#define GV_RECORDS_DUE_MAX 96
 #define GV_TICK_ROOM 24               /* effects that must be free before a periodic task starts */
 #define GV_LINK_OFFERS_US (4 * GV_MS) /* between OFFERs on one link: half of what a peer takes in messages a second */
 
@@ -62,6 +63,8 @@ struct gv_peer {
     bool asked : 1;       /* a NEIGHBOUR of ours awaits its reply */
     bool turned_away : 1; /* its last NEIGHBOUR was refused */
     bool expelled : 1;    /* left or revoked: nobody is told of it any more */
+    uint16_t met;         /* the number of the last exchange with it, 0: none yet */
+    uint32_t asks_ds;     /* its NEIGHBOURs: when those it has sent are forgotten, tenths of a second */
 };
 
 enum gv_link_state {
@@ -94,6 +97,8 @@ struct gv_link {
     uint32_t srtt_us, rttvar_us;
     uint32_t told;        /* our record's version they have (gv_core.self_version) */
     uint32_t chunk_bytes; /* what suits this link */
+    uint64_t shuffles_us; /* its SHUFFLEs: when those that came are forgotten */
+    uint16_t records_due; /* records that we have asked for on it */
 };
 
 enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED }; /* 1 + enum gv_dial_target */
@@ -116,12 +121,13 @@ struct gv_neighbour {
     uint8_t confirmations;        /* of the suspicion */
     uint8_t omitted;              /* PONGs in a row that do not name us */
     uint8_t far_count;            /* its neighbours, first 8 bytes of their ids */
+    bool chosen;                  /* we asked it, it did not only ask us */
     bool vouched;                 /* a helper reached it: alive, even if we cannot reach it */
     bool helpers_linked;          /* the helpers have a link to it themselves: their NACK is evidence */
     uint32_t seq;                 /* of the PROBEs last sent to helpers */
     uint32_t ping_seq;            /* of the PING that the last probe began with */
     uint64_t sent_us, suspect_us; /* that PING; 0: answered */
-    uint64_t far[GV_ACTIVE_MAX];
+    uint64_t far[GV_NEIGHBOURS_NAMED_MAX];
 };
 
 struct gv_relay { /* we ping `target` for `asker` */
@@ -181,6 +187,7 @@ struct gv_outcome_memory {
 };
 
 struct gv_rounds {
+    uint16_t met; /* number of the last exchange that was offered or done, 1 .. 2^16 - 1, then from 1 again */
     bool due;
     bool waiting; /* for a link to `peer` */
     struct gv_id peer;
@@ -280,6 +287,7 @@ struct gv_core {
     uint64_t *dial_after_us;
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
+    uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits of the tag, and the minute; 0: free */
     uint32_t *grave_tags;   /* graves: first bytes of the id */
     uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */
 
@@ -306,14 +314,16 @@ struct gv_core {
     uint64_t refuted_us, alarm_us, manifest_alarm_us;
     uint32_t dial_number;
     struct gv_bucket admissions;
+    uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
 
     uint64_t book_wait_us, sample_wait_us;
     uint32_t book_count, seed_count, seed_next;
     struct gv_id seeds[GV_SEEDS_MAX]; /* whose they turned out to be */
     bool seed_met[GV_SEEDS_MAX];
     uint64_t shuffle_nonce;
+    uint32_t rank_key, rank_from; /* gv_peers_rank() */
     uint64_t started_us;
-    uint32_t walk_next, grave_next;
+    uint32_t walk_next, grave_next, arrival_next;
 
     uint64_t durations[GV_DURATIONS_MAX];     /* of the last exchanges, sorted */
     uint8_t duration_turns[GV_DURATIONS_MAX]; /* beside each its number, modulo GV_DURATIONS_MAX */
@@ -369,6 +379,8 @@ bool gv_score_bad(const struct gv_core *core, uint32_t peer);
 uint64_t gv_score_good_at(const struct gv_core *core, uint32_t peer); /* 0: it is not bad */
 bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst);
 void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst);
+/* A rate of one in `each_us`, with `burst` at once: false if this one is too many. *until_us begins at 0. */
+bool gv_rate_take(uint64_t *until_us, uint64_t now_us, uint64_t each_us, uint32_t burst);
 #define GV_SCORE_SLIGHT 512u
 #define GV_SCORE_FAULT 4096u
 #define GV_SCORE_GRAVE 24576u
@@ -379,6 +391,8 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref); /* GV_
 GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, const struct gv_ref *ref);
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
 void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
+/* How much this node prefers one id to another (less is more): a secret order, which slowly goes round. */
+uint32_t gv_peers_rank(const struct gv_core *core, uint32_t peer);
 bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
 /* The rows that fit, in order, into rows; their number. */
 uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],

@@ -41,8 +41,9 @@ void gv_lifecycle_clamp(struct gv_core_config *c)
     c->active_max = clamp32(c->active_max, 1, c->links_max < GV_ACTIVE_MAX ? c->links_max : GV_ACTIVE_MAX);
     c->active_target = clamp32(c->active_target, 1, c->active_max);
     c->active_min = clamp32(c->active_min, 1, c->active_target);
-    c->active_dialled_min = clamp32(c->active_dialled_min, 0, c->active_max / 2);
+    c->active_chosen_min = clamp32(c->active_chosen_min, 0, c->active_max / 2);
     c->passive_max = clamp32(c->passive_max, 0, GV_PASSIVE_MAX);
+    c->arrivals_max = clamp32(c->arrivals_max, 1, 1 + 5 * c->passive_max);
     c->provisional_max = clamp32(c->provisional_max, 1, c->links_max);
     c->cached_links_max = c->oracle ? c->links_max : clamp32(c->cached_links_max, 0, c->links_max);
     uint32_t named = c->links_max + c->active_max; /* by links and the active view at once; one more can be freed */
@@ -193,6 +194,7 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
 {
     uint64_t now = core->now_us;
     gv_rng_seed(&core->rng, event->u.start.seed);
+    core->rank_key = gv_rng_u32(&core->rng);
     core->self = event->u.start.self;
     if (core->config.outbound_only) {
         core->self.flags &= ~(uint32_t)GV_REF_DIALABLE;

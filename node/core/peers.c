@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#define ARRIVAL_AGAIN_MIN 30
 #define RECORD_KEEP_MIN 8 /* passive rows below which old records are better than none */
 
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b)
@@ -46,6 +47,13 @@ uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id)
         }
     }
     return GV_NOBODY;
+}
+
+uint32_t gv_peers_rank(const struct gv_core *core, uint32_t row)
+{
+    uint64_t mixed = ((uint64_t)core->tags[row] ^ core->rank_key) * 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93u;
+    return (uint32_t)(mixed >> 32) - core->rank_from;
 }
 
 /* Lent ones first, then the oldest (Cyclon); GV_NOBODY if no passive row fits. */
@@ -146,14 +154,51 @@ void gv_peers_forget(struct gv_core *core, uint32_t row)
     }
 }
 
+/* Of an arrival now: the minute in the low byte, never 0 as a whole. */
+static uint32_t arrival_of(const struct gv_core *core, uint32_t tag)
+{
+    uint32_t minute = (uint32_t)(core->now_us / (60 * GV_SECOND)) & 0xffu;
+    return (tag << 8 | minute) == 0 ? 1u : tag << 8 | minute;
+}
+
+/* Whether it has come into the passive view within half an hour, unless many others came since. */
+static bool was_here(const struct gv_core *core, uint32_t tag)
+{
+    uint32_t now = arrival_of(core, tag);
+    for (uint32_t i = 0; i < core->config.arrivals_max; i++) {
+        uint32_t then = core->arrivals[i];
+        if (then != 0 && then >> 8 == now >> 8) {
+            return ((now - then) & 0xffu) < ARRIVAL_AGAIN_MIN;
+        }
+    }
+    return false;
+}
+
+static void note_arrival(struct gv_core *core, uint32_t tag)
+{
+    uint32_t now = arrival_of(core, tag);
+    for (uint32_t i = 0; i < core->config.arrivals_max; i++) { /* one for each id: the later counts */
+        if (core->arrivals[i] != 0 && core->arrivals[i] >> 8 == now >> 8) {
+            core->arrivals[i] = now;
+            return;
+        }
+    }
+    core->arrivals[core->arrival_next] = now;
+    core->arrival_next = (core->arrival_next + 1) % core->config.arrivals_max;
+}
+
 bool gv_peers_passive_add(struct gv_core *core, uint32_t row)
 {
     if (core->roles[row] != GV_ROLE_NONE || !gv_peer_dialable(&core->peers[row]) || core->config.passive_max == 0) {
         return false;
     }
     if (core->passive_count >= core->config.passive_max) {
+        if (was_here(core, core->tags[row])) {
+            return false;
+        }
         gv_peers_forget(core, passive_victim(core, true));
     }
+    note_arrival(core, core->tags[row]);
     core->roles[row] = GV_ROLE_PASSIVE;
     core->ages[row] = 0;
     core->lent[row] = false;

@@ -222,6 +222,19 @@ static void declare_dead(struct gv_core *core, uint32_t row)
     gv_links_close_peer(core, peer, GV_ERR_TIMEOUT);
 }
 
+/* Who asks comes first, if it is one of them: it looks for itself. */
+static void name_neighbours(const struct gv_core *core, uint32_t asker, struct gv_msg_ping *pong)
+{
+    if (core->roles[asker] == GV_ROLE_ACTIVE) {
+        pong->neighbours[pong->neighbour_count++] = core->peers[asker].ref.id;
+    }
+    for (uint32_t i = 0; i < core->config.active_max && pong->neighbour_count < GV_NEIGHBOURS_NAMED_MAX; i++) {
+        if (core->view[i] != GV_NOBODY && core->view[i] != asker) {
+            pong->neighbours[pong->neighbour_count++] = core->peers[core->view[i]].ref.id;
+        }
+    }
+}
+
 static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     bool refute = msg->u.ping.suspected && !core->persisting &&
@@ -235,11 +248,7 @@ static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *ms
     struct gv_msg *pong = gv_fx_send(core, link, GV_KIND_PONG);
     fill_ping(core, pong, msg->u.ping.seq);
     pong->u.ping.has_record = tell_record(core, link);
-    for (uint32_t i = 0; i < core->config.active_max; i++) {
-        if (core->view[i] != GV_NOBODY) {
-            pong->u.ping.neighbours[pong->u.ping.neighbour_count++] = core->peers[core->view[i]].ref.id;
-        }
-    }
+    name_neighbours(core, core->link_peers[link], &pong->u.ping);
 }
 
 static void measure(struct gv_link *link, uint64_t rtt_us)
@@ -307,7 +316,7 @@ static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *ms
     }
     bool named = false;
     n->far_count = 0;
-    for (uint32_t i = 0; i < pong->neighbour_count && i < GV_ACTIVE_MAX; i++) {
+    for (uint32_t i = 0; i < pong->neighbour_count && i < GV_NEIGHBOURS_NAMED_MAX; i++) {
         n->far[n->far_count++] = prefix(&pong->neighbours[i]);
         named = named || gv_id_equal(&pong->neighbours[i], &core->self.id);
     }

@@ -5,9 +5,11 @@
  *                                                             due --peer without--> dials, waits --verified--> OFFER
  *     exchange committed --> nothing due        exchange failed, BUSY, dial failed --> due, after a back-off
  *
- * The peer is uniform over everyone we know (active, passive, linked), not only the neighbours: the passive view is a
- * fresh sample of the swarm, and a uniform peer each time mixes fastest. A committed exchange that somebody else began
- * does not count as ours.
+ * The peer is one of everyone we know (active, passive, linked), not only the neighbours: the passive view is a fresh
+ * sample of the swarm, and a uniform peer each time mixes fastest. Of several drawn, it is the one with which we
+ * exchanged least recently, whoever began: then each record that reaches us is used about once, and how often a node is
+ * chosen follows how often it makes itself known, which is the same for all, rather than how long others remember it.
+ * A committed exchange that somebody else began does not count as ours.
  *
  * When rounds are not much longer than exchanges, exchanges of ours keep a distance of about four of their durations,
  * so that a node is free more than half of the time; more would only be refused (BUSY), and mix no faster.
@@ -26,6 +28,7 @@
 #define SPACING_MAX_US GV_SECOND
 #define NOBODY_US (250 * GV_MS)
 #define WAIT_US (5 * GV_SECOND)
+#define DRAWS 9
 
 static bool suits(const struct gv_core *core, uint32_t peer)
 {
@@ -33,6 +36,9 @@ static bool suits(const struct gv_core *core, uint32_t peer)
         return false;
     }
     uint32_t link = core->peer_links[peer];
+    if (core->roles[peer] == GV_ROLE_NONE && gv_peer_dialable(&core->peers[peer]) && !core->config.oracle) {
+        return false; /* who only keeps a link to us has had its turn in the passive view */
+    }
     if (link != GV_NOBODY) {
         return core->offer_after_us[link] <= core->now_us;
     }
@@ -74,9 +80,37 @@ void gv_rounds_due(struct gv_core *core)
     }
 }
 
+static void note_met(struct gv_core *core, uint32_t peer)
+{
+    if (peer != GV_NOBODY) {
+        core->rounds.met = (uint16_t)(core->rounds.met % UINT16_MAX + 1);
+        core->peers[peer].met = core->rounds.met;
+    }
+}
+
+static uint32_t pick(struct gv_core *core)
+{
+    uint16_t rows[GV_PEERS_MAX];
+    uint32_t count = gv_peers_fitting(core, rows, suits);
+    uint32_t draws = core->config.oracle ? 1 : DRAWS; /* an oracle's choice is not ours to change */
+    uint32_t best = GV_NOBODY;
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < draws && count > 0; i++) {
+        uint32_t peer = rows[gv_rng_below(&core->rng, count)];
+        uint32_t met = core->peers[peer].met;
+        uint32_t since = met == 0 ? UINT32_MAX : (uint16_t)(core->rounds.met - met);
+        if (best == GV_NOBODY || since > longest) {
+            best = peer;
+            longest = since;
+        }
+    }
+    return best;
+}
+
 void gv_rounds_done(struct gv_core *core)
 {
     core->rounds.attempts = 0;
+    note_met(core, gv_peers_find(core, &core->exchange.peer));
     if (!core->exchange.initiator) {
         return;
     }
@@ -153,11 +187,12 @@ void gv_rounds_tick(struct gv_core *core)
     if (r->waiting || r->next_us > core->now_us || !may_start(core)) {
         return;
     }
-    uint32_t peer = gv_peers_pick(core, suits);
+    uint32_t peer = pick(core);
     if (peer == GV_NOBODY) {
         r->next_us = soonest(core);
         return;
     }
+    note_met(core, peer);
     if (core->peer_links[peer] != GV_NOBODY) {
         gv_exchange_offer(core, peer);
         return;

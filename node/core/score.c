@@ -109,3 +109,13 @@ bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_seco
     bucket->tokens -= 1024;
     return true;
 }
+
+bool gv_rate_take(uint64_t *until_us, uint64_t now_us, uint64_t each_us, uint32_t burst)
+{
+    uint64_t from_us = *until_us > now_us ? *until_us : now_us;
+    if (from_us - now_us > (uint64_t)(burst - 1) * each_us) {
+        return false;
+    }
+    *until_us = from_us + each_us;
+    return true;
+}

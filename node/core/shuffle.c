@@ -6,8 +6,10 @@
  *     at the end: answers SHUFFLE_REPLY with as many records, takes up what came
  *     SHUFFLE_REPLY: retraces the walk by its nonce; the origin takes up what came
  *
- * What was lent to the other side is the first to be replaced, then what is oldest. The table of walks is bounded and
- * overwrites its oldest entry: a lost reply costs one shuffle.
+ * What was lent to the other side is the first to be replaced, then what is oldest: a record that its owner brought is
+ * young, one from others is not, or those that many know would be passed on ever more.
+ *
+ * The table of walks is bounded and overwrites its oldest entry: a lost reply costs one shuffle.
  */
 #include "core_state.h"
 
@@ -17,12 +19,21 @@
 #define ACTIVE_SENT 3
 #define PASSIVE_SENT 4
 #define WALK_US (10 * GV_SECOND)
+#define SHUFFLES_BURST 12
+#define RANK_STEP (UINT32_MAX / 960u) /* once round in eight hours */
 #define EARLY_US (180 * GV_SECOND)
 
 _Static_assert(1 + ACTIVE_SENT + PASSIVE_SENT == GV_SHUFFLE_RECORDS, "a shuffle's records");
 
 static void learn_all(struct gv_core *core, const struct gv_msg *msg)
 {
+    if (msg->kind == GV_KIND_SHUFFLE && msg->ref_count > 0) { /* the first is the origin's own */
+        gv_views_learn(core, &msg->refs[0]);
+        uint32_t origin = gv_peers_find(core, &msg->refs[0].id);
+        if (origin != GV_NOBODY) {
+            core->ages[origin] = 0;
+        }
+    }
     for (uint32_t i = 0; i < msg->ref_count && i < GV_SHUFFLE_RECORDS; i++) {
         gv_views_learn(core, &msg->refs[i]);
     }
@@ -64,6 +75,12 @@ static void lend(struct gv_core *core, struct gv_msg *msg, uint32_t count, uint3
 
 static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
+    /* A node begins one each period, and each passes through a handful: on one of its links that is one in several. */
+    if (!gv_rate_take(&core->links[link].shuffles_us, core->now_us, core->config.shuffle_early_us / 2,
+                      SHUFFLES_BURST)) {
+        gv_score_count(core, GV_ERR_RATE);
+        return;
+    }
     uint32_t ttl = msg->u.walk.ttl < WALK_TTL ? msg->u.walk.ttl : WALK_TTL;
     uint32_t next = ttl == 0 ? GV_NOBODY : gv_views_random_active(core, core->link_peers[link]);
     bool known = msg->u.walk.nonce == core->shuffle_nonce; /* our own walk has come back to us */
@@ -140,6 +157,7 @@ void gv_shuffle_tick(struct gv_core *core)
     if (target == GV_NOBODY) {
         return;
     }
+    core->rank_from += RANK_STEP;
     clear_lent(core);
     for (uint32_t i = 0; i < core->peers_used; i++) {
         bool older = core->roles[i] == GV_ROLE_PASSIVE && core->ages[i] < UINT16_MAX;

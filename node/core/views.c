@@ -8,13 +8,17 @@
  *     NEIGHBOUR arrives when              answer
  *     already active                      accepted
  *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
- *     too many inbound or outbound-only   refused, with a sample of records; the sender backs off
- *     neighbours already; or full
- *     full, but urgent; or too many, but  accepted; a random neighbour, one of those too many, is demoted
- *     urgent, and refused before
+ *     too many that asked, or outbound-   refused, with a sample of records; the sender backs off
+ *     only neighbours already; or full
+ *     the same, but urgent and full or    accepted once in 20 s; a random one of those that asked is demoted
+ *     refused before
+ *     more often than once a minute       refused without a word, and costs score
  *
- * Room: at most active_max neighbours, active_dialled_min of the places kept for peers we dialled ourselves (nobody
- * can fill our view by dialling us), at most half of them for outbound-only nodes.
+ * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
+ * draw from all that we know: nobody can fill our view by asking, however often and urgently. Of their places, at most
+ * half of active_max are for outbound-only nodes.
+ *
+ * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
  *
  * Source: Leitao, Pereira, Rodrigues, "HyParView", 2007; refusals that hand out records: gossipsub's peer exchange.
  */
@@ -27,16 +31,24 @@
 #define LEARNT_US (20 * GV_MS) /* from learning of somebody to dialling it: they have learnt of us too, and dial */
 #define SEED_HUNGRY_US (10 * GV_SECOND) /* a few nodes that know only each other find the rest through a seed */
 #define PROMOTIONS_MAX 3
+#define HEARSAY_AGE 4 /* shuffles: a record from others is replaced before one from its owner that came since */
+#define ASKS_EACH_US (60 * GV_SECOND) /* NEIGHBOURs of one peer */
+#define ASKS_BURST 4
+#define EVICTIONS_EACH_US (20 * GV_SECOND)
+#define EVICTIONS_BURST 3
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
 #define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
 #define SAMPLE_MAX_US (30 * GV_SECOND)
 
-/* What a neighbour takes of the places that are not for everyone. */
-static bool is_inbound(const struct gv_core *core, uint32_t peer)
+static bool is_chosen(const struct gv_core *core, uint32_t peer)
 {
-    uint32_t link = core->peer_links[peer];
-    return link == GV_NOBODY || !core->links[link].dialled;
+    return core->active[core->neighbours[peer]].chosen;
+}
+
+static bool is_theirs(const struct gv_core *core, uint32_t peer)
+{
+    return !is_chosen(core, peer);
 }
 
 static bool is_outbound_only(const struct gv_core *core, uint32_t peer)
@@ -53,45 +65,77 @@ static uint32_t count_active(const struct gv_core *core, bool (*fits)(const stru
     return count;
 }
 
-/* Whether there are already too many neighbours that came in, as this one did. */
-static bool too_many_inbound(const struct gv_core *core, uint32_t peer)
-{
-    return is_inbound(core, peer) &&
-           count_active(core, is_inbound) >= core->config.active_max - core->config.active_dialled_min;
-}
-
 static bool too_many_outbound_only(const struct gv_core *core, uint32_t peer)
 {
     return is_outbound_only(core, peer) && count_active(core, is_outbound_only) >= core->config.active_max / 2;
 }
 
+/* For who asks us. */
 static bool has_room(const struct gv_core *core, uint32_t peer)
 {
-    return core->active_count < core->config.active_max && !too_many_inbound(core, peer) &&
-           !too_many_outbound_only(core, peer);
+    return core->active_count < core->config.active_max && !too_many_outbound_only(core, peer) &&
+           count_active(core, is_theirs) < core->config.active_max - core->config.active_chosen_min;
 }
 
-/* Whose place a peer takes that has nobody at all: a random neighbour's, one of those of which there are too many. */
-static uint32_t find_victim(struct gv_core *core, uint32_t peer)
+/* A random linked neighbour of those that fit, or GV_NOBODY. */
+static uint32_t random_active(struct gv_core *core, uint32_t except_peer,
+                              bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
-    bool inbound = too_many_inbound(core, peer);
-    bool outbound_only = too_many_outbound_only(core, peer);
     uint32_t rows[GV_ACTIVE_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
-        uint32_t other = core->view[i];
-        if (other != GV_NOBODY && core->peer_links[other] != GV_NOBODY && (!inbound || is_inbound(core, other)) &&
-            (!outbound_only || is_outbound_only(core, other))) {
-            rows[count++] = other;
+        uint32_t peer = core->view[i];
+        if (peer != GV_NOBODY && peer != except_peer && core->peer_links[peer] != GV_NOBODY && fits(core, peer)) {
+            rows[count++] = peer;
         }
     }
     return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
 }
 
-static void add_active(struct gv_core *core, uint32_t peer)
+static bool is_anybody(const struct gv_core *core, uint32_t peer)
+{
+    (void)core;
+    (void)peer;
+    return true;
+}
+
+/* Of the linked neighbours that fit, the least preferred; GV_NOBODY if none fits. */
+static uint32_t worst_active(const struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
+{
+    uint32_t worst = GV_NOBODY;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t peer = core->view[i];
+        bool fitting = peer != GV_NOBODY && core->peer_links[peer] != GV_NOBODY && fits(core, peer);
+        if (fitting && (worst == GV_NOBODY || gv_peers_rank(core, peer) > gv_peers_rank(core, worst))) {
+            worst = peer;
+        }
+    }
+    return worst;
+}
+
+/* Whose place a peer may take that asks for one: that of the least preferred of those who asked as it does, unless more
+   were chosen than need be; of outbound-only ones if there are too many. */
+static uint32_t find_victim(const struct gv_core *core, uint32_t peer)
+{
+    if (too_many_outbound_only(core, peer)) {
+        return worst_active(core, is_outbound_only);
+    }
+    uint32_t victim = worst_active(core, is_theirs);
+    if (victim == GV_NOBODY && count_active(core, is_chosen) > core->config.active_chosen_min) {
+        victim = worst_active(core, is_chosen);
+    }
+    return victim;
+}
+
+/* `chosen`: by us; who asked before and is chosen later counts as chosen. */
+static void add_active(struct gv_core *core, uint32_t peer, bool chosen)
 {
     struct gv_peer *p = &core->peers[peer];
-    if (core->roles[peer] == GV_ROLE_ACTIVE || core->active_count >= core->config.active_max) {
+    if (core->roles[peer] == GV_ROLE_ACTIVE) {
+        core->active[core->neighbours[peer]].chosen = is_chosen(core, peer) || chosen;
+        return;
+    }
+    if (core->active_count >= core->config.active_max) {
         return;
     }
     gv_peers_forget(core, peer);
@@ -99,7 +143,7 @@ static void add_active(struct gv_core *core, uint32_t peer)
         if (core->view[i] == GV_NOBODY) {
             core->view[i] = (uint16_t)peer;
             core->probe_due_us[i] = GV_NEVER;
-            core->active[i] = (struct gv_neighbour){.phase = GV_PROBE_IDLE};
+            core->active[i] = (struct gv_neighbour){.phase = GV_PROBE_IDLE, .chosen = chosen};
             core->roles[peer] = GV_ROLE_ACTIVE;
             core->neighbours[peer] = (uint16_t)i;
             break;
@@ -151,15 +195,7 @@ void gv_views_demote(struct gv_core *core, uint32_t peer, bool tell)
 
 uint32_t gv_views_random_active(struct gv_core *core, uint32_t except_peer)
 {
-    uint32_t rows[GV_ACTIVE_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < core->config.active_max; i++) {
-        uint32_t peer = core->view[i];
-        if (peer != GV_NOBODY && peer != except_peer && core->peer_links[peer] != GV_NOBODY) {
-            rows[count++] = peer;
-        }
-    }
-    return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
+    return random_active(core, except_peer, is_anybody);
 }
 
 /* A small swarm, or one that we know badly: its members should all know each other. */
@@ -189,6 +225,7 @@ void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
     if (peer == GV_NOBODY || !gv_peers_passive_add(core, peer)) {
         return;
     }
+    core->ages[peer] = HEARSAY_AGE;
     if (core->active_count < core->config.active_target) {
         core->promote_us = gv_sooner(core->promote_us, core->now_us + gv_rng_u64(&core->rng) % LEARNT_US);
     }
@@ -233,6 +270,18 @@ void gv_views_sample(struct gv_core *core, struct gv_msg *msg, uint32_t count, c
     }
 }
 
+static void expect_records(struct gv_core *core, uint32_t link, uint32_t count)
+{
+    uint32_t due = core->links[link].records_due + count;
+    core->links[link].records_due = (uint16_t)(due < GV_RECORDS_DUE_MAX ? due : GV_RECORDS_DUE_MAX);
+}
+
+static void ask_sample(struct gv_core *core, uint32_t link)
+{
+    gv_fx_send(core, link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+    expect_records(core, link, DISCOVER_RECORDS);
+}
+
 /* Asks a peer for a place in its view, over its link or one to be dialled. */
 static bool ask(struct gv_core *core, uint32_t peer)
 {
@@ -243,6 +292,7 @@ static bool ask(struct gv_core *core, uint32_t peer)
         return gv_links_dial(core, peer, GV_WHY_NEIGHBOUR);
     }
     gv_fx_send(core, link, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = core->active_count == 0;
+    expect_records(core, link, GV_RECORDS_PER_MSG_MAX); /* with a refusal */
     p->asked = true;
     p->neighbour_after_us = core->now_us + ASK_US;
     return true;
@@ -252,13 +302,44 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 {
     uint32_t peer = core->link_peers[link];
     (void)gv_peers_passive_add(core, peer);
+    if (!core->links[link].dialled) { /* they came to us; whom we chose ourselves grows old all the same */
+        core->ages[peer] = 0;
+    }
     bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
     if (core->links[link].dialled && want && core->roles[peer] != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
         (void)ask(core, peer);
     }
     if ((why & GV_WHY_DISCOVER) != 0 || (core->links[link].dialled && knows_few(core))) {
-        gv_fx_send(core, link, GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+        ask_sample(core, link);
     }
+}
+
+/*
+ * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks first,
+ * or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now and then.
+ */
+static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent)
+{
+    uint32_t victim = find_victim(core, peer);
+    if (victim == GV_NOBODY) {
+        return false;
+    }
+    bool preferred = gv_peers_rank(core, peer) < gv_peers_rank(core, victim);
+    if (!preferred &&
+        !(urgent && gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST))) {
+        return false;
+    }
+    gv_views_demote(core, victim, true);
+    return true;
+}
+
+/* An honest peer does not come again within its back-off. */
+static bool may_ask(const struct gv_core *core, struct gv_peer *p)
+{
+    uint64_t until_us = p->asks_ds * (100 * GV_MS);
+    bool may = gv_rate_take(&until_us, core->now_us, ASKS_EACH_US, ASKS_BURST);
+    p->asks_ds = (uint32_t)(until_us / (100 * GV_MS));
+    return may;
 }
 
 static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
@@ -266,15 +347,14 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     uint32_t peer = core->link_peers[link];
     struct gv_peer *p = &core->peers[peer];
     bool was_active = core->roles[peer] == GV_ROLE_ACTIVE;
-    bool accepted = was_active || has_room(core, peer);
-    bool full = core->active_count >= core->config.active_max;
-    if (!accepted && urgent && (full || p->turned_away)) { /* a newcomer may find room elsewhere; this one has not */
-        uint32_t victim = find_victim(core, peer);
-        if (victim != GV_NOBODY) {
-            gv_views_demote(core, victim, true);
-            accepted = true;
-        }
+    if (!was_active && !may_ask(core, p)) {
+        gv_score_add(core, peer, GV_ERR_RATE, GV_SCORE_SLIGHT);
+        gv_fx_send(core, link, GV_KIND_NEIGHBOUR_REPLY)->u.neighbour.accepted = false;
+        return;
     }
+    bool full = core->active_count >= core->config.active_max;
+    bool pressing = urgent && (full || p->turned_away); /* a newcomer may find room elsewhere; this one has not */
+    bool accepted = was_active || has_room(core, peer) || evict_for(core, peer, pressing);
     struct gv_msg *reply = gv_fx_send(core, link, GV_KIND_NEIGHBOUR_REPLY);
     reply->u.neighbour.accepted = accepted;
     p->turned_away = !accepted;
@@ -283,7 +363,7 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
         gv_views_sample(core, reply, GV_RECORDS_PER_MSG_MAX, &p->ref.id);
         return;
     }
-    add_active(core, peer);
+    add_active(core, peer, false);
     if (was_active || !urgent || !gv_peer_dialable(p)) {
         return;
     }
@@ -295,6 +375,22 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
             msg->ref_count = 1;
             msg->refs[0] = p->ref;
         }
+    }
+}
+
+/* For one more that we chose: a swap, or we filled up meanwhile. With too few of our own choice, those who asked stay as
+   long as there is room. */
+static void make_way(struct gv_core *core, uint32_t peer)
+{
+    bool enough = count_active(core, is_chosen) >= core->config.active_chosen_min;
+    uint32_t victim = GV_NOBODY;
+    if (enough) {
+        victim = random_active(core, peer, is_chosen);
+    } else if (core->active_count >= core->config.active_max) {
+        victim = random_active(core, peer, is_theirs);
+    }
+    if (victim != GV_NOBODY) {
+        gv_views_demote(core, victim, true);
     }
 }
 
@@ -315,17 +411,14 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
         return;
     }
     bool is_new = core->roles[peer] != GV_ROLE_ACTIVE;
-    if (is_new && core->active_count >= core->config.active_target) { /* a swap, or we filled up */
-        uint32_t victim = gv_views_random_active(core, peer);
-        if (victim != GV_NOBODY) {
-            gv_views_demote(core, victim, true);
-        }
+    if (is_new && core->active_count >= core->config.active_target) {
+        make_way(core, peer);
     }
     if (is_new && core->active_count >= core->config.active_max) {
         (void)gv_fx_send(core, link, GV_KIND_DISCONNECT);
         return;
     }
-    add_active(core, peer);
+    add_active(core, peer, true);
 }
 
 static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
@@ -353,10 +446,24 @@ static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv
     forward->refs[0] = msg->refs[0];
 }
 
+/* Records that we asked for; others could be sent by the thousand. */
+static void learn_due(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    uint32_t due = core->links[link].records_due;
+    uint32_t count = msg->ref_count < due ? msg->ref_count : due;
+    core->links[link].records_due = (uint16_t)(due - count);
+    if (msg->ref_count > due) {
+        gv_score_count(core, GV_ERR_RATE);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        gv_views_learn(core, &msg->refs[i]);
+    }
+}
+
 void gv_views_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
-    for (uint32_t i = 0; i < msg->ref_count && msg->kind != GV_KIND_FORWARD_JOIN; i++) {
-        gv_views_learn(core, &msg->refs[i]);
+    if (msg->kind == GV_KIND_RECORDS || msg->kind == GV_KIND_NEIGHBOUR_REPLY) {
+        learn_due(core, link, msg);
     }
     switch (msg->kind) {
     case GV_KIND_NEIGHBOUR:
@@ -401,16 +508,25 @@ static void ask_for_records(struct gv_core *core)
     core->sample_wait_us = gv_sooner(wait, SAMPLE_MAX_US);
     core->sample_us = core->now_us + gv_rng_jitter(&core->rng, core->sample_wait_us, 20);
     if (peer != GV_NOBODY) {
-        gv_fx_send(core, core->peer_links[peer], GV_KIND_SAMPLE)->u.sample.count = DISCOVER_RECORDS;
+        ask_sample(core, core->peer_links[peer]);
     }
+}
+
+/* Of the wanted, or of those of our own choice, whichever is more. */
+static uint32_t missing_neighbours(const struct gv_core *core)
+{
+    uint32_t chosen = count_active(core, is_chosen);
+    uint32_t in_all =
+        core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
+    uint32_t own = chosen < core->config.active_chosen_min ? core->config.active_chosen_min - chosen : 0;
+    return in_all > own ? in_all : own;
 }
 
 static void promote(struct gv_core *core)
 {
     bool hurry = core->active_count < core->config.active_min;
     core->promote_us = core->now_us + (hurry ? HURRY_US : core->config.promote_us);
-    uint32_t missing =
-        core->active_count < core->config.active_target ? core->config.active_target - core->active_count : 0;
+    uint32_t missing = missing_neighbours(core);
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
         uint32_t peer = gv_peers_pick(core, may_promote);
         if (peer == GV_NOBODY || !ask(core, peer)) {

@@ -763,7 +763,7 @@ static void random_message(struct vnet *net, struct gv_msg *msg)
     case GV_KIND_PONG:
         msg->u.ping.suspected = vnet_random(net) % 2 != 0;
         msg->u.ping.has_record = false;
-        msg->u.ping.neighbour_count %= GV_ACTIVE_MAX + 1;
+        msg->u.ping.neighbour_count %= GV_NEIGHBOURS_NAMED_MAX + 1;
         break;
     case GV_KIND_PROBE:
     case GV_KIND_PROBE_RESULT:

@@ -9,10 +9,11 @@
 
 static struct gv_core *core;
 static struct gv_effects *effects;
+static uint64_t now_us;
 
 static void step(struct gv_event *event)
 {
-    event->now_us = 10 * GV_SECOND;
+    event->now_us = now_us;
     event->wall_s = 1800000000;
     gv_core_step(core, event, effects);
 }
@@ -20,6 +21,7 @@ static void step(struct gv_event *event)
 static void setup(void)
 {
     struct gv_core_config config;
+    now_us = 10 * GV_SECOND;
     gv_core_defaults(&config);
     core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
     effects = calloc(1, sizeof *effects);
@@ -64,6 +66,7 @@ static bool asks_again(uint32_t link, bool urgent)
 /* Somebody dials us, introduces itself and asks for a place; `flags` of its record. */
 static bool asks(uint32_t link, uint32_t flags, bool urgent)
 {
+    now_us += 60 * GV_MS; /* 20 greetings a second are taken */
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
     step(&in);
     struct gv_msg hello = {.kind = GV_KIND_HELLO};
@@ -87,33 +90,126 @@ static uint32_t dismissed(void)
     return link;
 }
 
-Test(core_views, who_has_nobody_takes_the_place_of_another_outbound_only_node)
+/* The row of whoever came over this link. */
+static uint32_t row_of(uint32_t link)
+{
+    struct gv_id id = {.b = {(uint8_t)link}};
+    uint32_t row = gv_peers_find(core, &id);
+    cr_assert_neq(row, GV_NOBODY, "link %u", link);
+    return row;
+}
+
+/* The rank of the least preferred of the neighbours that came over links 1 to `last`. */
+static uint32_t worst_rank(uint32_t last)
+{
+    uint32_t worst = 0;
+    for (uint32_t link = 1; link <= last; link++) {
+        uint32_t row = row_of(link);
+        uint32_t rank = core->roles[row] == GV_ROLE_ACTIVE ? gv_peers_rank(core, row) : 0;
+        worst = rank > worst ? rank : worst;
+    }
+    return worst;
+}
+
+/* Fills the places for those who ask; returns how many there are. */
+static uint32_t fill(uint32_t flags)
+{
+    uint32_t places = core->config.active_max - core->config.active_chosen_min;
+    for (uint32_t link = 1; link <= places; link++) {
+        cr_assert(asks(link, flags, false), "link %u", link);
+    }
+    return places;
+}
+
+Test(core_views, the_places_of_those_who_ask_are_for_the_preferred)
+{
+    uint32_t places = fill(GV_REF_DIALABLE);
+    uint32_t got_in = 0;
+    for (uint32_t link = places + 1; link <= places + 30; link++) {
+        uint32_t worst = worst_rank(link - 1);
+        bool accepted = asks(link, GV_REF_DIALABLE, false);
+        cr_assert_eq(accepted, gv_peers_rank(core, row_of(link)) < worst, "link %u", link);
+        cr_assert_eq(accepted, dismissed() != 0);
+        cr_assert_eq(core->active_count, places, "the others are kept for whom we ask ourselves");
+        got_in += accepted ? 1 : 0;
+    }
+    cr_assert(got_in > 0 && got_in < 30, "%u", got_in);
+}
+
+Test(core_views, who_has_nobody_displaces_another_now_and_then)
+{
+    uint32_t places = fill(GV_REF_DIALABLE);
+    uint32_t displaced = 0;
+    for (uint32_t link = places + 1; link <= places + 40; link++) {
+        uint32_t worst = worst_rank(link - 1);
+        bool first = asks(link, GV_REF_DIALABLE, true);
+        cr_assert_eq(first, gv_peers_rank(core, row_of(link)) < worst, "others may have room");
+        displaced += !first && asks_again(link, true) ? 1 : 0;
+    }
+    cr_assert_eq(displaced, 3, "only the asker knows whether it is urgent: %u", displaced);
+    cr_assert_eq(core->active_count, places);
+}
+
+Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)
 {
     uint32_t places = core->config.active_max / 2;
     for (uint32_t link = 1; link <= places; link++) {
         cr_assert(asks(link, 0, false));
     }
     cr_assert(asks(places + 1, GV_REF_DIALABLE, false), "there is room for others");
-    cr_assert(!asks(places + 2, 0, false));
-    cr_assert_lt(core->active_count, core->config.active_max);
-    cr_assert(!asks(places + 3, 0, true), "others may have room");
-    cr_assert(asks_again(places + 3, true), "it would be alone");
-    cr_assert(dismissed() >= 1 && dismissed() <= places, "link %u", dismissed());
+    uint32_t worst = worst_rank(places);
+    bool accepted = asks(places + 2, 0, false);
+    cr_assert_eq(accepted, gv_peers_rank(core, row_of(places + 2)) < worst);
     cr_assert_eq(core->active_count, places + 1);
 }
 
-Test(core_views, who_has_nobody_takes_the_place_of_another_that_came_in)
+Test(core_views, nobody_we_chose_is_displaced_by_who_asks)
 {
-    uint32_t places = core->config.active_max - core->config.active_dialled_min;
+    uint32_t places = fill(GV_REF_DIALABLE);
     for (uint32_t link = 1; link <= places; link++) {
-        cr_assert(asks(link, GV_REF_DIALABLE, false));
+        core->active[core->neighbours[row_of(link)]].chosen = link <= core->config.active_chosen_min;
     }
-    cr_assert(!asks(places + 1, GV_REF_DIALABLE, false), "the other places are for those whom we dial");
-    cr_assert(!asks(places + 2, GV_REF_DIALABLE, true));
-    cr_assert(!asks_again(places + 1, false), "it has somebody");
-    cr_assert(asks_again(places + 2, true));
-    cr_assert(dismissed() >= 1 && dismissed() <= places, "link %u", dismissed());
-    cr_assert_eq(core->active_count, places);
+    for (uint32_t link = places + 1; link <= places + 40; link++) {
+        (void)asks(link, GV_REF_DIALABLE, true);
+        (void)asks_again(link, true);
+    }
+    for (uint32_t link = 1; link <= core->config.active_chosen_min; link++) {
+        cr_assert_eq(core->roles[row_of(link)], GV_ROLE_ACTIVE, "link %u", link);
+    }
+}
+
+Test(core_views, who_asks_more_than_once_a_minute_is_turned_away_and_pays)
+{
+    uint32_t places = fill(GV_REF_DIALABLE);
+    uint32_t link = places + 1;
+    (void)asks(link, GV_REF_DIALABLE, false);
+    if (core->roles[row_of(link)] == GV_ROLE_ACTIVE) { /* preferred: another one then */
+        core->view[core->neighbours[row_of(link)]] = GV_NOBODY;
+        core->neighbours[row_of(link)] = GV_NOBODY;
+        core->roles[row_of(link)] = GV_ROLE_NONE;
+        core->active_count--;
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        core->peers[row_of(link)].asks_ds = (uint32_t)(now_us / (100 * GV_MS)) + 3 * 600 + 1; /* four in the last moments */
+        cr_assert_not(asks_again(link, true));
+    }
+    cr_assert_gt(gv_score_now(core, row_of(link)), 5 * GV_SCORE_SLIGHT / 2);
+}
+
+Test(core_views, records_that_nobody_asked_for_are_not_taken_up)
+{
+    cr_assert(asks(1, GV_REF_DIALABLE, false));
+    core->links[gv_links_find(core, 1)].records_due = 2;
+    struct gv_msg msg = {.kind = GV_KIND_RECORDS, .ref_count = 5};
+    for (uint32_t i = 0; i < 5; i++) {
+        msg.refs[i] = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+        msg.refs[i].id.b[0] = (uint8_t)(100 + i);
+    }
+    uint32_t before = core->passive_count;
+    give(1, &msg);
+    cr_assert_eq(core->passive_count, before + 2, "two were due");
+    give(1, &msg);
+    cr_assert_eq(core->passive_count, before + 2);
 }
 
 Test(core_views, who_is_a_neighbour_already_may_ask_again)

@@ -104,9 +104,9 @@ Test(scenario_check, views_must_nest)
     expect_refused(TRAIN "[views]\nlinks = 11\n", 5, "views.links", "active_max");
     expect_refused(TRAIN "[views]\nprovisional = 40\nlinks = 39\n", 5, "views.provisional", "views.links");
     expect_refused(TRAIN "[views]\ncached_links = 40\nlinks = 39\n", 5, "views.cached_links", "views.links");
-    expect_refused(TRAIN "[views]\nactive = 5\nactive_max = 6\n", 6, "views.active_max", "dialled_min = 3");
+    expect_refused(TRAIN "[views]\nactive = 5\nactive_max = 6\n", 6, "views.active_max", "chosen_min = 3");
     expect_refused(TRAIN "[views]\nrecord_life = 10min\n", 5, "views.record_life", "record_refresh");
-    expect_accepted(TRAIN "[views]\nactive = 5\nactive_max = 6\ndialled_min = 3\nlinks = 32\n");
+    expect_accepted(TRAIN "[views]\nactive = 5\nactive_max = 6\nchosen_min = 3\nlinks = 32\n");
 }
 
 Test(scenario_check, learning_follows_the_manifests_rules)

@@ -18,35 +18,35 @@ static struct gv_summary run(const char *text)
     return summary;
 }
 
-Test(sim_health, crashes_are_found_out_and_nobody_else_is_dropped)
+Test(sim_vitals, crashes_are_found_out_and_nobody_else_is_dropped)
 {
     struct gv_summary s = run(MEMBERS OFTEN "[faults]\nkill = 30% at 60s\n[swarm]\nduration = 2min\n");
-    cr_expect_geq(s.health.crashes.count, 18, "%llu", (unsigned long long)s.health.crashes.count);
-    cr_expect_lt(s.health.crashes.p99_s, 15.0, "%g", s.health.crashes.p99_s);
-    cr_expect_lt(s.health.ghost_most_s, 20.0, "%g", s.health.ghost_most_s);
-    cr_expect_eq(s.health.false_removals, 0);
-    cr_expect_lt(s.health.connected_since_s, 90.0, "%g", s.health.connected_since_s);
+    cr_expect_geq(s.vitals.crashes.count, 18, "%llu", (unsigned long long)s.vitals.crashes.count);
+    cr_expect_lt(s.vitals.crashes.p99_s, 15.0, "%g", s.vitals.crashes.p99_s);
+    cr_expect_lt(s.vitals.ghost_most_s, 20.0, "%g", s.vitals.ghost_most_s);
+    cr_expect_eq(s.vitals.false_removals, 0);
+    cr_expect_lt(s.vitals.connected_since_s, 90.0, "%g", s.vitals.connected_since_s);
 }
 
-Test(sim_health, farewells_and_revocations_are_timed)
+Test(sim_vitals, farewells_and_revocations_are_timed)
 {
     struct gv_summary s =
         run(MEMBERS OFTEN "[faults]\nleave = 4 at 60s\nrevoke = 2 at 70s\n[swarm]\nduration = 2min\n");
-    cr_expect_geq(s.health.leaves.count, 4);
-    cr_expect_lt(s.health.leaves.p99_s, 2.0, "%g", s.health.leaves.p99_s);
-    cr_expect_geq(s.health.revocations.count, 54);
-    cr_expect_lt(s.health.revocations.p99_s, 30.0, "%g", s.health.revocations.p99_s);
-    cr_expect_float_eq(s.health.revocations_known_share, 1.0, 1e-9);
+    cr_expect_geq(s.vitals.leaves.count, 4);
+    cr_expect_lt(s.vitals.leaves.p99_s, 2.0, "%g", s.vitals.leaves.p99_s);
+    cr_expect_geq(s.vitals.revocations.count, 54);
+    cr_expect_lt(s.vitals.revocations.p99_s, 30.0, "%g", s.vitals.revocations.p99_s);
+    cr_expect_float_eq(s.vitals.revocations_known_share, 1.0, 1e-9);
 }
 
-Test(sim_health, the_seeds_can_be_killed_and_nobody_notices)
+Test(sim_vitals, the_seeds_can_be_killed_and_nobody_notices)
 {
     struct gv_summary s =
         run("[swarm]\nnodes = 60\nmode = membership\narrival = 10s\nsame_seeds = yes\nseeds = 3\n"
             "duration = 3min\n[network]\nlatency = 30ms\n[views]\nbook = 16\n" OFTEN "[faults]\nkill = seeds at 60s\n");
     cr_expect_eq(s.last.live_nodes, 57);
     cr_expect_eq(s.last.components, 1);
-    cr_expect_lt(s.health.connected_since_s, 60.0, "%g", s.health.connected_since_s);
+    cr_expect_lt(s.vitals.connected_since_s, 60.0, "%g", s.vitals.connected_since_s);
 }
 
 static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
@@ -59,7 +59,7 @@ static void look_at_paused(struct gv_sim *sim, uint64_t now_us, void *context)
     }
 }
 
-Test(sim_health, starved_nodes_stand_still_now_and_then)
+Test(sim_vitals, starved_nodes_stand_still_now_and_then)
 {
     struct gv_summary summary;
     uint32_t paused = 0;
@@ -69,11 +69,11 @@ Test(sim_health, starved_nodes_stand_still_now_and_then)
               sim_seed(), look_at_paused, &paused);
     /* A third of the time of 12 nodes, at 120 looks. */
     cr_expect(paused > 300 && paused < 700, "%u", paused);
-    cr_expect_eq(summary.health.false_removals, 0);
+    cr_expect_eq(summary.vitals.false_removals, 0);
     cr_expect_eq(summary.last.components, 1);
 }
 
-Test(sim_health, failed_exchanges_move_the_mean_by_what_is_in_doubt_only)
+Test(sim_vitals, failed_exchanges_move_the_mean_by_what_is_in_doubt_only)
 {
     struct gv_summary s = run("[swarm]\nnodes = 60\nmode = mean\nround = 1s\nduration = 2min\n"
                               "[network]\nlatency = 20ms\nresets = 3%\n[views]\nbook = 16\n");
@@ -92,24 +92,24 @@ static struct gv_summary run_attack(const char *attack, const char *mode)
     return run(text);
 }
 
-Test(sim_health, no_attack_on_the_protocol_parts_the_honest_or_breaks_an_invariant)
+Test(sim_vitals, no_attack_on_the_protocol_parts_the_honest_or_breaks_an_invariant)
 {
     static const char *const attacks[] = {"eclipse", "flood", "accuse", "replay",      "stall",
                                           "reset",   "age",   "busy",   "incarnation", "any"};
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
         struct gv_summary s = run_attack(attacks[i], i % 2 == 0 ? "mean" : "membership");
         cr_expect_eq(s.last.components, 1, "%s", attacks[i]);
-        cr_expect_float_eq(s.health.hostile_share, 0.2, 1e-9, "%s: %g", attacks[i], s.health.hostile_share);
-        cr_expect_eq(s.health.false_removals, 0, "%s: %llu", attacks[i], (unsigned long long)s.health.false_removals);
+        cr_expect_float_eq(s.vitals.hostile_share, 0.2, 1e-9, "%s: %g", attacks[i], s.vitals.hostile_share);
+        cr_expect_eq(s.vitals.false_removals, 0, "%s: %llu", attacks[i], (unsigned long long)s.vitals.false_removals);
     }
 }
 
-Test(sim_health, each_attack_does_what_it_says)
+Test(sim_vitals, each_attack_does_what_it_says)
 {
     struct gv_summary busy = run_attack("busy", "mean");
-    cr_expect_lt(busy.health.hostile_exchange_share, 0.15, "%g", busy.health.hostile_exchange_share);
+    cr_expect_lt(busy.vitals.hostile_exchange_share, 0.15, "%g", busy.vitals.hostile_exchange_share);
     struct gv_summary stall = run_attack("stall", "mean");
-    cr_expect_eq(stall.health.hostile_exchange_share, 0.0);
+    cr_expect_eq(stall.vitals.hostile_exchange_share, 0.0);
     cr_expect_gt(stall.last.exchanges_failed, 100);
     struct gv_summary reset = run_attack("reset", "mean");
     cr_expect_gt(reset.last.exchanges_failed, 100);

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "health.h"
+#include "vitals.h"
 
 static struct gv_delays *make(void)
 {
@@ -14,7 +14,7 @@ static struct gv_delays *make(void)
     return delays;
 }
 
-Test(health, no_delay_has_no_figures)
+Test(vitals, no_delay_has_no_figures)
 {
     struct gv_delays *delays = make();
     struct gv_delay_figures figures = gv_delays_figures(delays);
@@ -23,7 +23,7 @@ Test(health, no_delay_has_no_figures)
     free(delays);
 }
 
-Test(health, percentiles_are_the_upper_ends_of_their_tenths_of_a_second)
+Test(vitals, percentiles_are_the_upper_ends_of_their_tenths_of_a_second)
 {
     struct gv_delays *delays = make();
     for (uint64_t i = 1; i <= 100; i++) {
@@ -37,7 +37,7 @@ Test(health, percentiles_are_the_upper_ends_of_their_tenths_of_a_second)
     free(delays);
 }
 
-Test(health, a_delay_beyond_the_bins_is_not_lost)
+Test(vitals, a_delay_beyond_the_bins_is_not_lost)
 {
     struct gv_delays *delays = make();
     gv_delays_add(delays, UINT64_C(500000000));
@@ -47,7 +47,7 @@ Test(health, a_delay_beyond_the_bins_is_not_lost)
     free(delays);
 }
 
-Test(health, threads_delays_add_up)
+Test(vitals, threads_delays_add_up)
 {
     struct gv_delays *a = make();
     struct gv_delays *b = make();

@@ -3,14 +3,14 @@
  * who is dropped by mistake, who waits for an exchange, and what hostile members get of it.
  *
  *     faults, in controls -----> how and when each node ended           (read by all shards)
- *     effects of nodes' cores -> delays and counts, per thread            gv_health_log()
- *     each sample -------------> components, old ghosts, hostile views    gv_health_graph()
- *     at the end --------------> struct gv_health, for the summary        gv_health_sum()
+ *     effects of nodes' cores -> delays and counts, per thread            gv_vitals_log()
+ *     each sample -------------> components, old ghosts, hostile views    gv_vitals_graph()
+ *     at the end --------------> struct gv_vitals, for the summary        gv_vitals_sum()
  *
  * Nothing here decides anything, and nothing enters the trace.
  */
-#ifndef GV_HEALTH_H
-#define GV_HEALTH_H
+#ifndef GV_VITALS_H
+#define GV_VITALS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +32,7 @@ struct gv_delay_figures {
 enum gv_end { GV_END_NONE = 0, GV_END_CRASHED, GV_END_LEFT, GV_END_REVOKED };
 
 /* Figures over a whole run; NAN where there was nothing to measure. */
-struct gv_health {
+struct gv_vitals {
     double node_hours;                   /* of live nodes */
     double largest_share_least;          /* of live nodes, those in the largest component: the least of all samples */
     double connected_since_s;            /* all later samples found one component; NAN: the last one did not */
@@ -61,14 +61,14 @@ void gv_delays_merge(struct gv_delays *into, const struct gv_delays *from);
 struct gv_delay_figures gv_delays_figures(const struct gv_delays *delays);
 
 /* What each thread counts. */
-struct gv_health_local {
+struct gv_vitals_local {
     struct gv_delays crashes, leaves, revocations;
     uint64_t false_removals, honest_ends, hostile_ends; /* ends of committed exchanges at honest nodes; with hostile */
     uint64_t gap_most_us;
 };
 
 /* What the controls gather; part of struct gv_sim. */
-struct gv_health_watch {
+struct gv_vitals_watch {
     double node_s; /* live nodes times seconds, up to counted_us */
     uint64_t counted_us;
     double half_node_s; /* the same when the second half began, and what had been sent by then */
@@ -98,18 +98,18 @@ struct gv_view_table {
 };
 
 /** In a control: a node starts (NONE) or is ended. */
-void gv_health_end(struct gv_sim *sim, uint32_t node, enum gv_end end, uint64_t now_us);
+void gv_vitals_end(struct gv_sim *sim, uint32_t node, enum gv_end end, uint64_t now_us);
 /** In a control: `side` (a bit for each of sim->node_count nodes) is cut off from the others. */
-void gv_health_cut(struct gv_sim *sim, const uint8_t *side);
+void gv_vitals_cut(struct gv_sim *sim, const uint8_t *side);
 /** A LOG effect of a node's core. */
-void gv_health_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_effect *effect);
+void gv_vitals_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_effect *effect);
 /** A node has learnt of a revocation. */
-void gv_health_learnt(struct gv_sim *sim, struct gv_thread *thread, uint32_t entry);
+void gv_vitals_learnt(struct gv_sim *sim, struct gv_thread *thread, uint32_t entry);
 /** In each control: counts the time of live nodes. */
-void gv_health_count(struct gv_sim *sim, uint64_t now_us);
+void gv_vitals_count(struct gv_sim *sim, uint64_t now_us);
 /** In a control, at a sample whose counts and components are known. */
-void gv_health_graph(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us);
-void gv_health_sum(const struct gv_sim *sim, struct gv_health *health);
-void gv_health_free(struct gv_sim *sim);
+void gv_vitals_graph(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us);
+void gv_vitals_sum(const struct gv_sim *sim, struct gv_vitals *vitals);
+void gv_vitals_free(struct gv_sim *sim);
 
 #endif

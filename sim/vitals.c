@@ -1,5 +1,5 @@
 /*
- * How well a swarm holds together: see health.h.
+ * How well a swarm holds together: see vitals.h.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ struct gv_delay_figures gv_delays_figures(const struct gv_delays *delays)
 
 /* ---- what happens to nodes ----------------------------------------------------------------------------------- */
 
-void gv_health_end(struct gv_sim *sim, uint32_t index, enum gv_end end, uint64_t now_us)
+void gv_vitals_end(struct gv_sim *sim, uint32_t index, enum gv_end end, uint64_t now_us)
 {
     struct gv_sim_node *node = &sim->nodes[index];
     node->end = (uint8_t)end;
@@ -67,9 +67,9 @@ void gv_health_end(struct gv_sim *sim, uint32_t index, enum gv_end end, uint64_t
     node->eclipsed_us = UINT64_MAX;
 }
 
-void gv_health_cut(struct gv_sim *sim, const uint8_t *side)
+void gv_vitals_cut(struct gv_sim *sim, const uint8_t *side)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     uint8_t *copy = malloc(sim->node_count + 1);
     if (copy == NULL) {
         return;
@@ -82,7 +82,7 @@ void gv_health_cut(struct gv_sim *sim, const uint8_t *side)
     watch->side_count = sim->node_count;
 }
 
-static void removed(const struct gv_sim_node *node, struct gv_health_local *local, const struct gv_sim_node *target,
+static void removed(const struct gv_sim_node *node, struct gv_vitals_local *local, const struct gv_sim_node *target,
                     uint64_t now_us)
 {
     if (node->hostile || target->hostile) {
@@ -95,7 +95,7 @@ static void removed(const struct gv_sim_node *node, struct gv_health_local *loca
     }
 }
 
-static void exchanged(struct gv_sim_node *node, struct gv_health_local *local, const struct gv_sim_node *target,
+static void exchanged(struct gv_sim_node *node, struct gv_vitals_local *local, const struct gv_sim_node *target,
                       uint64_t now_us)
 {
     uint64_t gap_us = now_us - node->exchanged_us;
@@ -107,7 +107,7 @@ static void exchanged(struct gv_sim_node *node, struct gv_health_local *local, c
     }
 }
 
-void gv_health_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
+void gv_vitals_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
 {
     enum gv_log_code code = effect->u.log.code;
     if (code != GV_LOG_DEAD && code != GV_LOG_LEFT && code != GV_LOG_EXCHANGE_DONE) {
@@ -117,7 +117,7 @@ void gv_health_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
     if (who == GV_NODE_NONE) {
         return;
     }
-    struct gv_health_local *local = &gv_sim_local(thread)->health;
+    struct gv_vitals_local *local = &gv_sim_local(thread)->vitals;
     const struct gv_sim_node *target = &sim->nodes[who];
     if (code == GV_LOG_DEAD) {
         removed(&sim->nodes[index], local, target, thread->now_us);
@@ -128,16 +128,16 @@ void gv_health_log(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
     }
 }
 
-void gv_health_learnt(struct gv_sim *sim, struct gv_thread *thread, uint32_t entry)
+void gv_vitals_learnt(struct gv_sim *sim, struct gv_thread *thread, uint32_t entry)
 {
-    gv_delays_add(&gv_sim_local(thread)->health.revocations, thread->now_us - sim->health.revoked_us[entry]);
+    gv_delays_add(&gv_sim_local(thread)->vitals.revocations, thread->now_us - sim->vitals.revoked_us[entry]);
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------------- */
 
-void gv_health_count(struct gv_sim *sim, uint64_t now_us)
+void gv_vitals_count(struct gv_sim *sim, uint64_t now_us)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     watch->node_s += (double)sim->live_count * (double)(now_us - watch->counted_us) / 1e6;
     watch->counted_us = now_us;
     if (!watch->half_taken && now_us >= sim->scenario->swarm.duration_us / 2) {
@@ -153,7 +153,7 @@ void gv_health_count(struct gv_sim *sim, uint64_t now_us)
 
 static void look_at_pieces(struct gv_sim *sim, uint64_t now_us)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     const struct gv_sample *sample = &sim->sample;
     if (sample->live_nodes == 0) {
         return;
@@ -171,7 +171,7 @@ static void look_at_pieces(struct gv_sim *sim, uint64_t now_us)
 /* The longest that somebody live waits for an exchange, or has a crashed neighbour. */
 static void look_at_waits(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const struct gv_sim_node *node = &sim->nodes[i];
         if (!node->live || node->end != GV_END_NONE || node->hostile) {
@@ -190,7 +190,7 @@ static void look_at_waits(struct gv_sim *sim, const struct gv_view_table *views,
 
 static void look_across(struct gv_sim *sim, const struct gv_view_table *views)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     double members[2] = {0, 0};
     watch->cross_links = watch->side_links = 0;
     for (uint32_t i = 0; i < watch->side_count; i++) {
@@ -229,7 +229,7 @@ static uint32_t count_hostile(const struct gv_sim *sim, const uint32_t *row, uin
 
 static void look_at_hostile(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
-    struct gv_health_watch *watch = &sim->health;
+    struct gv_vitals_watch *watch = &sim->vitals;
     double share = hostile_share(sim);
     for (uint32_t i = 0; i < sim->live_count; i++) {
         uint32_t index = sim->live[i];
@@ -257,11 +257,11 @@ static void look_at_hostile(struct gv_sim *sim, const struct gv_view_table *view
     }
 }
 
-void gv_health_graph(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
+void gv_vitals_graph(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
     look_at_pieces(sim, now_us);
     look_at_waits(sim, views, now_us);
-    if (sim->health.side != NULL) {
+    if (sim->vitals.side != NULL) {
         look_across(sim, views);
     }
     if (sim->scenario->adversaries.fraction > 0.0) {
@@ -285,27 +285,27 @@ static double revocations_known(const struct gv_sim *sim)
     return ratio((double)known, (double)__builtin_popcountll(sim->revoked) * sim->live_count);
 }
 
-static void sum_hostile(const struct gv_sim *sim, const struct gv_health_local *sum, struct gv_health *health)
+static void sum_hostile(const struct gv_sim *sim, const struct gv_vitals_local *sum, struct gv_vitals *vitals)
 {
-    const struct gv_health_watch *watch = &sim->health;
+    const struct gv_vitals_watch *watch = &sim->vitals;
     double views = (double)watch->views;
-    health->hostile_share = hostile_share(sim);
-    health->hostile_neighbour_share = ratio((double)watch->hostile_neighbours, (double)watch->neighbours);
-    health->hostile_known_share = ratio((double)watch->hostile_known, (double)watch->known);
-    health->hostile_exchange_share = ratio((double)sum->hostile_ends, (double)sum->honest_ends);
-    health->eclipsed_rate = ratio((double)watch->eclipsed, views);
-    health->eclipsed_expected = ratio(watch->eclipsed_expected, views);
-    health->eclipsed_most_s = (double)watch->eclipsed_most_us / 1e6;
+    vitals->hostile_share = hostile_share(sim);
+    vitals->hostile_neighbour_share = ratio((double)watch->hostile_neighbours, (double)watch->neighbours);
+    vitals->hostile_known_share = ratio((double)watch->hostile_known, (double)watch->known);
+    vitals->hostile_exchange_share = ratio((double)sum->hostile_ends, (double)sum->honest_ends);
+    vitals->eclipsed_rate = ratio((double)watch->eclipsed, views);
+    vitals->eclipsed_expected = ratio(watch->eclipsed_expected, views);
+    vitals->eclipsed_most_s = (double)watch->eclipsed_most_us / 1e6;
 }
 
-void gv_health_sum(const struct gv_sim *sim, struct gv_health *health)
+void gv_vitals_sum(const struct gv_sim *sim, struct gv_vitals *vitals)
 {
-    const struct gv_health_watch *watch = &sim->health;
-    struct gv_health_local *sum = calloc(1, sizeof *sum);
+    const struct gv_vitals_watch *watch = &sim->vitals;
+    struct gv_vitals_local *sum = calloc(1, sizeof *sum);
     GV_ASSERT(sum != NULL);
     const double none = (double)NAN;
     for (uint32_t i = 0; i < sim->threads; i++) {
-        const struct gv_health_local *local = &sim->locals[i].health;
+        const struct gv_vitals_local *local = &sim->locals[i].vitals;
         gv_delays_merge(&sum->crashes, &local->crashes);
         gv_delays_merge(&sum->leaves, &local->leaves);
         gv_delays_merge(&sum->revocations, &local->revocations);
@@ -319,7 +319,7 @@ void gv_health_sum(const struct gv_sim *sim, struct gv_health *health)
     double node_s = watch->node_s - watch->half_node_s;
     uint64_t gap_us = sum->gap_most_us > watch->gap_most_us ? sum->gap_most_us : watch->gap_most_us;
     bool sampled = watch->sampled;
-    *health = (struct gv_health){
+    *vitals = (struct gv_vitals){
         .node_hours = watch->node_s / 3600.0,
         .largest_share_least = sampled ? watch->largest_share_least : none,
         .connected_since_s = sampled && !watch->apart ? (double)watch->connected_since_us / 1e6 : none,
@@ -343,13 +343,13 @@ void gv_health_sum(const struct gv_sim *sim, struct gv_health *health)
         .eclipsed_most_s = none,
     };
     if (sim->scenario->adversaries.fraction > 0.0) {
-        sum_hostile(sim, sum, health);
+        sum_hostile(sim, sum, vitals);
     }
     free(sum);
 }
 
-void gv_health_free(struct gv_sim *sim)
+void gv_vitals_free(struct gv_sim *sim)
 {
-    free(sim->health.side);
-    sim->health.side = NULL;
+    free(sim->vitals.side);
+    sim->vitals.side = NULL;
 }
