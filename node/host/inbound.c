@@ -86,29 +86,33 @@ static uint16_t port_of(const struct sockaddr_storage *address)
     return address->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port) : 0;
 }
 
-/* 16 bytes without port; IPv4 mapped into IPv6. */
-static void address_bytes(uint8_t out[16], bool *loopback, const struct sockaddr_storage *address)
+bool gv_inbound_source(uint8_t out[16], const struct sockaddr_storage *address)
 {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t local4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+    static const uint8_t local6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     memset(out, 0, 16);
     if (address->ss_family == AF_INET) {
-        out[10] = out[11] = 0xff;
+        memcpy(out, mapped, sizeof mapped);
         memcpy(out + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
     } else if (address->ss_family == AF_INET6) {
         memcpy(out, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
     }
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    static const uint8_t loopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    *loopback = (memcmp(out, mapped, 12) == 0 && out[12] == 127) || memcmp(out, loopback6, 16) == 0;
+    bool local = memcmp(out, local4, 16) == 0 || memcmp(out, local6, 16) == 0;
+    if (!local && memcmp(out, mapped, sizeof mapped) != 0) {
+        memset(out + 8, 0, 8); /* whoever has one address of a /64 has all of them */
+    }
+    return local;
 }
 
-/* Takes a token of this address; the least recently used bucket makes room for a new address. */
-static bool rate_allows(struct gv_inbound *inbound, const uint8_t address[16], uint64_t now_us)
+/* Takes a token of this source; the least recently used bucket makes room for a new one. */
+static bool rate_allows(struct gv_inbound *inbound, const uint8_t source[16], uint64_t now_us)
 {
     struct gv_address_rate *bucket = NULL;
     struct gv_address_rate *oldest = &inbound->rate[0];
     for (size_t i = 0; i < GV_ADDRESS_SLOTS && bucket == NULL; i++) {
         struct gv_address_rate *rate = &inbound->rate[i];
-        if (rate->updated_us != 0 && memcmp(rate->address, address, 16) == 0) {
+        if (rate->updated_us != 0 && memcmp(rate->source, source, 16) == 0) {
             bucket = rate;
         } else if (rate->updated_us < oldest->updated_us) {
             oldest = rate;
@@ -117,7 +121,7 @@ static bool rate_allows(struct gv_inbound *inbound, const uint8_t address[16], u
     const uint32_t full = GV_HANDSHAKE_BURST * 1000u;
     if (bucket == NULL) {
         bucket = oldest;
-        memcpy(bucket->address, address, 16);
+        memcpy(bucket->source, source, 16);
         bucket->tokens = full;
     } else {
         uint64_t gained = gv_elapsed_us(now_us, bucket->updated_us) * GV_HANDSHAKES_PER_S / 1000u;
@@ -131,17 +135,35 @@ static bool rate_allows(struct gv_inbound *inbound, const uint8_t address[16], u
     return true;
 }
 
-static void silent_counts(const struct gv_inbound *inbound, const uint8_t address[16], uint32_t *all, uint32_t *same)
+void gv_inbound_kick(struct gv_connection *connection)
 {
-    *all = 0;
-    *same = 0;
+    if (!connection->kicked) {
+        connection->kicked = true;
+        (void)shutdown(connection->held, SHUT_RDWR);
+    }
+}
+
+/* Those that have not spoken: the ones of our own machine, or all the others. */
+struct silence {
+    uint32_t all, same; /* of the same source */
+    struct gv_connection *oldest;
+};
+
+static struct silence silence_of(struct gv_inbound *inbound, const struct gv_connection *fresh)
+{
+    struct silence silence = {0};
     for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
-        const struct gv_connection *connection = &inbound->slot[i];
-        if (connection->fd >= 0 && connection->link == 0) {
-            *all += 1;
-            *same += memcmp(connection->address, address, 16) == 0 ? 1u : 0u;
+        struct gv_connection *connection = &inbound->slot[i];
+        if (connection->fd < 0 || connection->link != 0 || connection->kicked || connection->local != fresh->local) {
+            continue;
+        }
+        silence.all++;
+        silence.same += memcmp(connection->source, fresh->source, 16) == 0 ? 1u : 0u;
+        if (silence.oldest == NULL || connection->accepted_us < silence.oldest->accepted_us) {
+            silence.oldest = connection;
         }
     }
+    return silence;
 }
 
 /* GV_DROPS, or why a connection is not wanted. */
@@ -150,19 +172,23 @@ static enum gv_drop judge(struct gv_inbound *inbound, const struct gv_connection
     if (inbound->count >= inbound->max) {
         return GV_DROP_CONNECTIONS;
     }
-    if (fresh->loopback) {
-        return GV_DROPS; /* or a local swarm could not form */
-    }
-    uint32_t all;
-    uint32_t same;
-    silent_counts(inbound, fresh->address, &all, &same);
-    if (all >= GV_SILENT_MAX) {
-        return GV_DROP_SILENT;
-    }
-    if (same >= GV_PER_ADDRESS_SILENT_MAX) {
+    struct silence silence = silence_of(inbound, fresh);
+    if (!fresh->local && silence.same >= GV_PER_ADDRESS_SILENT_MAX) {
         return GV_DROP_SILENT_ADDRESS;
     }
-    return rate_allows(inbound, fresh->address, now_us) ? GV_DROPS : GV_DROP_HANDSHAKE_RATE;
+    if (!fresh->local && !rate_allows(inbound, fresh->source, now_us)) {
+        return GV_DROP_HANDSHAKE_RATE;
+    }
+    if (silence.all < (fresh->local ? GV_LOCAL_SILENT_MAX : GV_SILENT_MAX)) {
+        return GV_DROPS;
+    }
+    /* Or a handful of addresses could keep every place by opening six connections a second. */
+    if (gv_elapsed_us(now_us, silence.oldest->accepted_us) < GV_SILENT_GRACE_US) {
+        return GV_DROP_SILENT;
+    }
+    gv_drop(&inbound->drops, GV_DROP_SILENCE, silence.oldest->text);
+    gv_inbound_kick(silence.oldest);
+    return GV_DROPS;
 }
 
 void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
@@ -183,7 +209,7 @@ void gv_inbound_accepted(struct gv_inbound *inbound, int fd, uint64_t now_us)
         (void)close(fresh.held); /* the number was reused before we looked */
         return;
     }
-    address_bytes(fresh.address, &fresh.loopback, &theirs);
+    fresh.local = gv_inbound_source(fresh.source, &theirs);
     (void)gv_address_text(fresh.text, &theirs);
     struct gv_connection *slot = gv_inbound_find(inbound, fd);
     for (size_t i = 0; slot == NULL && i < GV_INBOUND_SLOTS; i++) {
@@ -237,14 +263,6 @@ struct gv_connection *gv_inbound_of_link(struct gv_inbound *inbound, uint32_t li
         }
     }
     return NULL;
-}
-
-void gv_inbound_kick(struct gv_connection *connection)
-{
-    if (!connection->kicked) {
-        connection->kicked = true;
-        (void)shutdown(connection->held, SHUT_RDWR);
-    }
 }
 
 uint64_t gv_inbound_cut(const struct gv_inbound *inbound)

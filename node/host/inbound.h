@@ -20,22 +20,24 @@
 #define GV_PER_ADDRESS_SILENT_MAX 4 /* connections of one address that have not spoken */
 #define GV_HANDSHAKES_PER_S 20
 #define GV_HANDSHAKE_BURST 5
-#define GV_SILENT_MAX 32 /* connections that have not spoken, in all */
+#define GV_SILENT_MAX 32                 /* connections that have not spoken, in all */
+#define GV_LOCAL_SILENT_MAX 64           /* the same of our own machine, on top: a local swarm must be able to form */
+#define GV_SILENT_GRACE_US (1000 * 1000) /* three round trips; then who has not spoken makes way for a newcomer */
 
 struct gv_connection {
     int fd;        /* libzmq's number, -1: free slot */
     int held;      /* our duplicate */
     uint32_t link; /* 0: has not spoken */
     bool kicked;
-    bool loopback;
+    bool local; /* from this machine */
     uint64_t accepted_us;
     uint64_t delivered_bytes; /* of frames, with their overhead */
-    uint8_t address[16];      /* IPv6 or mapped IPv4, without port */
+    uint8_t source[16];
     char text[GV_ENDPOINT_BYTES_MAX + 1];
 };
 
 struct gv_address_rate { /* token bucket, tokens in thousandths */
-    uint8_t address[16];
+    uint8_t source[16];
     uint64_t updated_us;
     uint32_t tokens;
 };
@@ -66,6 +68,12 @@ void gv_inbound_kick(struct gv_connection *connection);
 uint64_t gv_inbound_cut(const struct gv_inbound *inbound);
 /** Once a second: cuts the silent and those that sent much more than was delivered (endless multipart frames). */
 void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us);
+
+/**
+ * What limits per address count as one address: IPv4 as it is (mapped into IPv6), of IPv6 the first 64 bits. True for
+ * our own machine, which is exempt: 127.0.0.1 and ::1 themselves, not the rest of 127.0.0.0/8.
+ */
+bool gv_inbound_source(uint8_t out[16], const struct sockaddr_storage *address);
 
 /** Bytes the kernel received on a connection, 0 if unknown. */
 uint64_t gv_received_bytes(int fd);
