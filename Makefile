@@ -100,7 +100,7 @@ FUZZ := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SEEDS ?= 2000
 FIRST ?= 0
 
-.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-style check-purity fuzz fuzzers bench install uninstall \
+.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-flood check-style check-purity fuzz fuzzers bench install uninstall \
     clean help deps-demo deps-test programs fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -210,6 +210,12 @@ check-sim:
 check-canary:
 	+@bash tests/canary.sh
 
+# Junk connections against one node of a small swarm: from its own machine, from one address, from thousands.
+check-flood: deps-test
+	@$(MAKE) all tools
+	@FLOOD_SECONDS='$(or $(SECONDS),60)' FLOOD_RATE='$(or $(RATE),2000)' FLOOD_SHARE=50 GRAPEVINE='$(CURDIR)/$(OUT)/grapevine' \
+	    TOOLS='$(CURDIR)/$(OBJ)/tests/system' MODE='$(MODE)' bash tests/system/flood.sh
+
 check-style:
 	+@bash tests/style.sh
 
@@ -273,6 +279,7 @@ help:
 	@echo 'make check-tsan     a swarm over loopback under ThreadSanitizer'
 	@echo 'make check-sim      SEEDS (2000) random simulations full of faults, from seed FIRST (0): none may break an invariant'
 	@echo 'make check-canary   campaigns against cores with a planted bug, which they must find'
+	@echo 'make check-flood    RATE (2000) junk connections a second against a node, three times SECONDS (60): its links hold'
 	@echo 'make check-style    formatting, function length, naming and include rules, -Wconversion'
 	@echo 'make check-purity   the core calls nothing and computes without floats; no group reaches into another'
 	@echo 'make fuzz           every fuzz target for FUZZ_SECONDS (60) seconds'
