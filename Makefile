@@ -100,7 +100,7 @@ FUZZ := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SEEDS ?= 2000
 FIRST ?= 0
 
-.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-flood check-style check-purity fuzz fuzzers bench install uninstall \
+.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-flood soak check-style check-purity fuzz fuzzers bench install uninstall \
     clean help deps-demo deps-test programs fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -210,8 +210,14 @@ check-sim:
 check-canary:
 	+@bash tests/canary.sh
 
+# Many real nodes, one of which is killed every second; then the same undisturbed, to compare.
+soak:
+	@$(MAKE) all
+	@MINUTES='$(or $(MINUTES),10)' NODES='$(or $(NODES),64)' GRAPEVINE='$(CURDIR)/$(OUT)/grapevine' MODE='$(MODE)' \
+	    bash tests/soak/soak.sh
+
 # Junk connections against one node of a small swarm: from its own machine, from one address, from thousands.
-check-flood: deps-test
+check-flood:
 	@$(MAKE) all tools
 	@FLOOD_SECONDS='$(or $(SECONDS),60)' FLOOD_RATE='$(or $(RATE),2000)' FLOOD_SHARE=50 GRAPEVINE='$(CURDIR)/$(OUT)/grapevine' \
 	    TOOLS='$(CURDIR)/$(OBJ)/tests/system' MODE='$(MODE)' bash tests/system/flood.sh
@@ -279,6 +285,7 @@ help:
 	@echo 'make check-tsan     a swarm over loopback under ThreadSanitizer'
 	@echo 'make check-sim      SEEDS (2000) random simulations full of faults, from seed FIRST (0): none may break an invariant'
 	@echo 'make check-canary   campaigns against cores with a planted bug, which they must find'
+	@echo 'make soak           NODES (64) real nodes for MINUTES (10), one killed and restarted every second: nobody is lost'
 	@echo 'make check-flood    RATE (2000) junk connections a second against a node, three times SECONDS (60): its links hold'
 	@echo 'make check-style    formatting, function length, naming and include rules, -Wconversion'
 	@echo 'make check-purity   the core calls nothing and computes without floats; no group reaches into another'
