@@ -29,9 +29,8 @@ static double draw_ns(const struct gv_dist *dist, struct gv_random *random)
     return 1e9 / (bytes_per_s > GV_BANDWIDTH_LEAST ? bytes_per_s : GV_BANDWIDTH_LEAST);
 }
 
-static uint64_t queue(uint64_t *free_ns, double byte_ns, uint64_t now_us, uint32_t bytes)
+static uint64_t queue(uint64_t *free_ns, double byte_ns, uint64_t now_ns, uint32_t bytes)
 {
-    uint64_t now_ns = now_us * 1000u;
     uint64_t start_ns = *free_ns > now_ns ? *free_ns : now_ns;
     *free_ns = start_ns + (uint64_t)(byte_ns * (double)bytes);
     return (*free_ns + 999u) / 1000u;
@@ -88,14 +87,20 @@ uint64_t gv_lines_up(struct gv_lines *lines, uint32_t node, uint64_t now_us, uin
         return now_us;
     }
     struct gv_line *line = line_of(lines, node);
-    return line->up_ns > 0.0 ? queue(&line->up_free_ns, line->up_ns, now_us, bytes) : now_us;
+    return line->up_ns > 0.0 ? queue(&line->up_free_ns, line->up_ns, now_us * 1000u, bytes) : now_us;
 }
 
-uint64_t gv_lines_down(struct gv_lines *lines, uint32_t node, uint64_t now_us, uint32_t bytes)
+uint64_t gv_lines_down(struct gv_lines *lines, uint32_t from, uint32_t node, uint64_t now_us, uint32_t bytes)
 {
     if (lines->line == NULL) {
         return now_us;
     }
     struct gv_line *line = line_of(lines, node);
-    return line->down_ns > 0.0 ? queue(&line->down_free_ns, line->down_ns, now_us, bytes) : now_us;
+    if (!(line->down_ns > 0.0)) {
+        return now_us;
+    }
+    uint64_t last_ns = now_us * 1000u;
+    uint64_t apart_ns = (uint64_t)(line_of(lines, from)->up_ns * (double)bytes); /* the first byte and the last */
+    uint64_t through_us = queue(&line->down_free_ns, line->down_ns, last_ns > apart_ns ? last_ns - apart_ns : 0, bytes);
+    return through_us > now_us ? through_us : now_us;
 }

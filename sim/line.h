@@ -34,8 +34,13 @@ void gv_lines_deinit(struct gv_lines *lines);
 bool gv_lines_dialable(const struct gv_lines *lines, uint32_t node);
 bool gv_lines_slow(const struct gv_lines *lines, uint32_t node);
 
-/** Queues a frame on the uplink (downlink): when its last byte is through. */
+/** Queues a frame on the uplink: when its last byte is through. */
 uint64_t gv_lines_up(struct gv_lines *lines, uint32_t node, uint64_t now_us, uint32_t bytes);
-uint64_t gv_lines_down(struct gv_lines *lines, uint32_t node, uint64_t now_us, uint32_t bytes);
+/**
+ * The same of the downlink, for a frame from `from` whose last byte comes now. A frame is many segments: the first ones
+ * come while the last ones are still on the sender's uplink, so both lines pass it at the same time, and the slower one
+ * says how long it takes.
+ */
+uint64_t gv_lines_down(struct gv_lines *lines, uint32_t from, uint32_t node, uint64_t now_us, uint32_t bytes);
 
 #endif

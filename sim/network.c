@@ -169,9 +169,9 @@ struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *pa
     return (struct gv_transit){.fate = GV_FATE_DELIVER, .arrive_us = arrive_us, .damaged = damaged};
 }
 
-uint64_t gv_network_receive(struct gv_network *network, uint32_t node, uint64_t now_us, uint32_t bytes)
+uint64_t gv_network_receive(struct gv_network *network, uint32_t from, uint32_t node, uint64_t now_us, uint32_t bytes)
 {
-    return gv_lines_down(&network->lines, node, now_us, bytes);
+    return gv_lines_down(&network->lines, from, node, now_us, bytes);
 }
 
 uint64_t gv_network_reaches(const struct gv_network *network, uint32_t from, uint32_t to, uint64_t now_us)

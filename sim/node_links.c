@@ -274,7 +274,7 @@ static void on_dial_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
 static bool waits_for_downlink(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
                                const struct gv_occurrence *o)
 {
-    uint64_t through = o->b == 0 ? gv_network_receive(sim->network, index, thread->now_us, 0) : thread->now_us;
+    uint64_t through = o->b == 0 ? gv_network_receive(sim->network, index, index, thread->now_us, 0) : thread->now_us;
     if (through > thread->now_us) {
         gv_engine_post(thread, through + 1, index, GV_SIM_DOWN, o->life, o->a, 1, NULL);
     }
@@ -298,7 +298,7 @@ static void on_frame(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
 {
     struct gv_frame *frame = o->data;
     if (o->kind == GV_SIM_FRAME) {
-        uint64_t through = gv_network_receive(sim->network, index, thread->now_us, frame->bytes);
+        uint64_t through = gv_network_receive(sim->network, o->from, index, thread->now_us, frame->bytes);
         if (through > thread->now_us) {
             gv_sim_post_own(sim, thread, index, through, GV_SIM_FRAME_READ, o->a, frame);
             return;

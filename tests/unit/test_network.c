@@ -150,7 +150,7 @@ Test(network, an_idle_unlimited_one_delivers_after_the_latency)
     struct gv_random random = generator(1);
     cr_assert_eq(deliver(network, &path, 1, 2, 1000, 1000000, &random), 21000);
     cr_assert_eq(deliver(network, &path, 1, 2, 1000, 1, &random), 21000);
-    cr_assert_eq(gv_network_receive(network, 2, 21000, 1000000), 21000);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 21000, 1000000), 21000);
     struct gv_random untouched = generator(1);
     cr_assert_arr_eq(&random, &untouched, sizeof random); /* nothing random about it */
     gv_network_free(&network);
@@ -194,7 +194,7 @@ Test(network, frames_of_all_links_queue_on_the_senders_uplink)
     cr_assert_eq(deliver(network, &first, 1, 2, 5500, 700, &random), 27000);
     cr_assert_eq(deliver(network, &back, 2, 1, 5500, 10, &random), 25510);  /* a line of its own */
     cr_assert_eq(deliver(network, &second, 1, 3, 7500, 1, &random), 27501); /* idle since 7000 */
-    cr_assert_eq(gv_network_receive(network, 2, 26000, 1000), 26000);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 26000, 1000), 26000);
     gv_network_free(&network);
 }
 
@@ -206,11 +206,29 @@ Test(network, frames_from_everybody_queue_on_the_receivers_downlink)
     struct gv_random random = generator(1);
     struct gv_path path = path_of(network, 1, 2);
     cr_assert_eq(deliver(network, &path, 1, 2, 5000, 1000, &random), 25000);
-    cr_assert_eq(gv_network_receive(network, 2, 25000, 1000), 25500);
-    cr_assert_eq(gv_network_receive(network, 2, 25000, 2000), 26500);
-    cr_assert_eq(gv_network_receive(network, 2, 26400, 2), 26501);
-    cr_assert_eq(gv_network_receive(network, 3, 26400, 2), 26401);
-    cr_assert_eq(gv_network_receive(network, 2, 30000, 1), 30001); /* half a microsecond, rounded up */
+    cr_assert_eq(gv_network_receive(network, 1, 2, 25000, 1000), 25500);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 25000, 2000), 26500);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 26400, 2), 26501);
+    cr_assert_eq(gv_network_receive(network, 1, 3, 26400, 2), 26401);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 30000, 1), 30001); /* half a microsecond, rounded up */
+    gv_network_free(&network);
+}
+
+Test(network, a_frame_passes_the_uplink_and_the_downlink_at_the_same_time)
+{
+    struct gv_scenario scenario = even();
+    scenario.network.up = help_constant(1e6);
+    scenario.network.down = help_constant(1e6);
+    struct gv_network *network = make(&scenario, 1, NODES);
+    struct gv_random random = generator(1);
+    struct gv_path path = path_of(network, 1, 2);
+    cr_assert_eq(deliver(network, &path, 1, 2, 5000, 1000, &random), 26000);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 26000, 1000), 26000, "its first byte was there a millisecond ago");
+    cr_assert_eq(gv_network_receive(network, 3, 2, 26000, 1000), 27000, "behind another's frame it waits");
+    gv_network_free(&network);
+    scenario.network.down = help_constant(5e5);
+    network = make(&scenario, 1, NODES);
+    cr_assert_eq(gv_network_receive(network, 1, 2, 26000, 1000), 27000, "the slower line says how long it takes");
     gv_network_free(&network);
 }
 
@@ -242,7 +260,7 @@ Test(network, bandwidths_belong_to_the_node_and_the_direction)
     for (uint32_t n = 0; n < MANY; n++) {
         struct gv_path path = path_of(network, n, (n + 1) % MANY);
         up[n] = 1e6 * bytes / (double)(deliver(network, &path, n, (n + 1) % MANY, 0, bytes, &random) - 20000);
-        down[n] = 1e6 * bytes / (double)gv_network_receive(network, n, 0, bytes);
+        down[n] = 1e6 * bytes / (double)gv_network_receive(network, n, n, 0, bytes);
     }
     cr_assert_lt(help_distance(up, MANY, &scenario.network.up), HELP_DISTANCE_MAX);
     cr_assert_lt(help_distance(down, MANY, &scenario.network.down), HELP_DISTANCE_MAX);
@@ -633,7 +651,7 @@ static void run(struct gv_network *network, bool by_node, uint64_t *log)
         struct gv_transit transit = gv_network_send(network, &path[n], n, (n + 1) % NODES, now_us, bytes, &random[n]);
         uint64_t *entry = &log[((size_t)n * TURNS + turn) * 2];
         entry[0] = transit.arrive_us * 8 + (uint64_t)transit.fate * 2 + transit.damaged;
-        entry[1] = gv_network_receive(network, n, now_us, bytes);
+        entry[1] = gv_network_receive(network, (n + 1) % NODES, n, now_us, bytes);
     }
 }
 
