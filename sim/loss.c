@@ -60,6 +60,10 @@ bool gv_loss_draw(const struct gv_loss *loss, struct gv_random *random, uint32_t
             losses++;
         }
         uint64_t held_us = timeout_us * ((UINT64_C(1) << losses) - 1);
+        if (left >= GV_SEGMENTS_TELLING && losses < GV_SEGMENT_LOSSES_MAX) {
+            /* Its first loss is told by those behind it, the next ones by the timer. */
+            held_us = round_trip_us + timeout_us * ((UINT64_C(1) << (losses - 1)) - 1);
+        }
         if (losses == GV_SEGMENT_LOSSES_MAX || held_us > patience_us) {
             *delay_us += held_us < patience_us ? held_us : patience_us;
             return false;
