@@ -82,8 +82,10 @@ void gv_path_init(struct gv_path *path, const struct gv_network *network, uint32
 struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *path, uint32_t from, uint32_t to,
                                   uint64_t now_us, uint32_t bytes, struct gv_random *random);
 
-/** The arrival of a frame's last byte at a node's downlink: when it is through; now, if the downlink is free and as fast
- * as the sender's uplink. */
+/**
+ * The arrival of a frame's last byte at a node's downlink: when it is through; now, if the downlink is free and as fast
+ * as the sender's uplink.
+ */
 uint64_t gv_network_receive(struct gv_network *network, uint32_t from, uint32_t node, uint64_t now_us, uint32_t bytes);
 
 /** The first time at or after now_us at which `from` can reach `to`; UINT64_MAX: never. now_us: not cut. */

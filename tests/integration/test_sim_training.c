@@ -88,7 +88,7 @@ Test(sim_training, a_run_of_averaging_conserves_its_mean_whatever_fails)
 {
     struct gv_summary summary;
     simulate(&summary, "[swarm]\nnodes = 60\nmode = mean\nduration = 40s\nround = 1s\nelements = 4\n"
-                       "[network]\nlatency = 20ms\ndamage = 1%\nloss = 1%\n[faults]\nend = 20s\n");
+                       "[network]\nlatency = 20ms\nresets = 2%\nloss = 1%\n[faults]\nend = 20s\n");
     cr_assert_gt(summary.last.exchanges_failed + summary.last.exchanges_doubt, 10, "something is to fail here");
     cr_assert_lt(summary.last.variance, 1e-3);
     /* An exchange that one end commits and the other does not moves the mean by at most half of their difference. */

@@ -26,8 +26,14 @@ for file in "$SCENARIOS"/*.ini; do
         *) settings+=(--set "learning.data=$IMAGES" --set learning.samples_per_node=0) ;;
         esac
     fi
-    # Faults strike at their time: with a small model there is time to wait for them.
-    if grep -q '^\[faults\]' "$file"; then
+    # Faults strike at their time: with a small model there is time to wait for them; else they are left out.
+    if grep -qE '^mode = (mean|membership)' "$file"; then
+        for fault in kill leave revoke arrive partition restart; do
+            settings+=(--set "faults.$fault=none")
+        done
+        settings+=(--set churn.arrivals=0/min --set swarm.duration=4s)
+        grep -q '^choice_from' "$file" && settings+=(--set report.choice_from=0s)
+    elif grep -q '^\[faults\]' "$file"; then
         settings+=(--set learning.model=softmax:784-10 --set compute.step_time=1s)
     else
         settings+=(--set swarm.duration=4s)

@@ -58,9 +58,9 @@ static bool connects(struct scene *scene, uint32_t from, uint64_t now_us)
     cr_assert_geq(near, 0);
     scene->far[scene->count] = far;
     scene->near[scene->count++] = near;
-    uint64_t kicked = scene->inbound.kicked;
+    uint64_t cut = gv_inbound_cut(&scene->inbound);
     gv_inbound_accepted(&scene->inbound, near, now_us);
-    return scene->inbound.kicked == kicked || gv_inbound_find(&scene->inbound, near) != NULL;
+    return gv_inbound_cut(&scene->inbound) == cut || gv_inbound_find(&scene->inbound, near) != NULL;
 }
 
 Test(inbound, cuts_an_address_that_knocks_without_a_word)

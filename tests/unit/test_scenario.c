@@ -142,7 +142,7 @@ Test(scenario, a_bad_value_says_what_was_expected)
         {"[swarm]\nmode = trian", "did you mean \"train\""},
         {"[swarm]\nmode = x", "train, mean or membership"},
         {"[swarm]\nround = 0", "expected 1ms"},
-        {"[views]\nactive = 13", "expected 1 to 12"},
+        {"[views]\nactive = 17", "expected 1 to 16"},
         {"[views]\nprobe = 1ms", "expected 10ms"},
         {"[learning]\nrate = fast", "not a number from 0 to"},
         {"[learning]\nbatch = 0", "whole number from 1"},
@@ -324,7 +324,7 @@ Test(scenario, every_key_is_listed_with_its_default)
                                         "[faults]",
                                         "HOW_MANY at TIME",
                                         "train, mean or membership",
-                                        "1 to 12; default 8"};
+                                        "1 to 16; default 8"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);
     }
