@@ -224,7 +224,9 @@ bool gv_attack_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
         }
         return !mid;
     case GV_ATTACK_AGE:
-        lie_about_age(a, msg);
+        if (sim->learning != NULL) {
+            lie_about_age(a, msg);
+        }
         return true;
     case GV_ATTACK_BUSY:
         be_busy(msg);

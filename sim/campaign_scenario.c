@@ -132,6 +132,7 @@ static void add_network(struct draft *d)
         }
     }
     maybe(d, 3, "outbound_only = ", 5, 35, "%");
+    maybe(d, 6, "resets = 0.", 1, 9, "%");
     maybe(d, 4, "slow_share = 15%\nslow_rate = ", 5, 50, "");
 }
 
@@ -193,6 +194,19 @@ static void add_cut(struct draft *d)
     add(d, "\n");
 }
 
+/* Attackers stay for the liveness phase too; they may be a fifth. */
+static void add_adversaries(struct draft *d)
+{
+    static const char *const attacks[] = {"any",   "eclipse", "flood", "accuse", "replay",
+                                          "stall", "reset",   "age",   "busy",   "incarnation"};
+    bool wanted = one_in(d, 3);
+    uint32_t percent = between(d, 5, 20);
+    uint32_t which = between(d, 0, 9);
+    if (wanted) {
+        add(d, "\n[adversaries]\nfraction = %" PRIu32 "%%\nattack = %s\n", percent, attacks[which]);
+    }
+}
+
 static void add_faults(struct draft *d)
 {
     uint32_t times[5]; /* kill, vanish, restart, pause, cut */
@@ -202,6 +216,7 @@ static void add_faults(struct draft *d)
         times[i] = wanted ? often : 0;
     }
     add_churn(d, times[0] + times[1] > 0, times[2] > 0);
+    add_adversaries(d);
     add(d, "\n[faults]\nend = %" PRIu32 "s\n", d->end_s);
     for (uint32_t i = 0; i < times[0]; i++) {
         add_strike(d, "kill", 50, 0);

@@ -2,7 +2,7 @@
  * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions
  * are check.c's; this collects what they look at.
  *
- * Who counts: honest live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
+ * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
  * one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
  * none of them is there and none of those who are there knows of it. (It joined through a seed that left while it was
  * cut off: no protocol brings it back without a new invite.)
@@ -44,7 +44,7 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
 static bool counts(const struct gv_sim *sim, uint32_t index)
 {
     const struct gv_sim_node *node = &sim->nodes[index];
-    return node->live && !node->copied && !node->gone && !node->hostile && !is_revoked(sim, node->identity);
+    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity);
 }
 
 static void free_views(struct gv_sim_views *v)
@@ -204,10 +204,21 @@ static uint64_t all_entries(const struct gv_sim_views *v)
     return all;
 }
 
+/* Hostile members are links of the graph like others (who has no other neighbours is counted in vitals.c), but nothing
+   else can be asked of them. */
+static void leave_out_hostile(const struct gv_sim *sim, struct gv_sim_views *v)
+{
+    for (uint32_t i = 0; v != NULL && i < v->nodes; i++) {
+        v->counts[i] = v->counts[i] && !sim->nodes[i].hostile;
+    }
+}
+
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
     const struct gv_overlay active = overlay(v, &v->active);
     const char *broken = gv_check_connected(&active, v->scratch, node);
+    leave_out_hostile(sim, v);
+    leave_out_hostile(sim, sim->earlier);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
         const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
         broken = gv_check_symmetric(&active, &earlier, node);

@@ -126,6 +126,7 @@ struct gv_neighbour {
     bool helpers_linked;          /* the helpers have a link to it themselves: their NACK is evidence */
     uint32_t seq;                 /* of the PROBEs last sent to helpers */
     uint32_t ping_seq;            /* of the PING that the last probe began with */
+    uint64_t kept_us;             /* until then it is not displaced: it had nobody else */
     uint64_t sent_us, suspect_us; /* that PING; 0: answered */
     uint64_t far[GV_NEIGHBOURS_NAMED_MAX];
 };

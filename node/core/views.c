@@ -36,6 +36,7 @@
 #define ASKS_BURST 4
 #define EVICTIONS_EACH_US (20 * GV_SECOND)
 #define EVICTIONS_BURST 3
+#define KEPT_US (60 * GV_SECOND) /* who came in so stays at least so long */
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
 #define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
@@ -105,7 +106,8 @@ static uint32_t worst_active(const struct gv_core *core, bool (*fits)(const stru
     uint32_t worst = GV_NOBODY;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t peer = core->view[i];
-        bool fitting = peer != GV_NOBODY && core->peer_links[peer] != GV_NOBODY && fits(core, peer);
+        bool fitting = peer != GV_NOBODY && core->peer_links[peer] != GV_NOBODY && fits(core, peer) &&
+                       core->active[i].kept_us <= core->now_us;
         if (fitting && (worst == GV_NOBODY || gv_peers_rank(core, peer) > gv_peers_rank(core, worst))) {
             worst = peer;
         }
@@ -318,15 +320,16 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
  * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks first,
  * or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now and then.
  */
-static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent)
+static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by_need)
 {
     uint32_t victim = find_victim(core, peer);
     if (victim == GV_NOBODY) {
         return false;
     }
     bool preferred = gv_peers_rank(core, peer) < gv_peers_rank(core, victim);
-    if (!preferred &&
-        !(urgent && gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST))) {
+    *by_need =
+        !preferred && urgent && gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST);
+    if (!preferred && !*by_need) {
         return false;
     }
     gv_views_demote(core, victim, true);
@@ -354,7 +357,8 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     }
     bool full = core->active_count >= core->config.active_max;
     bool pressing = urgent && (full || p->turned_away); /* a newcomer may find room elsewhere; this one has not */
-    bool accepted = was_active || has_room(core, peer) || evict_for(core, peer, pressing);
+    bool by_need = false;
+    bool accepted = was_active || has_room(core, peer) || evict_for(core, peer, pressing, &by_need);
     struct gv_msg *reply = gv_fx_send(core, link, GV_KIND_NEIGHBOUR_REPLY);
     reply->u.neighbour.accepted = accepted;
     p->turned_away = !accepted;
@@ -364,6 +368,9 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
         return;
     }
     add_active(core, peer, false);
+    if (by_need) {
+        core->active[core->neighbours[peer]].kept_us = core->now_us + KEPT_US;
+    }
     if (was_active || !urgent || !gv_peer_dialable(p)) {
         return;
     }
