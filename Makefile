@@ -101,7 +101,7 @@ FUZZ := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SEEDS ?= 2000
 FIRST ?= 0
 
-.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-flood check-netns soak check-style check-purity fuzz fuzzers bench install uninstall \
+.PHONY: all demo test tests tools run-tests check-asan check-tsan check-sim check-canary check-flood check-netns soak check-style check-purity fuzz fuzzers bench bench-churn install uninstall \
     clean help deps-demo deps-test programs fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -262,6 +262,9 @@ bench: all $(BENCH)
 	@for program in $(BENCH); do $$program || exit 1; done
 	@bash tests/bench/sim.sh
 
+bench-churn: all
+	@bash tests/bench/churn.sh
+
 # ---- installing ----------------------------------------------------------------------------------------------------
 
 install: all
@@ -299,6 +302,7 @@ help:
 	@echo 'make check-purity   the core calls nothing and computes without floats; no group reaches into another'
 	@echo 'make fuzz           every fuzz target for FUZZ_SECONDS (60) seconds'
 	@echo 'make bench          measurements'
+	@echo 'make bench-churn    simulated swarms through deaths, cuts, churn and hostile members (FULL=1: whole days)'
 	@echo 'make install        PREFIX (/usr/local) and DESTDIR as usual; make uninstall undoes it'
 	@echo 'make clean          removes build/'
 	@echo 'Variables: CC, CFLAGS, V=1 (show commands), CI=1 (warnings are errors), MODE=release|debug|asan|tsan|fuzz'

@@ -105,7 +105,8 @@ static uint32_t worst_rank(uint32_t last)
     uint32_t worst = 0;
     for (uint32_t link = 1; link <= last; link++) {
         uint32_t row = row_of(link);
-        uint32_t rank = core->roles[row] == GV_ROLE_ACTIVE ? gv_peers_rank(core, row) : 0;
+        bool there = core->roles[row] == GV_ROLE_ACTIVE && core->active[core->neighbours[row]].kept_us <= now_us;
+        uint32_t rank = there ? gv_peers_rank(core, row) : 0;
         worst = rank > worst ? rank : worst;
     }
     return worst;
@@ -148,6 +149,11 @@ Test(core_views, who_has_nobody_displaces_another_now_and_then)
     }
     cr_assert_eq(displaced, 3, "only the asker knows whether it is urgent: %u", displaced);
     cr_assert_eq(core->active_count, places);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        kept += core->view[i] != GV_NOBODY && core->active[i].kept_us > now_us ? 1 : 0;
+    }
+    cr_assert_eq(kept, 3, "and they stay for a while: %u", kept);
 }
 
 Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)
