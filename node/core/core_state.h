@@ -97,6 +97,7 @@ struct gv_link {
     uint32_t srtt_us, rttvar_us;
     uint32_t told;        /* our record's version they have (gv_core.self_version) */
     uint32_t chunk_bytes; /* what suits this link */
+    uint64_t accused_us;  /* it suspected us: when that is forgotten */
     uint64_t shuffles_us; /* its SHUFFLEs: when those that came are forgotten */
     uint16_t records_due; /* records that we have asked for on it */
 };

@@ -30,6 +30,7 @@
 #define LOG10_OF_2_Q16 19728u
 #define RTTVAR_FIRST_DIVISOR 2
 #define REFUTE_EVERY_US GV_SECOND
+#define ACCUSED_EACH_US (60 * GV_SECOND)
 #define OMITTED_MAX 2
 #define SILENT_US (20 * GV_SECOND) /* longer than a host's heartbeats need to find a dead link */
 
@@ -241,7 +242,9 @@ static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *ms
                   (core->refuted_us == 0 || core->now_us - core->refuted_us >= REFUTE_EVERY_US);
     if (refute) {
         core->refuted_us = core->now_us;
-        health_worse(core);
+        if (gv_rate_take(&core->links[link].accused_us, core->now_us, ACCUSED_EACH_US, 1)) {
+            health_worse(core); /* once a minute for each accuser, or a few could blunt our judgement of others */
+        }
         gv_probe_sign(core);
         gv_fx_log(core, GV_LOG_REFUTED, &core->peers[core->link_peers[link]].ref.id, GV_OK, core->self.sequence);
     }

@@ -36,6 +36,7 @@
 #define ASKS_BURST 4
 #define EVICTIONS_EACH_US (20 * GV_SECOND)
 #define EVICTIONS_BURST 3
+#define ALONE_SOONER 6           /* times sooner to ask again without any neighbour */
 #define KEPT_US (60 * GV_SECOND) /* who came in so stays at least so long */
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
@@ -413,7 +414,8 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
     if (!msg->u.neighbour.accepted) {
         gv_score_declined(core, GV_ERR_CROWDED);
         gv_score_note(core, peer, GV_ERR_CROWDED);
-        p->neighbour_after_us = core->now_us + core->config.backoff_us;
+        bool alone = core->active_count == 0; /* asked again, it may take us in */
+        p->neighbour_after_us = core->now_us + core->config.backoff_us / (alone ? ALONE_SOONER : 1);
         core->promote_us = gv_sooner(core->promote_us, core->now_us);
         return;
     }

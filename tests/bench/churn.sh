@@ -35,7 +35,7 @@ value() { # KEY [OBJECT]
     [ -n "$found" ] && [ "$found" != null ] && echo "$found" || echo nan
 }
 calc() { # EXPRESSION DIGITS: awk's
-    awk "BEGIN { printf \"%.${2:-0}f\", $1 }" 2>/dev/null || echo '?'
+    awk "BEGIN { printf \"%.${2:-0}f\", ($1) }" 2>/dev/null || echo '?'
 }
 line() { # WHAT FIGURE ASKED
     [ -s "$out" ] || return 0

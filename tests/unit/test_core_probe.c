@@ -200,3 +200,17 @@ Test(core_probe, a_link_that_stays_silent_while_others_reach_its_peer_is_closed_
     cr_assert(dialled);
     cr_assert_eq(core->roles[far_row()], GV_ROLE_ACTIVE, "suspected, not dropped");
 }
+
+Test(core_probe, who_suspects_us_all_the_time_does_not_blunt_our_judgement_of_others)
+{
+    struct gv_msg ping = {.kind = GV_KIND_PING};
+    ping.u.ping.suspected = true;
+    core->health = 0;
+    core->probe_us = GV_NEVER; /* no probes of our own, which nobody answers here */
+    for (uint32_t i = 0; i < 20; i++) {
+        now_us += 2 * GV_SECOND;
+        ping.u.ping.seq = i;
+        give(FAR, &ping);
+        cr_assert_eq(core->health, 1, "one a minute is taken to heart: %u", core->health);
+    }
+}
