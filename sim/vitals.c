@@ -8,6 +8,7 @@
 #include "world.h"
 
 #define BIN_US 100000u
+#define ARRIVING_US 5000000u /* a start takes a dial, a greeting and a request */
 #define SETTLED_US 60000000u /* a node that has been up for less may be declared dead for its life before */
 
 /* ---- delays -------------------------------------------------------------------------------------------------- */
@@ -151,20 +152,34 @@ void gv_vitals_count(struct gv_sim *sim, uint64_t now_us)
     }
 }
 
-static void look_at_pieces(struct gv_sim *sim, uint64_t now_us)
+/* Those that have only just started, and have nobody yet. */
+static uint32_t arriving(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sim->live_count; i++) {
+        uint32_t index = sim->live[i];
+        bool young = now_us - sim->nodes[index].end_us < ARRIVING_US;
+        count += young && views->active[index] == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+static void look_at_pieces(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
     struct gv_vitals_watch *watch = &sim->vitals;
     const struct gv_sample *sample = &sim->sample;
-    if (sample->live_nodes == 0) {
+    uint32_t young = arriving(sim, views, now_us);
+    if (sample->live_nodes <= young || now_us < sim->scenario->swarm.arrival_us + 2 * ARRIVING_US) {
         return;
     }
-    double share = (double)sample->largest_component / sample->live_nodes;
+    double share = (double)sample->largest_component / (sample->live_nodes - young);
+    bool one = sample->components <= 1 + young;
     watch->largest_share_least =
         watch->sampled && watch->largest_share_least < share ? watch->largest_share_least : share;
-    if (sample->components == 1 && (watch->apart || !watch->sampled)) {
+    if (one && (watch->apart || !watch->sampled)) {
         watch->connected_since_us = now_us;
     }
-    watch->apart = sample->components != 1;
+    watch->apart = !one;
     watch->sampled = true;
 }
 
@@ -259,7 +274,7 @@ static void look_at_hostile(struct gv_sim *sim, const struct gv_view_table *view
 
 void gv_vitals_graph(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
-    look_at_pieces(sim, now_us);
+    look_at_pieces(sim, views, now_us);
     look_at_waits(sim, views, now_us);
     if (sim->vitals.side != NULL) {
         look_across(sim, views);

@@ -393,7 +393,8 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref); /* GV_
 GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, const struct gv_ref *ref);
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
 void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
-/* How much this node prefers one id to another (less is more): a secret order, which slowly goes round. */
+/* How much this node prefers one id to another (less is more): a secret order, as of Basalt's ranks (Auvolat, Bromberg,
+   Frey, Taiani, 2021), which slowly goes round. */
 uint32_t gv_peers_rank(const struct gv_core *core, uint32_t peer);
 bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
 /* The rows that fit, in order, into rows; their number. */

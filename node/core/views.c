@@ -8,15 +8,16 @@
  *     NEIGHBOUR arrives when              answer
  *     already active                      accepted
  *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
- *     too many that asked, or outbound-   refused, with a sample of records; the sender backs off
- *     only neighbours already; or full
- *     the same, but urgent and full or    accepted once in 20 s; a random one of those that asked is demoted
+ *     too many that asked, or outbound-   accepted if preferred to one of those, which is demoted; else refused, with
+ *     only neighbours already; or full    a sample of records, and the sender backs off
+ *     the same, urgent, and full or       accepted once in 20 s all the same, and kept for a minute
  *     refused before
- *     more often than once a minute       refused without a word, and costs score
+ *     more often than once a minute       refused without records, and costs score
  *
  * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
- * draw from all that we know: nobody can fill our view by asking, however often and urgently. Of their places, at most
- * half of active_max are for outbound-only nodes.
+ * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom we
+ * prefer of those who ask, by a secret order (gv_peers_rank()), so that neither coming first nor asking often helps. At
+ * most half of active_max are for outbound-only nodes.
  *
  * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
  *
