@@ -33,8 +33,10 @@ enum gv_end { GV_END_NONE = 0, GV_END_CRASHED, GV_END_LEFT, GV_END_REVOKED };
 
 /* Figures over a whole run; NAN where there was nothing to measure. */
 struct gv_vitals {
-    double node_hours;                   /* of live nodes */
-    double largest_share_least;          /* of live nodes, those in the largest component: the least of all samples */
+    double node_hours; /* of live nodes */
+    /* Of live nodes, those in the largest component: the least of all samples once the first have come, without those
+       that started 5 s ago or less and have nobody yet. */
+    double largest_share_least;
     double connected_since_s;            /* all later samples found one component; NAN: the last one did not */
     double exchange_gap_most_s;          /* the longest that a live node went without a committed exchange */
     struct gv_delay_figures crashes;     /* from a crash until a neighbour has declared the node dead */

@@ -71,9 +71,11 @@ static void choose_seeds(struct gv_sim *sim, uint32_t index)
     bool together = index < sim->scenario->swarm.nodes && sim->scenario->swarm.arrival_us == 0;
     for (uint32_t i = 0; i < SEED_TRIES && node->seed_count < sim->scenario->swarm.seeds && index > 0; i++) {
         bool any = together && node->seed_count > 0;
-        uint32_t seed = gv_random_below(&sim->random, any ? sim->scenario->swarm.nodes : index);
+        bool living = !any && i < SEED_TRIES / 2 && sim->live_count > 0; /* whoever invites is there */
+        uint32_t among = any ? sim->scenario->swarm.nodes : living ? sim->live_count : index;
+        uint32_t seed = gv_random_below(&sim->random, among);
+        seed = living ? sim->live[seed] : seed;
         bool known = seed == index || sim->nodes[seed].copy || !gv_network_dialable(sim->network, seed);
-        known = known || (!any && !sim->nodes[seed].live && i < SEED_TRIES / 2);
         for (uint32_t k = 0; k < node->seed_count; k++) {
             known = known || node->seeds[k] == seed;
         }
