@@ -1,6 +1,6 @@
 /*
- * What hostile members do to the protocol. Each has a valid membership and the daemon's own core; what the core wants to
- * say passes through here, and once in a while something is said that no core would.
+ * What hostile members do to the protocol. Each has a valid membership and the daemon's own core; what the core wants
+ * to say passes through here, and once in a while something is said that no core would.
  *
  *     eclipse      asks everybody for a place, accepts everybody, never lets go, and hands out records of its like only
  *     flood        the same records unasked, and shuffles with them, ten times a second on each link

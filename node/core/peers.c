@@ -7,9 +7,9 @@
  * reused, least bad first, when a new node needs one. There are as many rows as all views and links together can
  * name, so one is always free.
  *
- * Nobody comes into a full passive view twice within ARRIVAL_AGAIN_MIN, or until several views' worth of others have:
- * members that made themselves known all the time were in everybody's view all the time, and were chosen for half of all
- * exchanges. Seen so, the view deals out the ids it hears of like a pack of cards.
+ * Nobody comes into a full passive view twice within ARRIVAL_AGAIN_MIN, or until several views' worth of others have,
+ * so the view deals out the ids it hears of like a pack of cards. Before, members that made themselves known all the
+ * time were in everybody's view all the time, and were chosen for half of all exchanges.
  *
  * What is scanned (tags of ids, roles, Cyclon's ages, what is lent) lies in dense columns beside the rows; rows in use
  * are the first peers_used, and none is ever given back.

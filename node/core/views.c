@@ -15,9 +15,9 @@
  *     more often than once a minute       refused without records, and costs score
  *
  * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
- * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom we
- * prefer of those who ask, by a secret order (gv_peers_rank()), so that neither coming first nor asking often helps. At
- * most half of active_max are for outbound-only nodes.
+ * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom
+ * we prefer of those who ask, by a secret order (gv_peers_rank()), so that neither coming first nor asking often helps.
+ * At most half of active_max are for outbound-only nodes.
  *
  * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
  *
@@ -319,8 +319,9 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 }
 
 /*
- * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks first,
- * or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now and then.
+ * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks
+ * first, or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now
+ * and then.
  */
 static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by_need)
 {
@@ -387,8 +388,8 @@ static void on_neighbour(struct gv_core *core, uint32_t link, bool urgent)
     }
 }
 
-/* For one more that we chose: a swap, or we filled up meanwhile. With too few of our own choice, those who asked stay as
-   long as there is room. */
+/* For one more that we chose: a swap, or we filled up meanwhile. With too few of our own choice, those who asked stay
+   as long as there is room. */
 static void make_way(struct gv_core *core, uint32_t peer)
 {
     bool enough = count_active(core, is_chosen) >= core->config.active_chosen_min;

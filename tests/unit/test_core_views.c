@@ -196,7 +196,8 @@ Test(core_views, who_asks_more_than_once_a_minute_is_turned_away_and_pays)
         core->active_count--;
     }
     for (uint32_t i = 0; i < 10; i++) {
-        core->peers[row_of(link)].asks_ds = (uint32_t)(now_us / (100 * GV_MS)) + 3 * 600 + 1; /* four in the last moments */
+        /* Four in the last moments. */
+        core->peers[row_of(link)].asks_ds = (uint32_t)(now_us / (100 * GV_MS)) + 3 * 600 + 1;
         cr_assert_not(asks_again(link, true));
     }
     cr_assert_gt(gv_score_now(core, row_of(link)), 5 * GV_SCORE_SLIGHT / 2);
