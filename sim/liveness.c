@@ -204,6 +204,20 @@ static uint64_t all_entries(const struct gv_sim_views *v)
     return all;
 }
 
+/* Who has no other neighbours than nodes with a copied key, which do not count, is linked with one of the two: that is
+   all that can be said. */
+static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_views *v)
+{
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        uint32_t copied = 0;
+        uint32_t neighbours = v->active.first[i + 1] - v->active.first[i];
+        for (uint32_t k = 0; k < neighbours; k++) {
+            copied += sim->nodes[v->active.to[v->active.first[i] + k]].copied ? 1 : 0;
+        }
+        v->counts[i] = v->counts[i] && (neighbours == 0 || copied < neighbours);
+    }
+}
+
 /* Hostile members are links of the graph like others (who has no other neighbours is counted in vitals.c), but nothing
    else can be asked of them. */
 static void leave_out_hostile(const struct gv_sim *sim, struct gv_sim_views *v)
@@ -215,6 +229,7 @@ static void leave_out_hostile(const struct gv_sim *sim, struct gv_sim_views *v)
 
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
+    leave_out_beside_copies(sim, v);
     const struct gv_overlay active = overlay(v, &v->active);
     const char *broken = gv_check_connected(&active, v->scratch, node);
     leave_out_hostile(sim, v);
