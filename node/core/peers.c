@@ -187,6 +187,7 @@ static void note_arrival(struct gv_core *core, uint32_t tag)
             return;
         }
     }
+    GV_ASSERT(core->config.arrivals_max > 0); /* gv_lifecycle_clamp() */
     core->arrivals[core->arrival_next] = now;
     core->arrival_next = (core->arrival_next + 1) % core->config.arrivals_max;
 }
