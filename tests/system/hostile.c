@@ -144,6 +144,9 @@ static int spoil_exchange(struct peer *peer, const struct attack *attack)
     for (int try = 0; try < TRIES && got != attack->reason && got != GV_ERR_LINK_LOST; try++) {
         (void)offer(peer, &state, attack->mode);
         got = verdict(peer);
+        if (got == GV_ERR_BUSY) { /* in an exchange with somebody else */
+            (void)peer_wait_dropped(peer, 100);
+        }
     }
     if (got != attack->reason && got != GV_ERR_LINK_LOST) {
         peer_fail("%s: the answer was \"%s\", expected \"%s\"", attack->mode, gv_err_text((int)got),
