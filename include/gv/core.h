@@ -51,7 +51,7 @@ struct gv_core_manifest {
 
 /* Tunables; gv_core_defaults() fills them with the values of MEMBERSHIP. All times in microseconds. */
 struct gv_core_config {
-    uint32_t active_target, active_min, active_max; /* 8, 5, 12 */
+    uint32_t active_target, active_min, active_max; /* 8, 5, 16 */
     uint32_t active_chosen_min;                     /* 5 of the active view are peers that we asked ourselves */
     uint32_t passive_max;                           /* 96 */
     uint32_t links_max;                             /* 64, verified and provisional */
@@ -66,7 +66,7 @@ struct gv_core_config {
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
     uint64_t isolated_us;                           /* without a neighbour for this long: train alone (5 s) */
     uint32_t donors;                                /* 3 are asked for their age */
-    uint32_t peers_max;                             /* rows of known nodes, 172: all that views and links can name;
+    uint32_t peers_max;                             /* rows of known nodes, 176: all that views and links can name;
                                                        less: passive records give way sooner */
     uint32_t dials_max, relays_max, walks_max;      /* 16 dials, 8 probes and 32 shuffles for others, at once */
     uint32_t graves_max, outcomes_max;              /* 64 dead nodes, 64 ended exchanges are remembered */
