@@ -28,7 +28,11 @@
 /* The same numbers as the daemon's commands have. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_IN_USE = 5 };
 
-#define BLAS_MARK "GRAPEVINE_BLAS_CHOSEN" /* in the environment of a second start, so that there is no third */
+#define TUNED_MARK "GRAPEVINE_SIM_TUNED" /* in the environment of a second start, so that there is no third */
+/* What many small frames by two threads do best with: huge pages, and memory that is not given back between bursts. */
+#define MALLOC_TUNING                                                                                                  \
+    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4000000000:"                     \
+    "glibc.malloc.mmap_threshold=1000000000"
 #define GIGABYTE 1e9
 
 static volatile sig_atomic_t interrupted; /* the only thing that a signal handler may touch */
@@ -114,21 +118,19 @@ static int finish(int code)
     return code;
 }
 
-/* OpenBLAS reads its variables when it is loaded: for a better kernel, or to keep it from starting threads of its own,
- * the program starts itself again, once. */
-static void restart_for_blas(char **argv)
+/* OpenBLAS and the C library read their variables when they are loaded: for a better kernel, without threads of BLAS's
+ * own, and with memory as this program uses it, it starts itself again, once. What the user has set stays. */
+static void restart_tuned(char **argv)
 {
-    const char *better = gv_blas_better_kernel();
-    bool threads = getenv("OPENBLAS_NUM_THREADS") == NULL;
-    if (getenv(BLAS_MARK) != NULL || (better == NULL && !threads) || setenv(BLAS_MARK, "yes", 1) != 0) {
+    if (getenv(TUNED_MARK) != NULL || setenv(TUNED_MARK, "yes", 1) != 0) {
         return;
     }
-    if (threads) {
-        (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    const char *better = gv_blas_better_kernel();
+    (void)setenv("OPENBLAS_NUM_THREADS", "1", 0);
+    if (better != NULL) {
+        (void)setenv("OPENBLAS_CORETYPE", better, 0);
     }
-    if (better != NULL && getenv("OPENBLAS_CORETYPE") == NULL) {
-        (void)setenv("OPENBLAS_CORETYPE", better, 1);
-    }
+    (void)setenv("GLIBC_TUNABLES", MALLOC_TUNING, 0);
     char path[4096]; /* by its own name, or tools would show the process as "exe" */
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
@@ -361,7 +363,7 @@ int main(int argc, char **argv)
     }
     bool computes = options.action == GV_SIM_DO_RUN || options.action == GV_SIM_DO_CAMPAIGN;
     if (computes) {
-        restart_for_blas(arguments);
+        restart_tuned(arguments);
     }
     free(arguments);
     catch_signals();
