@@ -152,6 +152,10 @@ static void name_receiver(const struct gv_core *core, uint32_t link, struct gv_m
 static bool push(struct gv_sim *sim, uint32_t index, uint32_t link, struct gv_msg *msg)
 {
     struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *l = gv_sim_link(node, link);
+    if (msg->kind == GV_KIND_NEIGHBOUR && msg != &node->attacker->msg && l != NULL) {
+        l->asked = true;
+    }
     if (hands_out(msg->kind)) {
         hand_out(node->attacker, msg, &node->random);
     }
@@ -239,6 +243,18 @@ bool gv_attack_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
     default:
         return true;
     }
+}
+
+bool gv_attack_receive(struct gv_sim *sim, uint32_t index, uint32_t link, enum gv_kind kind)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    struct gv_sim_link *l = gv_sim_link(node, link);
+    if (kind != GV_KIND_NEIGHBOUR_REPLY || !pushes_records(node->attacker) || l == NULL) {
+        return true;
+    }
+    bool asked = l->asked;
+    l->asked = false;
+    return asked;
 }
 
 struct gv_span gv_attack_forgery(void)

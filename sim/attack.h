@@ -43,6 +43,9 @@ void gv_attack_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t node
 void gv_attack_heard(struct gv_sim *sim, struct gv_attacker *attacker, uint32_t owner, const struct gv_ref *ref);
 /** Alters what its core sends on `link`. False: nothing is sent. */
 bool gv_attack_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t link, struct gv_msg *msg);
+/** Whether its core may hear what has come on `link`: not the answers to what was said without its knowledge, for which
+ *  it would shut its victims out. */
+bool gv_attack_receive(struct gv_sim *sim, uint32_t node, uint32_t link, enum gv_kind kind);
 /** Bytes in the place of a farewell that nobody has signed. */
 struct gv_span gv_attack_forgery(void);
 /** GV_SIM_ATTACK: it is time to do something of its own. */

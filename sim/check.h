@@ -77,17 +77,21 @@ struct gv_overlay {
     const uint32_t *to;    /* (first[nodes]) node n names to[first[n]] .. to[first[n + 1] - 1] */
 };
 
-/** Components of the overlay without regard to direction; scratch (2 * nodes). *apart (may be NULL) is a node outside
- *  of the largest component, or UINT32_MAX. */
-uint32_t gv_check_components(const struct gv_overlay *overlay, uint32_t *scratch, uint32_t *apart);
+/** Components of the overlay without regard to direction; scratch (nodes). */
+uint32_t gv_check_components(const struct gv_overlay *overlay, uint32_t *scratch);
 
 /** Takes those off `counts`, which may be the overlay's, that are not in its largest component; scratch (2 * nodes). */
 void gv_check_keep_largest(const struct gv_overlay *overlay, uint32_t *scratch, bool *counts);
 
 /* Each of these: NULL, or the name of what does not hold and *node, the first one that shows it. */
 
-/** "one-component": the active views hold all nodes together. */
-const char *gv_check_connected(const struct gv_overlay *active, uint32_t *scratch, uint32_t *node);
+/** Fills apart (nodes): who counts and is outside of the largest component; scratch (2 * nodes). */
+void gv_check_apart(const struct gv_overlay *overlay, uint32_t *scratch, bool *apart);
+
+/** "one-component": the active views hold all nodes together, but for who was not apart (nodes; NULL: all were) at an
+ *  earlier moment: whoever has lost its last neighbour has that long to find another. */
+const char *gv_check_connected(const struct gv_overlay *active, const bool *was_apart, uint32_t *scratch,
+                               uint32_t *node);
 
 /** "symmetric-links": nobody is neighbour of one who does not name it, now and at an earlier moment (NULL: now
  * alone). */

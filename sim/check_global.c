@@ -58,19 +58,20 @@ static uint32_t find_largest(const struct gv_overlay *o, uint32_t *parent, uint3
     return largest;
 }
 
-/* A node that counts and is not in the largest component; UINT32_MAX: there is none. size (nodes). */
-static uint32_t find_apart(const struct gv_overlay *o, uint32_t *parent, uint32_t *size)
+/* A node that counts and is not in the largest component, and was_apart (NULL: all were); UINT32_MAX: there is none.
+   size (nodes). */
+static uint32_t find_apart(const struct gv_overlay *o, const bool *was_apart, uint32_t *parent, uint32_t *size)
 {
     uint32_t largest = find_largest(o, parent, size);
     for (uint32_t n = 0; n < o->nodes; n++) {
-        if (o->counts[n] && root_of(parent, n) != largest) {
+        if (o->counts[n] && root_of(parent, n) != largest && (was_apart == NULL || was_apart[n])) {
             return n;
         }
     }
     return UINT32_MAX;
 }
 
-uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch, uint32_t *apart)
+uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch)
 {
     for (uint32_t n = 0; n < o->nodes; n++) {
         scratch[n] = n;
@@ -86,27 +87,33 @@ uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch, uint
     for (uint32_t n = 0; n < o->nodes; n++) {
         components += o->counts[n] && scratch[n] == n ? 1 : 0;
     }
-    if (apart != NULL) {
-        *apart = find_apart(o, scratch, scratch + o->nodes);
-    }
     return components;
 }
 
 void gv_check_keep_largest(const struct gv_overlay *o, uint32_t *scratch, bool *counts)
 {
-    (void)gv_check_components(o, scratch, NULL);
+    (void)gv_check_components(o, scratch);
     uint32_t largest = find_largest(o, scratch, scratch + o->nodes);
     for (uint32_t n = 0; n < o->nodes; n++) {
-        scratch[n] = root_of(scratch, n);
-    }
-    for (uint32_t n = 0; n < o->nodes; n++) {
-        counts[n] = counts[n] && scratch[n] == largest;
+        counts[n] = counts[n] && root_of(scratch, n) == largest;
     }
 }
 
-const char *gv_check_connected(const struct gv_overlay *active, uint32_t *scratch, uint32_t *node)
+void gv_check_apart(const struct gv_overlay *o, uint32_t *scratch, bool *apart)
 {
-    return gv_check_components(active, scratch, node) > 1 ? gv_check_name("one-component") : NULL;
+    (void)gv_check_components(o, scratch);
+    uint32_t largest = find_largest(o, scratch, scratch + o->nodes);
+    for (uint32_t n = 0; n < o->nodes; n++) {
+        apart[n] = o->counts[n] && root_of(scratch, n) != largest;
+    }
+}
+
+const char *gv_check_connected(const struct gv_overlay *active, const bool *was_apart, uint32_t *scratch,
+                               uint32_t *node)
+{
+    (void)gv_check_components(active, scratch);
+    *node = find_apart(active, was_apart, scratch, scratch + active->nodes);
+    return *node != UINT32_MAX ? gv_check_name("one-component") : NULL;
 }
 
 const char *gv_check_symmetric(const struct gv_overlay *active, const struct gv_overlay *earlier, uint32_t *node)

@@ -2,10 +2,11 @@
  * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions
  * are check.c's; this collects what they look at.
  *
- * Who counts: live members, neither copied nor copies nor revoked, of the largest part of the swarm that can know of
- * one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
- * none of them is there and none of those who are there knows of it. (It joined through a seed that left while it was
- * cut off: no protocol brings it back without a new invite.)
+ * Who counts: live honest members, neither copied nor copies nor revoked, of the largest part of the swarm that can know
+ * of one another: what they ask of the swarm must hold without the help of hostile ones. A node knows of its seeds, of
+ * who is in its address book and of whom its core names; it is stranded if none of them counts and none of those who
+ * count knows of it. (It joined through a seed that left while it was cut off, or was hostile as were all it named: no
+ * protocol brings it back without a new invite. How long nodes have hostile neighbours alone is counted in vitals.c.)
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 #include "world.h"
 
+#define EARLIER_US 45000000u /* before the end: neighbours asymmetric then and at the end are an error */
+#define LATELY_US 15000000u  /* the same for whoever is apart */
 #define PEERS_MAX 256u
 #define SEEDS_MAX (sizeof((struct gv_sim_node *)NULL)->seeds / sizeof(uint32_t))
 
@@ -25,6 +28,7 @@ struct lists {
 struct gv_sim_views {
     uint32_t nodes;
     bool *counts, *left; /* (nodes) */
+    bool *apart;         /* (nodes), of an earlier moment only */
     uint64_t *entries;   /* (nodes) */
     struct lists active, known;
     uint32_t *scratch; /* (2 nodes) */
@@ -44,7 +48,8 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
 static bool counts(const struct gv_sim *sim, uint32_t index)
 {
     const struct gv_sim_node *node = &sim->nodes[index];
-    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity);
+    bool valid = !node->copied && !node->gone && !is_revoked(sim, node->identity);
+    return node->live && !node->hostile && valid;
 }
 
 static void free_views(struct gv_sim_views *v)
@@ -54,6 +59,7 @@ static void free_views(struct gv_sim_views *v)
     }
     free(v->counts);
     free(v->left);
+    free(v->apart);
     free(v->entries);
     free(v->active.first);
     free(v->active.to);
@@ -81,11 +87,12 @@ static struct gv_sim_views *make_views(const struct gv_sim *sim)
     v->nodes = nodes;
     v->counts = calloc(nodes + 1u, sizeof *v->counts);
     v->left = calloc(nodes + 1u, sizeof *v->left);
+    v->apart = calloc(nodes + 1u, sizeof *v->apart);
     v->entries = calloc(nodes + 1u, sizeof *v->entries);
     v->scratch = calloc(2u * nodes + 1u, sizeof *v->scratch);
     bool lists = make_lists(&v->active, nodes, PEERS_MAX) &&
                  make_lists(&v->known, nodes, PEERS_MAX + SEEDS_MAX + sim->scenario->book);
-    if (!lists || v->counts == NULL || v->left == NULL || v->entries == NULL || v->scratch == NULL) {
+    if (!lists || v->counts == NULL || v->left == NULL || v->apart == NULL || v->entries == NULL || v->scratch == NULL) {
         free_views(v);
         return NULL;
     }
@@ -218,22 +225,12 @@ static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_view
     }
 }
 
-/* Hostile members are links of the graph like others (who has no other neighbours is counted in vitals.c), but nothing
-   else can be asked of them. */
-static void leave_out_hostile(const struct gv_sim *sim, struct gv_sim_views *v)
-{
-    for (uint32_t i = 0; v != NULL && i < v->nodes; i++) {
-        v->counts[i] = v->counts[i] && !sim->nodes[i].hostile;
-    }
-}
-
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
     leave_out_beside_copies(sim, v);
     const struct gv_overlay active = overlay(v, &v->active);
-    const char *broken = gv_check_connected(&active, v->scratch, node);
-    leave_out_hostile(sim, v);
-    leave_out_hostile(sim, sim->earlier);
+    const bool *was_apart = sim->lately != NULL && sim->lately->nodes == v->nodes ? sim->lately->apart : NULL;
+    const char *broken = gv_check_connected(&active, was_apart, v->scratch, node);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
         const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
         broken = gv_check_symmetric(&active, &earlier, node);
@@ -266,19 +263,30 @@ void gv_sim_remember_values(struct gv_sim *sim, struct gv_thread *thread)
     }
 }
 
-void gv_sim_remember_views(struct gv_sim *sim)
+void gv_sim_remember_views(struct gv_sim *sim, uint64_t left_us)
 {
-    free_views(sim->earlier);
-    sim->earlier = make_views(sim);
-    if (sim->earlier != NULL) {
-        collect(sim, sim->earlier);
+    if (sim->earlier == NULL && left_us <= EARLIER_US) {
+        sim->earlier = make_views(sim);
+        if (sim->earlier != NULL) {
+            collect(sim, sim->earlier);
+        }
+    }
+    if (sim->lately == NULL && left_us <= LATELY_US) {
+        sim->lately = make_views(sim);
+        if (sim->lately != NULL) {
+            collect(sim, sim->lately);
+            leave_out_beside_copies(sim, sim->lately);
+            const struct gv_overlay active = overlay(sim->lately, &sim->lately->active);
+            gv_check_apart(&active, sim->lately->scratch, sim->lately->apart);
+        }
     }
 }
 
 void gv_sim_forget_views(struct gv_sim *sim)
 {
     free_views(sim->earlier);
-    sim->earlier = NULL;
+    free_views(sim->lately);
+    sim->earlier = sim->lately = NULL;
     free(sim->calm_values);
     sim->calm_values = NULL;
 }

@@ -440,7 +440,9 @@ static void plain(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
     } else if (carries_records(msg->kind)) {
         verdict = check_records(sim, thread, index, msg, bulk);
     }
-    deliver(sim, thread, index, link, msg, verdict, 0, bytes);
+    if (node->attacker == NULL || gv_attack_receive(sim, index, link, msg->kind)) {
+        deliver(sim, thread, index, link, msg, verdict, 0, bytes);
+    }
     local->their_entries = 0;
 }
 

@@ -246,6 +246,12 @@ static uint32_t root_of(uint32_t *parent, uint32_t node)
     return node;
 }
 
+/* The swarm must hold together without its hostile members; a copy stands for the node it is a copy of. */
+static bool is_asked_for(const struct gv_sim_node *node)
+{
+    return node->live && !node->copy && !node->hostile;
+}
+
 static void count_components(struct gv_sim *sim, const struct graph *graph, uint32_t *parent, uint32_t *size)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
@@ -254,8 +260,8 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const uint32_t *row = graph->peers + (size_t)i * graph->width;
-        for (uint32_t k = 0; k < graph->active[i] && !sim->nodes[i].copy; k++) {
-            if (sim->nodes[row[k]].live) {
+        for (uint32_t k = 0; k < graph->active[i] && is_asked_for(&sim->nodes[i]); k++) {
+            if (is_asked_for(&sim->nodes[row[k]])) {
                 parent[root_of(parent, i)] = root_of(parent, row[k]);
             }
         }
@@ -263,7 +269,7 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     sim->sample.components = 0;
     sim->sample.largest_component = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (sim->nodes[i].live && !sim->nodes[i].copy) { /* a copy stands for the node it is a copy of */
+        if (is_asked_for(&sim->nodes[i])) {
             uint32_t members = ++size[root_of(parent, i)];
             sim->sample.components += members == 1 ? 1 : 0;
             sim->sample.largest_component =

@@ -152,14 +152,17 @@ void gv_vitals_count(struct gv_sim *sim, uint64_t now_us)
     }
 }
 
-/* Those that have only just started, and have nobody yet. */
-static uint32_t arriving(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
+/* The live ones; *young of them have only just started, and have nobody yet. */
+static uint32_t count_honest(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us,
+                             uint32_t *young)
 {
     uint32_t count = 0;
+    *young = 0;
     for (uint32_t i = 0; i < sim->live_count; i++) {
-        uint32_t index = sim->live[i];
-        bool young = now_us - sim->nodes[index].end_us < ARRIVING_US;
-        count += young && views->active[index] == 0 ? 1 : 0;
+        const struct gv_sim_node *node = &sim->nodes[sim->live[i]];
+        bool arriving = now_us - node->end_us < ARRIVING_US && views->active[sim->live[i]] == 0;
+        count += node->hostile ? 0 : 1;
+        *young += arriving && !node->hostile ? 1 : 0;
     }
     return count;
 }
@@ -168,11 +171,12 @@ static void look_at_pieces(struct gv_sim *sim, const struct gv_view_table *views
 {
     struct gv_vitals_watch *watch = &sim->vitals;
     const struct gv_sample *sample = &sim->sample;
-    uint32_t young = arriving(sim, views, now_us);
-    if (sample->live_nodes <= young || now_us < sim->scenario->swarm.arrival_us + 2 * ARRIVING_US) {
+    uint32_t young = 0;
+    uint32_t honest = count_honest(sim, views, now_us, &young);
+    if (honest <= young || now_us < sim->scenario->swarm.arrival_us + 2 * ARRIVING_US) {
         return;
     }
-    double share = (double)sample->largest_component / (sample->live_nodes - young);
+    double share = (double)sample->largest_component / (honest - young);
     bool one = sample->components <= 1 + young;
     watch->largest_share_least =
         watch->sampled && watch->largest_share_least < share ? watch->largest_share_least : share;

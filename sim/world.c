@@ -415,8 +415,8 @@ uint64_t gv_sim_control(void *context, struct gv_thread *thread, uint64_t now_us
         sim->calm_taken = true;
         gv_sim_remember_values(sim, thread);
     }
-    if (sim->calm_taken && sim->earlier == NULL && now_us + GV_SIM_REMEMBER_US >= sim->scenario->swarm.duration_us) {
-        gv_sim_remember_views(sim);
+    if (sim->calm_taken && now_us < sim->scenario->swarm.duration_us) {
+        gv_sim_remember_views(sim, sim->scenario->swarm.duration_us - now_us);
     }
     *stop = must_stop(sim, now_us);
     if (*stop || now_us >= sim->next_report_us) {

@@ -37,7 +37,6 @@
 #define GV_SIM_DIAL_US 10000000u  /* a dial that nobody answers is given up */
 #define GV_SIM_CHECKPOINT_US 60000000u
 #define GV_SIM_ENCODE_BYTES (16u * 1024u) /* larger frames are encoded where they stay */
-#define GV_SIM_REMEMBER_US 45000000u      /* before the end: neighbours asymmetric then and at the end are an error */
 #define GV_SIM_LINK_SLOTS 1024u           /* of one node; its core keeps far fewer */
 #define GV_SIM_PINS_MAX 2u
 #define GV_SIM_IMMEDIATE_BYTES (4u * 1024u) /* work on smaller states is done at once: a job would cost more */
@@ -89,6 +88,7 @@ struct gv_sim_link { /* our end */
     bool up;      /* both ends know each other */
     bool greeted; /* its HELLO or WELCOME has come */
     bool introduced;
+    bool asked;          /* an attacker's: its own core has asked for a place */
     struct gv_path path; /* from us */
 };
 
@@ -225,8 +225,8 @@ struct gv_sim {
     bool first_taken;
     uint64_t first_us, factor_us; /* the span over which the variance's factor is taken */
     double first_variance, first_mean, factor_variance;
-    double started_s;             /* when virtual time began */
-    struct gv_sim_views *earlier; /* liveness.c's */
+    double started_s;                      /* when virtual time began */
+    struct gv_sim_views *earlier, *lately; /* liveness.c's */
     bool calm_taken;
     double *calm_values; /* (calm_nodes) of MEAN when faults ended, NAN: none; liveness.c's */
     uint32_t calm_nodes;
@@ -323,8 +323,8 @@ void gv_sim_catch_up_all(struct gv_sim *sim, struct gv_thread *thread);
 /* liveness.c */
 /** In a control, when faults end: keeps what nodes hold, for the check of the variance at the end. */
 void gv_sim_remember_values(struct gv_sim *sim, struct gv_thread *thread);
-/** Keeps the views as they are, for the check of symmetry at the end. */
-void gv_sim_remember_views(struct gv_sim *sim);
+/** When little enough is left: keeps who names whom, for what may be so for a moment but not for long. */
+void gv_sim_remember_views(struct gv_sim *sim, uint64_t left_us);
 void gv_sim_forget_views(struct gv_sim *sim);
 /** The liveness invariants at the end; NULL or the name of the one that does not hold. */
 const char *gv_sim_check_liveness(struct gv_sim *sim, uint32_t *node);

@@ -39,6 +39,13 @@ static void fill_hello(const struct gv_core *core, struct gv_msg *msg)
     hello->self = core->self;
 }
 
+/* How long a peer with a bad score need not come. */
+static uint32_t shut_out_ms(const struct gv_core *core, uint32_t peer)
+{
+    uint64_t good_us = gv_score_good_at(core, peer);
+    return good_us > core->now_us ? (uint32_t)((good_us - core->now_us) / GV_MS + 1) : 0;
+}
+
 static void refuse(struct gv_core *core, uint32_t link, const struct gv_id *id, enum gv_err reason, uint64_t seen,
                    uint32_t retry_ms)
 {
@@ -51,6 +58,17 @@ static void refuse(struct gv_core *core, uint32_t link, const struct gv_id *id, 
         gv_fx_log(core, GV_LOG_PEER_REFUSED, id, reason, 0);
     }
     gv_links_close(core, link, reason);
+}
+
+void gv_admission_shut_out(struct gv_core *core, uint32_t peer)
+{
+    uint32_t link = core->peer_links[peer];
+    if (link == GV_NOBODY) {
+        return;
+    }
+    struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_REFUSE);
+    msg->u.refuse.reason = GV_ERR_RATE;
+    msg->u.refuse.retry_ms = shut_out_ms(core, peer);
 }
 
 static void alarm_about(struct gv_core *core, const struct gv_id *id, enum gv_err reason)
@@ -218,7 +236,7 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
     uint64_t seen = 0;
     enum gv_err err = check_record(core, hello, &peer, &seen);
     if (err != GV_OK) {
-        refuse(core, link, &hello->self.id, err, seen, 0);
+        refuse(core, link, &hello->self.id, err, seen, err == GV_ERR_RATE ? shut_out_ms(core, peer) : 0);
         return;
     }
     bool crowded = !gv_bucket_take(&core->admissions, core->now_us, ADMISSIONS_PER_SECOND, ADMISSIONS_PER_SECOND);
@@ -296,6 +314,9 @@ static void on_refuse(struct gv_core *core, uint32_t link, const struct gv_msg_r
     }
     uint64_t seen = msg->seen_incarnation;
     uint32_t retry_ms = msg->retry_ms < 600000 ? msg->retry_ms : 600000;
+    if (peer != GV_NOBODY && reason != GV_ERR_DUPLICATE && reason != GV_ERR_BUSY) {
+        gv_views_demote(core, peer, false); /* whoever refuses us is no neighbour: nothing to suspect, no need to ask */
+    }
     gv_links_close(core, link, reason);
     if (peer != GV_NOBODY && retry_ms > 0) {
         core->dial_after_us[peer] = core->now_us + retry_ms * GV_MS;

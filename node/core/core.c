@@ -444,6 +444,7 @@ static void close_bad(struct gv_core *core)
             gv_fx_log(core, GV_LOG_SHUT_OUT, &core->peers[peer].ref.id, reason, gv_score_now(core, peer));
             gv_views_remove(core, peer, false);
             core->dial_after_us[peer] = core->now_us + core->config.backoff_us;
+            gv_admission_shut_out(core, peer);
             gv_links_close_peer(core, peer, reason);
         }
     }

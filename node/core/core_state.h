@@ -445,6 +445,7 @@ static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
 void gv_admission_link_up(struct gv_core *core, const struct gv_event *event);
 void gv_admission_link_in(struct gv_core *core, const struct gv_event *event);
 void gv_admission_introduced(struct gv_core *core, const struct gv_event *event);
+void gv_admission_shut_out(struct gv_core *core, uint32_t peer); /* tells it before its links are closed */
 void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
 void gv_admission_self_seen(struct gv_core *core, const struct gv_ref *ref); /* someone holds a record of ours */
 void gv_admission_stale(struct gv_core *core, uint64_t seen);

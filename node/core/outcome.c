@@ -1,8 +1,8 @@
 /*
  * What is remembered of exchanges that are over: how the last 64 ended, for an initiator that lost the answer, and how
- * long the last 32 took, from which the next one's patience follows (median + k MAD without any progress) and the
- * limit of the whole (8 medians and what the slowest sensible link needs): who moves one chunk a patience holds us up
- * no longer than that.
+ * long the last 32 took, from which the next one's patience follows (median + k MAD without any progress, and a journey
+ * to this partner and back, which may be farther than the others) and the limit of the whole (8 medians and what the
+ * slowest sensible link needs): who moves one chunk a patience holds us up no longer than that.
  */
 #include "core_state.h"
 
@@ -13,6 +13,8 @@
 #define PATIENCE_DEVIATIONS 8
 #define PATIENCE_MIN_US (2 * GV_SECOND)
 #define DURATIONS_ENOUGH 4
+#define JOURNEY_MAX_US (5 * GV_SECOND) /* who answers PINGs late on purpose is not waited for much longer */
+#define LIMIT_JOURNEYS 4
 #define LIMIT_MEDIANS 8
 #define LIMIT_MIN_US (10 * GV_SECOND)
 #define SLOWEST_BYTES_PER_SECOND (16 * 1024) /* 128 kbit/s: a link below that takes part only in small models */
@@ -103,10 +105,21 @@ uint64_t gv_outcome_median(const struct gv_core *core)
     return core->duration_median_us;
 }
 
+/* There and back over the exchange's link, as its pings took; 0 as long as there was none. */
+static uint64_t journey_us(const struct gv_core *core)
+{
+    uint32_t link = core->exchange.link;
+    if (link == GV_NOBODY) {
+        return 0;
+    }
+    return gv_sooner(core->links[link].srtt_us + 4 * (uint64_t)core->links[link].rttvar_us, JOURNEY_MAX_US);
+}
+
 uint64_t gv_outcome_limit(const struct gv_core *core)
 {
     uint64_t bytes = gv_state_bytes(core->manifest.block_elements, core->manifest.block_count, core->exchange.codec);
-    return LIMIT_MIN_US + bytes * GV_SECOND / SLOWEST_BYTES_PER_SECOND + LIMIT_MEDIANS * gv_outcome_median(core);
+    return LIMIT_MIN_US + bytes * GV_SECOND / SLOWEST_BYTES_PER_SECOND + LIMIT_MEDIANS * gv_outcome_median(core) +
+           LIMIT_JOURNEYS * journey_us(core);
 }
 
 uint64_t gv_outcome_patience(const struct gv_core *core)
@@ -115,5 +128,5 @@ uint64_t gv_outcome_patience(const struct gv_core *core)
         return core->config.exchange_timeout_us;
     }
     uint64_t patience = core->duration_median_us + PATIENCE_DEVIATIONS * core->duration_mad_us;
-    return patience < PATIENCE_MIN_US ? PATIENCE_MIN_US : patience;
+    return (patience < PATIENCE_MIN_US ? PATIENCE_MIN_US : patience) + journey_us(core);
 }

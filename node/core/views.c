@@ -38,6 +38,7 @@
 #define EVICTIONS_EACH_US (20 * GV_SECOND)
 #define EVICTIONS_BURST 3
 #define ALONE_SOONER 6           /* times sooner to ask again without any neighbour */
+#define ALONE_ASKS_US (2 * GV_SECOND)
 #define KEPT_US (60 * GV_SECOND) /* who came in so stays at least so long */
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
@@ -159,6 +160,19 @@ static void add_active(struct gv_core *core, uint32_t peer, bool chosen)
     gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
 }
 
+/* Those that had no room for one more may have it for who has nobody, and are asked again at once, though not all in
+   one moment. */
+static void forget_refusals(struct gv_core *core)
+{
+    for (uint32_t i = 0; i < core->config.peers_max; i++) {
+        struct gv_peer *p = &core->peers[i];
+        bool backs_off = core->roles[i] == GV_ROLE_PASSIVE && p->neighbour_after_us > core->now_us + ASK_US;
+        if (backs_off) {
+            p->neighbour_after_us = core->now_us + gv_rng_u64(&core->rng) % ALONE_ASKS_US;
+        }
+    }
+}
+
 void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
 {
     struct gv_peer *p = &core->peers[peer];
@@ -171,6 +185,9 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
         core->active_count--;
         core->changes += GV_CHANGED_VIEWS;
         core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
+        if (core->active_count == 0) {
+            forget_refusals(core);
+        }
         if (core->active_count < core->config.active_min) { /* the seeds may know more than who is left */
             core->book_wait_us = 0;
             core->seed_us = gv_sooner(core->seed_us, core->now_us + HURRY_US);
@@ -309,7 +326,9 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
     if (!core->links[link].dialled) { /* they came to us; whom we chose ourselves grows old all the same */
         core->ages[peer] = 0;
     }
-    bool want = (why & GV_WHY_NEIGHBOUR) != 0 || core->active_count < core->config.active_min;
+    bool by_the_way =
+        core->active_count < core->config.active_min && core->peers[peer].neighbour_after_us <= core->now_us;
+    bool want = (why & GV_WHY_NEIGHBOUR) != 0 || by_the_way;
     if (core->links[link].dialled && want && core->roles[peer] != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
         (void)ask(core, peer);
     }

@@ -412,18 +412,36 @@ Test(check, components_are_counted_among_those_who_are_there)
     struct gv_overlay o = overlay();
     uint32_t scratch[12];
     uint32_t node = 0;
-    cr_assert_eq(gv_check_components(&o, scratch, &node), 2);
-    cr_assert_eq(node, 3);
-    expect(gv_check_connected(&o, scratch, &node), "one-component");
+    cr_assert_eq(gv_check_components(&o, scratch), 2);
+    expect(gv_check_connected(&o, NULL, scratch, &node), "one-component");
     cr_assert_eq(node, 3);
     bool left_half[6] = {true, true, true, false, false, false};
     o.counts = left_half;
-    cr_assert_null(gv_check_connected(&o, scratch, &node));
+    cr_assert_null(gv_check_connected(&o, NULL, scratch, &node));
     cr_assert_eq(node, UINT32_MAX);
     bool nobody[6] = {false};
     o.counts = nobody;
-    cr_assert_eq(gv_check_components(&o, scratch, NULL), 0);
-    cr_assert_null(gv_check_connected(&o, scratch, &node));
+    cr_assert_eq(gv_check_components(&o, scratch), 0);
+    cr_assert_null(gv_check_connected(&o, NULL, scratch, &node));
+}
+
+Test(check, who_is_apart_for_a_moment_only_breaks_nothing)
+{
+    struct gv_overlay o = overlay();
+    uint32_t scratch[12];
+    uint32_t node = 0;
+    bool apart[6];
+    gv_check_apart(&o, scratch, apart);
+    for (uint32_t n = 0; n < 6; n++) {
+        cr_assert_eq(apart[n], n == 3 || n == 4, "node %u", n);
+    }
+    expect(gv_check_connected(&o, apart, scratch, &node), "one-component");
+    cr_assert_eq(node, 3);
+    apart[3] = false;
+    expect(gv_check_connected(&o, apart, scratch, &node), "one-component");
+    cr_assert_eq(node, 4);
+    apart[4] = false;
+    cr_assert_null(gv_check_connected(&o, apart, scratch, &node));
 }
 
 Test(check, the_largest_component_is_kept)
@@ -451,7 +469,7 @@ Test(check, one_direction_holds_a_component_together)
     const uint32_t names[2] = {2, 0};
     struct gv_overlay o = {.nodes = 3, .counts = all, .first = from, .to = names};
     uint32_t scratch[6];
-    cr_assert_eq(gv_check_components(&o, scratch, NULL), 1);
+    cr_assert_eq(gv_check_components(&o, scratch), 1);
 }
 
 Test(check, links_are_symmetric_or_only_for_a_moment_not)

@@ -130,6 +130,23 @@ Test(core_pieces, patience_is_the_median_and_eight_deviations)
     cr_assert_eq(gv_outcome_patience(core), 2 * GV_SECOND, "never below two seconds");
 }
 
+Test(core_pieces, patience_grows_with_the_way_to_the_partner_up_to_five_seconds)
+{
+    for (int i = 0; i < 32; i++) {
+        gv_outcome_duration(core, 5 * GV_MS);
+    }
+    uint64_t limit = gv_outcome_limit(core);
+    core->exchange.link = 3;
+    core->links[3].srtt_us = 3000000;
+    core->links[3].rttvar_us = 250000;
+    cr_assert_eq(gv_outcome_patience(core), (2 + 4) * GV_SECOND);
+    cr_assert_eq(gv_outcome_limit(core), limit + 4 * 4 * GV_SECOND, "OFFER, ACCEPT and the chunks go that way");
+    core->links[3].rttvar_us = 60000000;
+    cr_assert_eq(gv_outcome_patience(core), (2 + 5) * GV_SECOND);
+    core->exchange.link = GV_NOBODY;
+    cr_assert_eq(gv_outcome_patience(core), 2 * GV_SECOND);
+}
+
 Test(core_pieces, a_record_only_becomes_newer)
 {
     struct gv_ref old = ref(1, 5, 3);

@@ -239,6 +239,57 @@ Test(core_reasons, a_peer_whose_score_is_bad_is_listed_as_shut_out_until_it_has_
     cr_assert_eq(only_former().shut_out_until_us, 0);
 }
 
+static const struct gv_msg *sent(enum gv_kind kind)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_SEND && effects->item[i].u.msg.kind == kind) {
+            return &effects->item[i].u.msg;
+        }
+    }
+    return NULL;
+}
+
+Test(core_reasons, who_is_shut_out_is_told_so_and_for_how_long)
+{
+    start(0);
+    comes_in(7, 4);
+    uint32_t row = core->link_peers[0];
+    gv_score_add(core, row, GV_ERR_TIMEOUT, 40000);
+    tick(0);
+    const struct gv_msg *refuse = sent(GV_KIND_REFUSE);
+    cr_assert_not_null(refuse);
+    cr_assert_eq(refuse->u.refuse.reason, GV_ERR_RATE);
+    uint64_t until_us = now_us + refuse->u.refuse.retry_ms * GV_MS;
+    cr_assert_geq(until_us, gv_score_good_at(core, row));
+    cr_assert_leq(until_us, gv_score_good_at(core, row) + 2 * GV_MS);
+    cr_assert_not_null(effect(GV_FX_CLOSE));
+    now_us += GV_SECOND;
+    comes_in(8, 4); /* sooner than that: the same answer */
+    refuse = sent(GV_KIND_REFUSE);
+    cr_assert_not_null(refuse);
+    cr_assert_eq(now_us + refuse->u.refuse.retry_ms * GV_MS, until_us);
+}
+
+Test(core_reasons, who_refuses_us_is_a_neighbour_no_more_and_is_left_alone_as_long_as_it_says)
+{
+    start(0);
+    comes_in(7, 4);
+    struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
+    give(7, &ask);
+    cr_assert_eq(core->active_count, 1);
+    uint32_t row = core->link_peers[0];
+    struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_RATE, .retry_ms = 30000}};
+    give(7, &refuse);
+    cr_assert_eq(core->active_count, 0);
+    cr_assert(!logged(GV_LOG_SUSPECT, GV_ERR_TIMEOUT));
+    uint64_t until_us = now_us + 30 * GV_SECOND;
+    cr_assert_eq(core->dial_after_us[row], until_us);
+    while (now_us < until_us - GV_SECOND) {
+        tick(500 * GV_MS);
+        cr_assert_null(effect(GV_FX_DIAL), "after %.1f s", (double)(now_us + 30 * GV_SECOND - until_us) / 1e6);
+    }
+}
+
 Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
 {
     start(0);

@@ -226,3 +226,48 @@ Test(core_views, who_is_a_neighbour_already_may_ask_again)
     cr_assert_eq(core->active_count, 1);
     cr_assert_eq(dismissed(), 0);
 }
+
+static bool asked_in_the_last_step(void)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_SEND && effects->item[i].u.msg.kind == GV_KIND_NEIGHBOUR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Or two that have nobody, and meet again and again, shut each other out for asking too often. */
+Test(core_views, who_has_declined_is_asked_again_only_when_its_time_has_come)
+{
+    (void)asks(1, GV_REF_DIALABLE, false);
+    core->fx = effects;
+    gv_views_demote(core, row_of(1), false);
+    uint32_t link = gv_links_find(core, 1);
+    core->links[link].dialled = true;
+    core->peers[row_of(1)].neighbour_after_us = core->now_us + 10 * GV_SECOND;
+    effects->count = 0;
+    gv_views_verified(core, link, 0);
+    cr_assert_not(asked_in_the_last_step());
+    core->now_us += 10 * GV_SECOND;
+    effects->count = 0;
+    gv_views_verified(core, link, 0);
+    cr_assert(asked_in_the_last_step());
+}
+
+Test(core_views, who_loses_its_last_neighbour_asks_those_again_that_had_no_room)
+{
+    (void)asks(1, GV_REF_DIALABLE, false);
+    (void)asks(2, GV_REF_DIALABLE, false);
+    (void)asks(3, GV_REF_DIALABLE, false);
+    core->fx = effects;
+    gv_views_demote(core, row_of(1), false); /* both are left alone for the back-off */
+    gv_views_demote(core, row_of(2), false);
+    cr_assert_gt(core->peers[row_of(1)].neighbour_after_us, core->now_us + 30 * GV_SECOND);
+    gv_views_demote(core, row_of(3), false);
+    cr_assert_eq(core->active_count, 0);
+    for (uint32_t link = 1; link <= 2; link++) {
+        cr_assert_leq(core->peers[row_of(link)].neighbour_after_us, core->now_us + 2 * GV_SECOND, "link %u", link);
+    }
+    cr_assert_gt(core->peers[row_of(3)].neighbour_after_us, core->now_us + 30 * GV_SECOND, "it has just let us go");
+}
