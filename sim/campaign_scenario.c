@@ -251,4 +251,5 @@ void gv_campaign_scenario(char *out, uint64_t seed)
     add_views(&d);
     add_network(&d);
     add_faults(&d);
+    maybe(&d, 6, "\n[swarm]\nnewer = ", 10, 90, "%");
 }

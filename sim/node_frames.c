@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "newer.h"
 #include "wire.h"
 #include "world.h"
 
@@ -139,10 +140,11 @@ static void fill_bulk(struct gv_sim *sim, struct gv_thread *thread, uint32_t ind
 }
 
 /* Small frames are cut to size; a large one is encoded where it stays. */
-static struct gv_frame *encode(struct gv_sim_local *local, const struct gv_msg *msg, const struct gv_bulk *bulk)
+static struct gv_frame *encode(struct gv_sim_local *local, const struct gv_msg *msg, const struct gv_bulk *bulk,
+                               bool newer)
 {
     size_t bytes = 0;
-    size_t bound = gv_wire_bound(msg, bulk);
+    size_t bound = gv_wire_bound(msg, bulk) + (newer ? GV_NEWER_BYTES : 0);
     struct gv_frame *frame = NULL;
     uint8_t *out = local->encode;
     if (bound > COPIED_BYTES_MAX) {
@@ -153,6 +155,7 @@ static struct gv_frame *encode(struct gv_sim_local *local, const struct gv_msg *
     }
     enum gv_err err = gv_wire_encode(out, bound, &bytes, msg, bulk);
     GV_ASSERT(err == GV_OK && (frame != NULL || bound <= GV_SIM_ENCODE_BYTES));
+    bytes = newer ? gv_newer_extend(out, bytes) : bytes;
     if (frame == NULL) {
         return gv_sim_frame_new(out, (uint32_t)bytes);
     }
@@ -190,7 +193,7 @@ static void send_frame(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
     uint8_t hashes[8 * GV_ENTRIES_MAX];
     bulk.count = 0;
     fill_bulk(sim, thread, index, &bulk, msg, hashes);
-    struct gv_frame *frame = encode(local, msg, &bulk);
+    struct gv_frame *frame = encode(local, msg, &bulk, node->newer);
     bool state = (msg->kind == GV_KIND_OFFER || msg->kind == GV_KIND_ACCEPT) && msg->u.offer.inline_state;
     if (state && bulk.count > 0) {
         local->bytes_state += bulk.item[0].bytes;
@@ -215,7 +218,15 @@ void gv_sim_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
         send_frame(sim, thread, index, link, evidence);
         local->their_entries = 0;
     }
+    if (node->newer) {
+        gv_newer_greet(msg);
+    }
     send_frame(sim, thread, index, link, msg);
+    if (node->newer && msg->kind == GV_KIND_PING) {
+        size_t bytes;
+        const uint8_t *unknown = gv_newer_unknown(&bytes);
+        gv_sim_transmit(sim, thread, index, link, gv_sim_frame_new(unknown, (uint32_t)bytes));
+    }
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------------- */

@@ -98,6 +98,7 @@ struct gv_scenario {
         uint64_t arrival_us; /* the first nodes come spread over this time; 0: all at once */
         uint32_t seeds;      /* endpoints each node's invite names: earlier nodes, at random; 1..3 */
         bool same_seeds;     /* all invites name the first nodes */
+        double newer_share;  /* of the nodes: they run the next version of the program (newer.h) */
         enum gv_peers peers;
         enum gv_signatures signatures;
         uint32_t elements; /* MEAN: length of the vector */

@@ -60,6 +60,8 @@ static const struct gv_scenario_key KEYS[] = {
      "earlier nodes that an invite names, at random", NULL},
     {"swarm", "same_seeds", GV_VALUE_BOOL, AT(swarm.same_seeds), 0, 0, YES_NO, ALL,
      "all invites name the first nodes instead", NULL},
+    {"swarm", "newer", GV_VALUE_SHARE, AT(swarm.newer_share), 0, 1, NULL, ALL,
+     "of nodes: run a next version, with fields, features and messages that the others do not know", NULL},
     {"swarm", "peers", GV_VALUE_ENUM, AT(swarm.peers), 0, 0, PEERS, T | V,
      "whom to exchange with: own peer sampling, or an oracle that draws from all live nodes", NULL},
     {"swarm", "signatures", GV_VALUE_ENUM, AT(swarm.signatures), 0, 0, SIGNATURES, ALL,

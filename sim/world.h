@@ -124,6 +124,7 @@ struct gv_sim_node { /* by heat: what every step touches stands first */
     int32_t wall_offset_s;
     uint32_t next_handle, next_frame;
     bool live, silent, training, gone, left, hostile, starved;
+    bool newer;  /* it runs the next version of the program */
     bool copy;   /* a second process with somebody's key */
     bool copied; /* it, or the one whose key it is */
     bool has_model;
