@@ -48,8 +48,7 @@
       "every handle given to a core is answered by APPLY or DROP once; a node holds no snapshot but those that are "  \
       "pinned, no stage and no parked frame, but in an exchange or fetch one stage and the chunks of its credit")     \
     X(ONE_COMPONENT, "one-component",                                                                                 \
-      "in the liveness phase the active views of honest members hold all live ones together that know of one "        \
-      "another, "                                                                                                     \
+      "in the liveness phase the active views hold all honest live members together that know of one another, "       \
       "directly or through others; nobody is apart for long")                                                         \
     X(SYMMETRIC_LINKS, "symmetric-links",                                                                             \
       "in the liveness phase nobody is for long a neighbour of a node that does not name it")                         \

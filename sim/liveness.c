@@ -3,10 +3,10 @@
  * are check.c's; this collects what they look at.
  *
  * Who counts: live honest members, neither copied nor copies nor revoked, of the largest part of the swarm that can know
- * of one another: what they ask of the swarm must hold without the help of hostile ones. A node knows of its seeds, of
- * who is in its address book and of whom its core names; it is stranded if none of them counts and none of those who
- * count knows of it. (It joined through a seed that left while it was cut off, or was hostile as were all it named: no
- * protocol brings it back without a new invite. How long nodes have hostile neighbours alone is counted in vitals.c.)
+ * of one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
+ * none of them counts and none of those who count knows of it. (It joined through a seed that left while it was cut off,
+ * or was hostile as were all it named: no protocol brings it back without a new invite.) Hostile members join others like
+ * anybody, though whether they are joined is nobody's concern: who has no other neighbours is counted in vitals.c.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ struct lists {
 struct gv_sim_views {
     uint32_t nodes;
     bool *counts, *left; /* (nodes) */
-    bool *apart;         /* (nodes), of an earlier moment only */
+    bool *joins;         /* (nodes) those that count, and hostile ones */
+    bool *apart;         /* (nodes) who is not held by the active views; at the end, who may not be any more */
     uint64_t *entries;   /* (nodes) */
     struct lists active, known;
     uint32_t *scratch; /* (2 nodes) */
@@ -45,11 +46,10 @@ static bool is_revoked(const struct gv_sim *sim, uint32_t identity)
 }
 
 /* Who is linked with a copy of a key names its owner, which knows nothing of it: neither of the two counts. */
-static bool counts(const struct gv_sim *sim, uint32_t index)
+static bool is_valid(const struct gv_sim *sim, uint32_t index)
 {
     const struct gv_sim_node *node = &sim->nodes[index];
-    bool valid = !node->copied && !node->gone && !is_revoked(sim, node->identity);
-    return node->live && !node->hostile && valid;
+    return node->live && !node->copied && !node->gone && !is_revoked(sim, node->identity);
 }
 
 static void free_views(struct gv_sim_views *v)
@@ -59,6 +59,7 @@ static void free_views(struct gv_sim_views *v)
     }
     free(v->counts);
     free(v->left);
+    free(v->joins);
     free(v->apart);
     free(v->entries);
     free(v->active.first);
@@ -87,12 +88,14 @@ static struct gv_sim_views *make_views(const struct gv_sim *sim)
     v->nodes = nodes;
     v->counts = calloc(nodes + 1u, sizeof *v->counts);
     v->left = calloc(nodes + 1u, sizeof *v->left);
+    v->joins = calloc(nodes + 1u, sizeof *v->joins);
     v->apart = calloc(nodes + 1u, sizeof *v->apart);
     v->entries = calloc(nodes + 1u, sizeof *v->entries);
     v->scratch = calloc(2u * nodes + 1u, sizeof *v->scratch);
     bool lists = make_lists(&v->active, nodes, PEERS_MAX) &&
                  make_lists(&v->known, nodes, PEERS_MAX + SEEDS_MAX + sim->scenario->book);
-    if (!lists || v->counts == NULL || v->left == NULL || v->apart == NULL || v->entries == NULL || v->scratch == NULL) {
+    if (!lists || v->counts == NULL || v->left == NULL || v->joins == NULL || v->apart == NULL || v->entries == NULL ||
+        v->scratch == NULL) {
         free_views(v);
         return NULL;
     }
@@ -115,14 +118,14 @@ static void collect_node(const struct gv_sim *sim, struct gv_sim_views *v, uint3
     struct gv_peer_info peers[PEERS_MAX];
     uint32_t active = v->active.first[index];
     uint32_t known = v->known.first[index];
-    uint32_t count = v->counts[index] ? gv_core_peers(node->core, peers, PEERS_MAX) : 0;
+    uint32_t count = v->joins[index] ? gv_core_peers(node->core, peers, PEERS_MAX) : 0;
     count = count < PEERS_MAX ? count : PEERS_MAX;
     for (uint32_t k = 0; k < count; k++) {
         uint32_t peer = gv_identities_find(sim->identities, &peers[k].ref.id);
         if (peer < sim->node_count && peers[k].role == GV_PEER_ACTIVE) {
             v->active.to[active++] = peer;
         }
-        known = add_known(sim, v, known, peer);
+        known = v->counts[index] ? add_known(sim, v, known, peer) : known;
     }
     for (uint32_t k = 0; v->counts[index] && k < node->seed_count; k++) {
         known = add_known(sim, v, known, node->seeds[k]);
@@ -143,7 +146,8 @@ static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
 {
     for (uint32_t i = 0; i < v->nodes; i++) {
         const struct gv_sim_node *node = &sim->nodes[i];
-        v->counts[i] = counts(sim, i);
+        v->joins[i] = is_valid(sim, i);
+        v->counts[i] = v->joins[i] && !node->hostile;
         v->left[i] = node->left && !node->live && !node->copied; /* a copy of its key may be there still */
         v->entries[i] = node->entries;
     }
@@ -152,6 +156,14 @@ static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
     }
     const struct gv_overlay known = overlay(v, &v->known);
     gv_check_keep_largest(&known, v->scratch, v->counts);
+}
+
+/* The active views, hostile ones too. */
+static struct gv_overlay joined(const struct gv_sim_views *v)
+{
+    struct gv_overlay active = overlay(v, &v->active);
+    active.counts = v->joins;
+    return active;
 }
 
 static double value_of(const struct gv_sim_node *node)
@@ -212,7 +224,7 @@ static uint64_t all_entries(const struct gv_sim_views *v)
 }
 
 /* Who has no other neighbours than nodes with a copied key, which do not count, is linked with one of the two: that is
-   all that can be said. */
+   all that can be said. Who does not count joins nobody either, unless it is hostile. */
 static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_views *v)
 {
     for (uint32_t i = 0; i < v->nodes; i++) {
@@ -223,14 +235,26 @@ static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_view
         }
         v->counts[i] = v->counts[i] && (neighbours == 0 || copied < neighbours);
     }
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        v->joins[i] = v->counts[i] || (v->joins[i] && sim->nodes[i].hostile);
+    }
+}
+
+static const char *check_connected(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
+{
+    bool comparable = sim->lately != NULL && sim->lately->nodes == v->nodes;
+    const struct gv_overlay active = joined(v);
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        v->apart[i] = v->counts[i] && (!comparable || sim->lately->apart[i]);
+    }
+    return gv_check_connected(&active, v->apart, v->scratch, node);
 }
 
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
     leave_out_beside_copies(sim, v);
     const struct gv_overlay active = overlay(v, &v->active);
-    const bool *was_apart = sim->lately != NULL && sim->lately->nodes == v->nodes ? sim->lately->apart : NULL;
-    const char *broken = gv_check_connected(&active, was_apart, v->scratch, node);
+    const char *broken = check_connected(sim, v, node);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
         const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
         broken = gv_check_symmetric(&active, &earlier, node);
@@ -276,7 +300,7 @@ void gv_sim_remember_views(struct gv_sim *sim, uint64_t left_us)
         if (sim->lately != NULL) {
             collect(sim, sim->lately);
             leave_out_beside_copies(sim, sim->lately);
-            const struct gv_overlay active = overlay(sim->lately, &sim->lately->active);
+            const struct gv_overlay active = joined(sim->lately);
             gv_check_apart(&active, sim->lately->scratch, sim->lately->apart);
         }
     }

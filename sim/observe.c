@@ -246,7 +246,8 @@ static uint32_t root_of(uint32_t *parent, uint32_t node)
     return node;
 }
 
-/* The swarm must hold together without its hostile members; a copy stands for the node it is a copy of. */
+/* Hostile members join others, but whether they are joined themselves is nobody's concern; a copy stands for the node it
+   is a copy of. */
 static bool is_asked_for(const struct gv_sim_node *node)
 {
     return node->live && !node->copy && !node->hostile;
@@ -260,8 +261,8 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const uint32_t *row = graph->peers + (size_t)i * graph->width;
-        for (uint32_t k = 0; k < graph->active[i] && is_asked_for(&sim->nodes[i]); k++) {
-            if (is_asked_for(&sim->nodes[row[k]])) {
+        for (uint32_t k = 0; k < graph->active[i] && !sim->nodes[i].copy; k++) {
+            if (sim->nodes[row[k]].live) {
                 parent[root_of(parent, i)] = root_of(parent, row[k]);
             }
         }
