@@ -83,13 +83,14 @@ uint32_t gv_check_components(const struct gv_overlay *overlay, uint32_t *scratch
 /** Takes those off `counts`, which may be the overlay's, that are not in its largest component; scratch (2 * nodes). */
 void gv_check_keep_largest(const struct gv_overlay *overlay, uint32_t *scratch, bool *counts);
 
-/* Each of these: NULL, or the name of what does not hold and *node, the first one that shows it. */
-
 /** Fills apart (nodes): who counts and is outside of the largest component; scratch (2 * nodes). */
 void gv_check_apart(const struct gv_overlay *overlay, uint32_t *scratch, bool *apart);
 
-/** "one-component": the active views hold all nodes together, but for who was not apart (nodes; NULL: all were) at an
- *  earlier moment: whoever has lost its last neighbour has that long to find another. */
+/* Each of these: NULL, or the name of what does not hold and *node, the first one that shows it. */
+
+/** "one-component": the active views hold all nodes together. Only those of was_apart (nodes), who were apart at an
+ *  earlier moment, are looked at: whoever has lost its last neighbour has that long to find another. scratch (2 *
+ *  nodes). */
 const char *gv_check_connected(const struct gv_overlay *active, const bool *was_apart, uint32_t *scratch,
                                uint32_t *node);
 

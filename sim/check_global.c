@@ -58,19 +58,6 @@ static uint32_t find_largest(const struct gv_overlay *o, uint32_t *parent, uint3
     return largest;
 }
 
-/* A node that counts and is not in the largest component, and was_apart (NULL: all were); UINT32_MAX: there is none.
-   size (nodes). */
-static uint32_t find_apart(const struct gv_overlay *o, const bool *was_apart, uint32_t *parent, uint32_t *size)
-{
-    uint32_t largest = find_largest(o, parent, size);
-    for (uint32_t n = 0; n < o->nodes; n++) {
-        if (o->counts[n] && root_of(parent, n) != largest && (was_apart == NULL || was_apart[n])) {
-            return n;
-        }
-    }
-    return UINT32_MAX;
-}
-
 uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch)
 {
     for (uint32_t n = 0; n < o->nodes; n++) {
@@ -112,8 +99,14 @@ const char *gv_check_connected(const struct gv_overlay *active, const bool *was_
                                uint32_t *node)
 {
     (void)gv_check_components(active, scratch);
-    *node = find_apart(active, was_apart, scratch, scratch + active->nodes);
-    return *node != UINT32_MAX ? gv_check_name("one-component") : NULL;
+    uint32_t largest = find_largest(active, scratch, scratch + active->nodes);
+    for (uint32_t n = 0; n < active->nodes; n++) {
+        if (was_apart[n] && active->counts[n] && root_of(scratch, n) != largest) {
+            *node = n;
+            return gv_check_name("one-component");
+        }
+    }
+    return NULL;
 }
 
 const char *gv_check_symmetric(const struct gv_overlay *active, const struct gv_overlay *earlier, uint32_t *node)

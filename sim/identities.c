@@ -16,6 +16,9 @@
 
 enum purpose { FOR_ROOT = 1, FOR_INVITE, FOR_NODE, FOR_CURVE };
 
+#define CACHE_LINE_BYTES 64
+#define VERSION_BYTES 640 /* of a record and what is kept beside it, nearly always */
+
 /* 32 bytes for one purpose of this run. */
 static struct gv_hash derive(uint64_t seed, enum purpose purpose, uint32_t node)
 {
@@ -179,6 +182,30 @@ static const struct gv_version *find_bytes(const struct gv_identities *identitie
         }
     }
     return NULL;
+}
+
+/* Asks the memory for what looking up each of these will read, slots[] being where their keys start: one wait is for
+   all. The first slot is nearly always the right one. */
+static void prefetch(const struct gv_identities *identities, const struct gv_finder *finder, const uint32_t *slots,
+                     uint32_t count)
+{
+    uint32_t nodes[GV_RECORDS_PER_MSG_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        __builtin_prefetch(&finder->slots[slots[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t taken = finder->slots[slots[i]].taken;
+        nodes[i] = taken != 0 ? taken - 1 : 0;
+        __builtin_prefetch(&identities->people[nodes[i]]);
+        __builtin_prefetch(&identities->ids[nodes[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct gv_version *version =
+            atomic_load_explicit(&identities->people[nodes[i]].newest, memory_order_acquire);
+        for (size_t at = 0; version != NULL && at < VERSION_BYTES; at += CACHE_LINE_BYTES) {
+            __builtin_prefetch((const uint8_t *)version + at);
+        }
+    }
 }
 
 uint32_t gv_finder_start(const struct gv_finder *finder, uint64_t key)
@@ -408,6 +435,28 @@ enum gv_err gv_identities_verify(const struct gv_identities *identities, uint32_
     *ref = gv_record_ref(&record);
     *node = gv_identities_find(identities, &ref->id);
     return *node != GV_NODE_NONE ? GV_OK : GV_ERR_NOT_FOUND;
+}
+
+void gv_identities_prefetch_records(const struct gv_identities *identities, const struct gv_span *records,
+                                    uint32_t count)
+{
+    uint32_t slots[GV_RECORDS_PER_MSG_MAX];
+    GV_ASSERT(count <= GV_RECORDS_PER_MSG_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        bool whole = records[i].bytes >= GV_OWNER_AT + GV_KEY_BYTES;
+        slots[i] = whole ? gv_finder_start(&identities->by_key, gv_head_of(records[i].data + GV_OWNER_AT)) : 0;
+    }
+    prefetch(identities, &identities->by_key, slots, count);
+}
+
+void gv_identities_prefetch_refs(const struct gv_identities *identities, const struct gv_ref *refs, uint32_t count)
+{
+    uint32_t slots[GV_RECORDS_PER_MSG_MAX];
+    GV_ASSERT(count <= GV_RECORDS_PER_MSG_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        slots[i] = gv_finder_start(&identities->by_id, gv_head_of(refs[i].id.b));
+    }
+    prefetch(identities, &identities->by_id, slots, count);
 }
 
 void gv_identities_keep(struct gv_identities *identities, uint32_t node, const struct gv_version *version)

@@ -67,6 +67,12 @@ const struct gv_version *gv_identities_version(const struct gv_identities *ident
 struct gv_ref gv_identities_ref(const struct gv_identities *identities, uint32_t node,
                                 const struct gv_version *version);
 
+/** Before `count` records are looked up, by their bytes or by what names them (borrowed; at most
+ *  GV_RECORDS_PER_MSG_MAX): asks the memory for them all at once. Changes nothing but the cache. */
+void gv_identities_prefetch_records(const struct gv_identities *identities, const struct gv_span *records,
+                                    uint32_t count);
+void gv_identities_prefetch_refs(const struct gv_identities *identities, const struct gv_ref *refs, uint32_t count);
+
 /** Checks a record's bytes as a node would: *node and *ref are filled if GV_OK. */
 GV_NODISCARD enum gv_err gv_identities_verify(const struct gv_identities *identities, uint32_t *node,
                                               struct gv_ref *ref, const uint8_t *data, size_t bytes);

@@ -2,11 +2,12 @@
  * The liveness phase's invariants: what must hold once faults have ended and the swarm has had time. The definitions
  * are check.c's; this collects what they look at.
  *
- * Who counts: live honest members, neither copied nor copies nor revoked, of the largest part of the swarm that can know
- * of one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is stranded if
- * none of them counts and none of those who count knows of it. (It joined through a seed that left while it was cut off,
- * or was hostile as were all it named: no protocol brings it back without a new invite.) Hostile members join others like
- * anybody, though whether they are joined is nobody's concern: who has no other neighbours is counted in vitals.c.
+ * Who counts: live honest members, neither copied nor copies nor revoked, of the largest part of the swarm that can
+ * know of one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is
+ * stranded if none of them counts and none of those who count knows of it. (It joined through a seed that left while it
+ * was cut off, or was hostile as were all it named: no protocol brings it back without a new invite.) Hostile members
+ * join others like anybody, though whether they are joined is nobody's concern: who has no other neighbours is counted
+ * in vitals.c.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct gv_sim_views {
     uint32_t nodes;
     bool *counts, *left; /* (nodes) */
     bool *joins;         /* (nodes) those that count, and hostile ones */
-    bool *apart;         /* (nodes) who is not held by the active views; at the end, who may not be any more */
+    bool *apart;         /* (nodes) in `lately`: who was apart; at the end: who must not be so still */
     uint64_t *entries;   /* (nodes) */
     struct lists active, known;
     uint32_t *scratch; /* (2 nodes) */
@@ -242,10 +243,10 @@ static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_view
 
 static const char *check_connected(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
-    bool comparable = sim->lately != NULL && sim->lately->nodes == v->nodes;
+    const struct gv_sim_views *then = sim->lately;
     const struct gv_overlay active = joined(v);
     for (uint32_t i = 0; i < v->nodes; i++) {
-        v->apart[i] = v->counts[i] && (!comparable || sim->lately->apart[i]);
+        v->apart[i] = v->counts[i] && (then == NULL || (i < then->nodes && then->apart[i]));
     }
     return gv_check_connected(&active, v->apart, v->scratch, node);
 }

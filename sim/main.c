@@ -30,8 +30,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_IN_
 
 #define TUNED_MARK "GRAPEVINE_SIM_TUNED" /* in the environment of a second start, so that there is no third */
 /* What many small frames by two threads do best with: huge pages, and memory that is not given back between bursts. */
-#define MALLOC_TUNING                                                                                                  \
-    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4000000000:"                     \
+#define MALLOC_TUNING                                                                              \
+    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4000000000:" \
     "glibc.malloc.mmap_threshold=1000000000"
 #define GIGABYTE 1e9
 

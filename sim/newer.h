@@ -1,7 +1,8 @@
 /*
  * Nodes that run the next version of the program: what it may add to the protocol without asking anybody (PROTOCOL.md,
- * section 9). Its frames have one more field, its greetings announce features that nobody knows yet, and beside each
- * PING goes a message of a kind that does not exist. Nothing of it may matter to the others.
+ * section 9). Its frames, but for the chunks of a model, have one more field, its greetings announce features that
+ * nobody knows yet, and beside each PING goes a message of a kind that does not exist. Nothing of it may matter to the
+ * others.
  */
 #ifndef GV_NEWER_H
 #define GV_NEWER_H

@@ -60,6 +60,7 @@ static void add_version(struct gv_bulk *bulk, const struct gv_version *version)
 static void add_records(struct gv_sim *sim, const struct gv_sim_node *node, struct gv_bulk *bulk,
                         const struct gv_msg *msg)
 {
+    gv_identities_prefetch_refs(sim->identities, msg->refs, msg->ref_count);
     for (uint32_t i = 0; i < msg->ref_count; i++) {
         uint32_t owner = gv_identities_find(sim->identities, &msg->refs[i].id);
         if (owner == node->identity) {
@@ -301,6 +302,7 @@ static enum gv_err check_records(struct gv_sim *sim, struct gv_thread *thread, u
     const struct gv_sim_node *node = &sim->nodes[index];
     enum gv_err verdict = GV_OK;
     msg->ref_count = 0;
+    gv_identities_prefetch_records(sim->identities, bulk->item, bulk->count);
     for (uint32_t i = 0; i < bulk->count; i++) {
         uint32_t owner = GV_NODE_NONE;
         struct gv_ref ref;

@@ -246,13 +246,6 @@ static uint32_t root_of(uint32_t *parent, uint32_t node)
     return node;
 }
 
-/* Hostile members join others, but whether they are joined themselves is nobody's concern; a copy stands for the node it
-   is a copy of. */
-static bool is_asked_for(const struct gv_sim_node *node)
-{
-    return node->live && !node->copy && !node->hostile;
-}
-
 static void count_components(struct gv_sim *sim, const struct graph *graph, uint32_t *parent, uint32_t *size)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
@@ -270,7 +263,7 @@ static void count_components(struct gv_sim *sim, const struct graph *graph, uint
     sim->sample.components = 0;
     sim->sample.largest_component = 0;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (is_asked_for(&sim->nodes[i])) {
+        if (gv_sim_is_held(&sim->nodes[i])) {
             uint32_t members = ++size[root_of(parent, i)];
             sim->sample.components += members == 1 ? 1 : 0;
             sim->sample.largest_component =

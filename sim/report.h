@@ -22,8 +22,8 @@ struct gv_sample {
     uint32_t nodes;         /* ever, so far; 0: taken for the most that were seen live */
     uint32_t live_nodes;    /* processes that run */
     uint32_t serving_nodes; /* of them, those that have a model and a neighbour */
-    uint32_t components;    /* of the graph of active views of the live nodes */
-    uint32_t largest_component;
+    uint32_t components; /* of the graph of active views of the live nodes; those of hostile ones alone do not count */
+    uint32_t largest_component; /* nodes that are not hostile */
     double peers_active_mean;
     double in_degree_mean, in_degree_deviation; /* how often a node stands in others' views (active and passive) */
     double in_degree_random_deviation;          /* of a random graph with this mean */

@@ -152,17 +152,17 @@ void gv_vitals_count(struct gv_sim *sim, uint64_t now_us)
     }
 }
 
-/* The live ones; *young of them have only just started, and have nobody yet. */
-static uint32_t count_honest(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us,
-                             uint32_t *young)
+/* Those whom the swarm must hold; *young of them have only just started, and have nobody yet. */
+static uint32_t count_held(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us,
+                           uint32_t *young)
 {
     uint32_t count = 0;
     *young = 0;
     for (uint32_t i = 0; i < sim->live_count; i++) {
         const struct gv_sim_node *node = &sim->nodes[sim->live[i]];
         bool arriving = now_us - node->end_us < ARRIVING_US && views->active[sim->live[i]] == 0;
-        count += node->hostile ? 0 : 1;
-        *young += arriving && !node->hostile ? 1 : 0;
+        count += gv_sim_is_held(node) ? 1 : 0;
+        *young += arriving && gv_sim_is_held(node) ? 1 : 0;
     }
     return count;
 }
@@ -172,11 +172,11 @@ static void look_at_pieces(struct gv_sim *sim, const struct gv_view_table *views
     struct gv_vitals_watch *watch = &sim->vitals;
     const struct gv_sample *sample = &sim->sample;
     uint32_t young = 0;
-    uint32_t honest = count_honest(sim, views, now_us, &young);
-    if (honest <= young || now_us < sim->scenario->swarm.arrival_us + 2 * ARRIVING_US) {
+    uint32_t held = count_held(sim, views, now_us, &young);
+    if (held <= young || now_us < sim->scenario->swarm.arrival_us + 2 * ARRIVING_US) {
         return;
     }
-    double share = (double)sample->largest_component / (honest - young);
+    double share = (double)sample->largest_component / (held - young);
     bool one = sample->components <= 1 + young;
     watch->largest_share_least =
         watch->sampled && watch->largest_share_least < share ? watch->largest_share_least : share;

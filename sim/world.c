@@ -177,7 +177,7 @@ static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identi
     node->step_us *= chosen(scenario->compute.straggler_share, index) ? scenario->compute.straggler_factor : 1.0;
     node->starved = chosen(scenario->compute.starved_share, index);
     node->hostile = scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
-    node->newer = chosen(scenario->swarm.newer_share, index + 1); /* not those that are hostile, or starved */
+    node->newer = chosen(scenario->swarm.newer_share, index + 1); /* shifted: not the same ones as above */
     if (node->hostile && gv_attack_is_on_protocol(scenario->adversaries.attack)) {
         node->attacker = gv_attacker_new(scenario->adversaries.attack, index);
         if (node->attacker == NULL) {

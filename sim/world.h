@@ -249,6 +249,13 @@ void gv_sim_starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, 
 struct gv_sim_local *gv_sim_local(const struct gv_thread *thread);
 void gv_sim_post_own(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t at_us, enum gv_sim_kind kind,
                      uint32_t a, void *data);
+/* Whether the swarm must hold it: hostile members join others, but whether they are joined is nobody's concern, and a
+   copy stands for the node it is a copy of. */
+static inline bool gv_sim_is_held(const struct gv_sim_node *node)
+{
+    return node->live && !node->copy && !node->hostile;
+}
+
 static inline uint64_t gv_sim_mix(uint64_t hash, uint64_t value)
 {
     hash = (hash ^ value) * 0x9e3779b97f4a7c15u;

@@ -12,6 +12,7 @@
  *     an incarnation below the one we know        REFUSE STALE with the one we know
  *     the same incarnation, another boot          alarm, REFUSE COPIED_KEY
  *     a higher incarnation                        the old link and its state are destroyed first
+ *     a bad score                                 REFUSE RATE with the time until it is good; so on a VERIFIED link
  *
  * INTRODUCE takes the place of all this where the host itself vouches for the peer.
  *
@@ -46,13 +47,18 @@ static uint32_t shut_out_ms(const struct gv_core *core, uint32_t peer)
     return good_us > core->now_us ? (uint32_t)((good_us - core->now_us) / GV_MS + 1) : 0;
 }
 
-static void refuse(struct gv_core *core, uint32_t link, const struct gv_id *id, enum gv_err reason, uint64_t seen,
-                   uint32_t retry_ms)
+static void send_refuse(struct gv_core *core, uint32_t link, enum gv_err reason, uint64_t seen, uint32_t retry_ms)
 {
     struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_REFUSE);
     msg->u.refuse.reason = reason;
     msg->u.refuse.seen_incarnation = seen;
     msg->u.refuse.retry_ms = retry_ms;
+}
+
+static void refuse(struct gv_core *core, uint32_t link, const struct gv_id *id, enum gv_err reason, uint64_t seen,
+                   uint32_t retry_ms)
+{
+    send_refuse(core, link, reason, seen, retry_ms);
     gv_score_count(core, reason);
     if (reason != GV_ERR_DUPLICATE) {
         gv_fx_log(core, GV_LOG_PEER_REFUSED, id, reason, 0);
@@ -60,15 +66,10 @@ static void refuse(struct gv_core *core, uint32_t link, const struct gv_id *id, 
     gv_links_close(core, link, reason);
 }
 
+/* What it did is counted and logged already. */
 void gv_admission_shut_out(struct gv_core *core, uint32_t peer)
 {
-    uint32_t link = core->peer_links[peer];
-    if (link == GV_NOBODY) {
-        return;
-    }
-    struct gv_msg *msg = gv_fx_send(core, link, GV_KIND_REFUSE);
-    msg->u.refuse.reason = GV_ERR_RATE;
-    msg->u.refuse.retry_ms = shut_out_ms(core, peer);
+    send_refuse(core, core->peer_links[peer], GV_ERR_RATE, 0, shut_out_ms(core, peer));
 }
 
 static void alarm_about(struct gv_core *core, const struct gv_id *id, enum gv_err reason)
@@ -286,6 +287,7 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
         core->seed_met[dial->index] = true;
     }
     gv_links_dial_over(core, core->links[link].dial, GV_OK);
+    gv_probe_greeted(core, link, core->now_us - core->used_us[link]); /* since our HELLO */
     enum gv_place place = gv_links_verify(core, link, peer);
     if (place == GV_PLACE_NONE) {
         gv_links_close(core, link, GV_ERR_DUPLICATE);
@@ -314,7 +316,8 @@ static void on_refuse(struct gv_core *core, uint32_t link, const struct gv_msg_r
     }
     uint64_t seen = msg->seen_incarnation;
     uint32_t retry_ms = msg->retry_ms < 600000 ? msg->retry_ms : 600000;
-    if (peer != GV_NOBODY && reason != GV_ERR_DUPLICATE && reason != GV_ERR_BUSY) {
+    bool for_now = reason == GV_ERR_BUSY || reason == GV_ERR_CROWDED || reason == GV_ERR_DUPLICATE;
+    if (peer != GV_NOBODY && !for_now) {
         gv_views_demote(core, peer, false); /* whoever refuses us is no neighbour: nothing to suspect, no need to ask */
     }
     gv_links_close(core, link, reason);

@@ -317,6 +317,7 @@ struct gv_core {
     uint32_t dial_number;
     struct gv_bucket admissions;
     uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
+    uint64_t forgiven_us;  /* back-offs of others have been forgotten; it may be done again */
 
     uint64_t book_wait_us, sample_wait_us;
     uint32_t book_count, seed_count, seed_next;
@@ -445,7 +446,7 @@ static inline uint32_t gv_peer_link(const struct gv_core *core, uint32_t peer)
 void gv_admission_link_up(struct gv_core *core, const struct gv_event *event);
 void gv_admission_link_in(struct gv_core *core, const struct gv_event *event);
 void gv_admission_introduced(struct gv_core *core, const struct gv_event *event);
-void gv_admission_shut_out(struct gv_core *core, uint32_t peer); /* tells it before its links are closed */
+void gv_admission_shut_out(struct gv_core *core, uint32_t peer); /* tells a linked one, before its links are closed */
 void gv_admission_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
 void gv_admission_self_seen(struct gv_core *core, const struct gv_ref *ref); /* someone holds a record of ours */
 void gv_admission_stale(struct gv_core *core, uint64_t seen);
@@ -469,6 +470,7 @@ uint64_t gv_shuffle_deadline(const struct gv_core *core);
 
 /* probe.c */
 void gv_probe_heard(struct gv_core *core, uint32_t link);
+void gv_probe_greeted(struct gv_core *core, uint32_t link, uint64_t rtt_us); /* a first measure of the way */
 void gv_probe_link_lost(struct gv_core *core, uint32_t peer);
 void gv_probe_dial_failed(struct gv_core *core, uint32_t peer);
 void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *msg);

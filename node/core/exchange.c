@@ -647,7 +647,7 @@ static void ask_outcome(struct gv_core *core)
     }
     uint32_t link = core->peer_links[peer];
     x->link = (uint16_t)link;
-    if (link == GV_NOBODY && !core->config.oracle) {
+    if (link == GV_NOBODY && !core->config.oracle && core->dial_after_us[peer] <= core->now_us) {
         (void)gv_links_dial(core, peer, GV_WHY_OUTCOME);
     } else if (link != GV_NOBODY) {
         (void)send_plain(core, link, GV_KIND_OUTCOME, x->nonce);
@@ -660,6 +660,9 @@ void gv_exchange_link_gone(struct gv_core *core, uint32_t link)
     if (x->phase == GV_EXCHANGE_IDLE || x->link != link) {
         return;
     }
+    if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
+        start_asking(core); /* before the link is forgotten: the way over it is part of the patience */
+    }
     x->link = GV_NOBODY;
 #if defined(GV_CANARY) && GV_CANARY == 1 /* a responder that loses its partner takes it that COMMIT was under way */
     if (x->phase == GV_EXCHANGE_DECIDING && !x->initiator) {
@@ -667,9 +670,7 @@ void gv_exchange_link_gone(struct gv_core *core, uint32_t link)
         return;
     }
 #endif
-    if (x->phase == GV_EXCHANGE_DECIDING && x->initiator) {
-        start_asking(core);
-    } else if (x->phase != GV_EXCHANGE_ASKING && x->phase != GV_EXCHANGE_MERGING) {
+    if (x->phase != GV_EXCHANGE_ASKING && x->phase != GV_EXCHANGE_MERGING) {
         gv_exchange_fail(core, GV_ERR_LINK_LOST, false);
     }
 }

@@ -295,6 +295,12 @@ uint32_t gv_links_dial_find(const struct gv_core *core, uint32_t number)
     return GV_NOBODY;
 }
 
+/* Who says so is there. */
+static bool is_answer(enum gv_err reason)
+{
+    return reason == GV_ERR_RATE || reason == GV_ERR_CROWDED || reason == GV_ERR_BUSY;
+}
+
 void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
 {
     struct gv_dial dial = core->dials[row];
@@ -315,8 +321,10 @@ void gv_links_dial_over(struct gv_core *core, uint32_t row, enum gv_err reason)
     if (reason != GV_ERR_DUPLICATE) {
         uint32_t doublings = p->dial_failures < DIAL_BACKOFF_MAX ? p->dial_failures : DIAL_BACKOFF_MAX;
         core->dial_after_us[peer] = core->now_us + gv_rng_jitter(&core->rng, DIAL_BACKOFF_US << doublings, 25);
-        p->dial_failures = (uint8_t)(p->dial_failures < UINT8_MAX ? p->dial_failures + 1 : UINT8_MAX);
         gv_score_note(core, peer, reason);
+    }
+    if (reason != GV_ERR_DUPLICATE && !is_answer(reason)) {
+        p->dial_failures = (uint8_t)(p->dial_failures < UINT8_MAX ? p->dial_failures + 1 : UINT8_MAX);
         if (p->dial_failures >= DIAL_FAILURES_FORGOTTEN && core->roles[peer] == GV_ROLE_PASSIVE) {
             gv_peers_bury(core, &p->ref, false);
             gv_peers_forget(core, peer);

@@ -14,7 +14,7 @@
 #define PATIENCE_MIN_US (2 * GV_SECOND)
 #define DURATIONS_ENOUGH 4
 #define JOURNEY_MAX_US (5 * GV_SECOND) /* who answers PINGs late on purpose is not waited for much longer */
-#define LIMIT_JOURNEYS 4
+#define LIMIT_JOURNEYS 4               /* OFFER, ACCEPT, the chunks and their credit go that way */
 #define LIMIT_MEDIANS 8
 #define LIMIT_MIN_US (10 * GV_SECOND)
 #define SLOWEST_BYTES_PER_SECOND (16 * 1024) /* 128 kbit/s: a link below that takes part only in small models */
@@ -105,7 +105,8 @@ uint64_t gv_outcome_median(const struct gv_core *core)
     return core->duration_median_us;
 }
 
-/* There and back over the exchange's link, as its pings took; 0 as long as there was none. */
+/* There and back over the exchange's link, as its greeting (where we dialled) and its pings (of neighbours) took; 0 if
+   there was neither. */
 static uint64_t journey_us(const struct gv_core *core)
 {
     uint32_t link = core->exchange.link;

@@ -268,6 +268,13 @@ static void measure(struct gv_link *link, uint64_t rtt_us)
     link->srtt_us = (uint32_t)((7 * (uint64_t)link->srtt_us + rtt) / 8);
 }
 
+void gv_probe_greeted(struct gv_core *core, uint32_t link, uint64_t rtt_us)
+{
+    if (core->links[link].srtt_us == 0) {
+        measure(&core->links[link], rtt_us);
+    }
+}
+
 /* The answer to a probe's PING. A late one counts too, or we would never learn how far away a peer is; but for twice
    what we would have waited at most, so that a pause of a minute does not make us patient for an hour. */
 static void note_answer(struct gv_core *core, struct gv_link *link, uint64_t rtt_us)

@@ -37,9 +37,9 @@
 #define ASKS_BURST 4
 #define EVICTIONS_EACH_US (20 * GV_SECOND)
 #define EVICTIONS_BURST 3
-#define ALONE_SOONER 6           /* times sooner to ask again without any neighbour */
-#define ALONE_ASKS_US (2 * GV_SECOND)
-#define KEPT_US (60 * GV_SECOND) /* who came in so stays at least so long */
+#define ALONE_SOONER 6                /* times sooner to ask again without any neighbour */
+#define ALONE_ASKS_US (2 * GV_SECOND) /* all that may have room are asked within it, not in one moment */
+#define KEPT_US (60 * GV_SECOND)      /* who came in so stays at least so long */
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
 #define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
@@ -160,14 +160,17 @@ static void add_active(struct gv_core *core, uint32_t peer, bool chosen)
     gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
 }
 
-/* Those that had no room for one more may have it for who has nobody, and are asked again at once, though not all in
-   one moment. */
-static void forget_refusals(struct gv_core *core)
+/* Who had no room may have it for one that has nobody; and all may know of others. At most once per back-off, or who is
+   let go again and again would be shut out for asking too often. A NEIGHBOUR that is under way is not repeated. */
+static void forget_backoffs(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < core->config.peers_max; i++) {
+    if (!gv_rate_take(&core->forgiven_us, core->now_us, core->config.backoff_us, 1)) {
+        return;
+    }
+    for (uint32_t i = 0; i < core->peers_used; i++) {
         struct gv_peer *p = &core->peers[i];
         bool backs_off = core->roles[i] == GV_ROLE_PASSIVE && p->neighbour_after_us > core->now_us + ASK_US;
-        if (backs_off) {
+        if (backs_off && core->dial_after_us[i] <= core->now_us) {
             p->neighbour_after_us = core->now_us + gv_rng_u64(&core->rng) % ALONE_ASKS_US;
         }
     }
@@ -186,7 +189,7 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
         core->changes += GV_CHANGED_VIEWS;
         core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
         if (core->active_count == 0) {
-            forget_refusals(core);
+            forget_backoffs(core);
         }
         if (core->active_count < core->config.active_min) { /* the seeds may know more than who is left */
             core->book_wait_us = 0;
@@ -358,7 +361,7 @@ static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by
     return true;
 }
 
-/* An honest peer does not come again within its back-off. */
+/* An honest peer does not come again within its back-off, but once if it has lost all others. */
 static bool may_ask(const struct gv_core *core, struct gv_peer *p)
 {
     uint64_t until_us = p->asks_ds * (100 * GV_MS);

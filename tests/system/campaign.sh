@@ -2,7 +2,8 @@
 # Mixed-fault simulations: none of the seeds may break an invariant, neither the first SEEDS from FIRST nor those that
 # have failed before. Prints the line that replays one that fails. `make check-sim SEEDS=N` runs long campaigns.
 set -u
-. "$(dirname "$0")/lib.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 
 seeds=${SEEDS:-500}
 # Sanitizers take several times as long.
@@ -14,4 +15,4 @@ while read -r seed; do
         cat "$T/one"
         fail "seed $seed, which failed once and was mended, fails again"
     }
-done <"$(dirname "$0")/failed_seeds.txt"
+done <"$here/failed_seeds.txt"

@@ -147,6 +147,22 @@ Test(core_pieces, patience_grows_with_the_way_to_the_partner_up_to_five_seconds)
     cr_assert_eq(gv_outcome_patience(core), 2 * GV_SECOND);
 }
 
+Test(core_pieces, who_lost_its_link_is_asked_for_the_outcome_as_long_as_the_way_to_it_takes)
+{
+    struct gv_exchange *x = &core->exchange;
+    for (int i = 0; i < 32; i++) {
+        gv_outcome_duration(core, 5 * GV_MS);
+    }
+    core->links[3].srtt_us = 3000000;
+    x->phase = GV_EXCHANGE_DECIDING;
+    x->initiator = true;
+    x->link = 3;
+    gv_exchange_link_gone(core, 3);
+    cr_assert_eq(x->phase, GV_EXCHANGE_ASKING);
+    cr_assert_eq(x->link, GV_NOBODY);
+    cr_assert_eq(x->deadline_us, core->now_us + (2 + 3) * GV_SECOND);
+}
+
 Test(core_pieces, a_record_only_becomes_newer)
 {
     struct gv_ref old = ref(1, 5, 3);

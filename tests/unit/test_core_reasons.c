@@ -290,6 +290,36 @@ Test(core_reasons, who_refuses_us_is_a_neighbour_no_more_and_is_left_alone_as_lo
     }
 }
 
+Test(core_reasons, who_is_only_crowded_stays_a_neighbour)
+{
+    start(0);
+    comes_in(7, 4);
+    struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
+    give(7, &ask);
+    struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_CROWDED, .retry_ms = 5000}};
+    give(7, &refuse);
+    cr_assert_eq(core->active_count, 1);
+}
+
+Test(core_reasons, who_refuses_us_is_not_taken_for_dead)
+{
+    start(0);
+    comes_in(7, 4);
+    uint32_t row = core->link_peers[0];
+    struct gv_ref ref = ref_of(4);
+    for (uint32_t link = 20; link < 30; link++) {
+        core->dial_after_us[row] = 0;
+        core->fx = effects;
+        gv_links_close_peer(core, row, GV_ERR_LINK_LOST);
+        cr_assert(gv_links_dial(core, row, GV_WHY_EXCHANGE));
+        link_up(number_of(GV_FX_DIAL), link);
+        struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_RATE, .retry_ms = 30000}};
+        give(link, &refuse);
+        cr_assert_eq(gv_peers_find(core, &ref.id), row);
+        cr_assert_eq(core->roles[row], GV_ROLE_PASSIVE, "after %u", link);
+    }
+}
+
 Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
 {
     start(0);

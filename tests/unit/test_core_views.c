@@ -270,4 +270,12 @@ Test(core_views, who_loses_its_last_neighbour_asks_those_again_that_had_no_room)
         cr_assert_leq(core->peers[row_of(link)].neighbour_after_us, core->now_us + 2 * GV_SECOND, "link %u", link);
     }
     cr_assert_gt(core->peers[row_of(3)].neighbour_after_us, core->now_us + 30 * GV_SECOND, "it has just let us go");
+    /* Again within the back-off: not once more, or it would be shut out for asking too often. */
+    uint64_t back_off_us = core->now_us + 40 * GV_SECOND;
+    cr_assert(asks_again(3, false));
+    core->peers[row_of(1)].neighbour_after_us = back_off_us;
+    core->fx = effects;
+    gv_views_demote(core, row_of(3), false);
+    cr_assert_eq(core->active_count, 0);
+    cr_assert_eq(core->peers[row_of(1)].neighbour_after_us, back_off_us);
 }
