@@ -241,7 +241,7 @@ define syntax_rules
 syntax-$(1):
 	$$(if $$(SRC_$(1)),$$(Q)$$(CC) $$(BASE_CFLAGS) -Werror $$(FLAGS_$(1)) -fsyntax-only $$(SRC_$(1)))
 tidy-$(1):
-	$$(if $$(SRC_$(1)),$$(Q)clang-tidy-14 --quiet $$(SRC_$(1)) -- -std=c17 $$(FLAGS_$(1)) 2>build/tidy-$(1).log || \
+	$$(if $$(SRC_$(1)),$$(Q)mkdir -p build && clang-tidy-14 --quiet $$(SRC_$(1)) -- -std=c17 $$(FLAGS_$(1)) 2>build/tidy-$(1).log || \
 	    { cat build/tidy-$(1).log; exit 1; })
 endef
 $(foreach group,$(GROUPS),$(eval $(call syntax_rules,$(group))))
