@@ -61,6 +61,7 @@ struct gv_peer {
     uint16_t last_error;
     uint8_t dial_failures;
     bool asked : 1;       /* a NEIGHBOUR of ours awaits its reply */
+    bool renews : 1;      /* it was a neighbour when we asked */
     bool turned_away : 1; /* its last NEIGHBOUR was refused */
     bool expelled : 1;    /* left or revoked: nobody is told of it any more */
     uint16_t met;         /* the number of the last exchange with it, 0: none yet */

@@ -6,7 +6,7 @@
  *     ACTIVE  --declared dead (probe.c)--> gone
  *
  *     NEIGHBOUR arrives when              answer
- *     already active                      accepted
+ *     already active                      accepted: so are neighbours asked when their link is there again
  *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
  *     too many that asked, or outbound-   accepted if preferred to one of those, which is demoted; else refused, with
  *     only neighbours already; or full    a sample of records, and the sender backs off
@@ -318,6 +318,7 @@ static bool ask(struct gv_core *core, uint32_t peer)
     gv_fx_send(core, link, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = core->active_count == 0;
     expect_records(core, link, GV_RECORDS_PER_MSG_MAX); /* with a refusal */
     p->asked = true;
+    p->renews = core->roles[peer] == GV_ROLE_ACTIVE;
     p->neighbour_after_us = core->now_us + ASK_US;
     return true;
 }
@@ -331,8 +332,9 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
     }
     bool by_the_way =
         core->active_count < core->config.active_min && core->peers[peer].neighbour_after_us <= core->now_us;
-    bool want = (why & GV_WHY_NEIGHBOUR) != 0 || by_the_way;
-    if (core->links[link].dialled && want && core->roles[peer] != GV_ROLE_ACTIVE && !core->peers[peer].asked) {
+    bool want = core->links[link].dialled && ((why & GV_WHY_NEIGHBOUR) != 0 || by_the_way);
+    bool again = core->roles[peer] == GV_ROLE_ACTIVE; /* its link was lost, and perhaps a DISCONNECT with it */
+    if ((again || want) && !core->peers[peer].asked) {
         (void)ask(core, peer);
     }
     if ((why & GV_WHY_DISCOVER) != 0 || (core->links[link].dialled && knows_few(core))) {
@@ -436,6 +438,9 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
     }
     p->asked = false;
     if (!msg->u.neighbour.accepted) {
+        if (p->renews) {
+            gv_views_demote(core, peer, true); /* it has let us go; told, in case it asks us at this moment */
+        }
         gv_score_declined(core, GV_ERR_CROWDED);
         gv_score_note(core, peer, GV_ERR_CROWDED);
         bool alone = core->active_count == 0; /* asked again, it may take us in */
@@ -451,7 +456,7 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
         (void)gv_fx_send(core, link, GV_KIND_DISCONNECT);
         return;
     }
-    add_active(core, peer, true);
+    add_active(core, peer, !p->renews);
 }
 
 static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv_msg *msg)

@@ -279,3 +279,32 @@ Test(core_views, who_loses_its_last_neighbour_asks_those_again_that_had_no_room)
     cr_assert_eq(core->active_count, 0);
     cr_assert_eq(core->peers[row_of(1)].neighbour_after_us, back_off_us);
 }
+
+/* A neighbour comes back on another link. True if it is asked whether it still is one. */
+static bool comes_back(uint32_t old, uint32_t link, uint8_t name)
+{
+    struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = old};
+    step(&down);
+    struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
+    step(&in);
+    struct gv_msg hello = {.kind = GV_KIND_HELLO};
+    hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+    hello.u.hello.self.id.b[0] = name;
+    give(link, &hello);
+    return asked_in_the_last_step();
+}
+
+Test(core_views, a_neighbour_whose_link_was_lost_is_asked_whether_it_still_is_one)
+{
+    (void)asks(1, GV_REF_DIALABLE, false);
+    cr_assert(comes_back(1, 50, 1));
+    struct gv_msg reply = {.kind = GV_KIND_NEIGHBOUR_REPLY, .u.neighbour = {.accepted = true}};
+    give(50, &reply);
+    cr_assert_eq(core->roles[row_of(1)], GV_ROLE_ACTIVE);
+    cr_assert_not(core->active[core->neighbours[row_of(1)]].chosen, "it had asked us, and still has");
+    cr_assert(comes_back(50, 51, 1));
+    reply.u.neighbour.accepted = false;
+    give(51, &reply);
+    cr_assert_eq(core->roles[row_of(1)], GV_ROLE_PASSIVE);
+    cr_assert_eq(dismissed(), 51);
+}
