@@ -246,6 +246,7 @@ static void on_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
         introduce_core(sim, thread, index, link->handle, o->from, false);
         struct gv_event due = {.kind = GV_EV_STEPS};
         due.u.steps.total = ++sim->nodes[index].steps;
+        sim->nodes[index].age_q16 += GV_Q16_ONE; /* as the core counts it */
         due.u.steps.round = true;
         gv_sim_step(sim, thread, index, &due);
         return;

@@ -153,7 +153,10 @@ static void cycle(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
         gv_sim_introduce(sim, thread, index);
         return;
     }
-    node->steps += sim->scenario->swarm.mode == GV_MODE_MEAN ? 1 : 0;
+    if (sim->scenario->swarm.mode == GV_MODE_MEAN) { /* a round counts as a step */
+        node->steps++;
+        node->age_q16 += GV_Q16_ONE;
+    }
     if (sim->scenario->swarm.mode == GV_MODE_TRAIN) { /* it may still train after a merge, and the loss is reported */
         gv_lane_drain(thread, &node->lane);
     }

@@ -415,7 +415,8 @@ static void merge_effect(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
         node->age_q16 = effect->u.work.age;
         node->has_model = true;
     } else {
-        node->age_q16 = (uint64_t)((int64_t)node->age_q16 + effect->u.work.age_delta);
+        int64_t age = (int64_t)node->age_q16 + effect->u.work.age_delta; /* steps of this round may be missing yet */
+        node->age_q16 = age > 0 ? (uint64_t)age : 0;
     }
     answer(sim, thread, index, work, due);
     if (!adopt && node->training && sim->scenario->swarm.mode == GV_MODE_TRAIN &&

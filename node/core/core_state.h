@@ -371,6 +371,11 @@ static inline uint64_t gv_sooner(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
+/* An age that came from outside: sums and differences of such never overflow. */
+static inline uint64_t gv_age_of(uint64_t claimed)
+{
+    return claimed & (UINT64_MAX >> 3);
+}
 
 /* score.c: who misbehaves, how often, and token buckets */
 void gv_score_count(struct gv_core *core, enum gv_err reason);

@@ -344,7 +344,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
         return;
     }
     begin(core, link, offer->nonce, false, codec);
-    x->age_theirs = offer->age & (UINT64_MAX >> 3);
+    x->age_theirs = gv_age_of(offer->age);
     core->theirs = offer->stats;
     uint32_t ours = core->links[link].chunk_bytes;
     x->chunk_bytes = offer->chunk_bytes < ours ? offer->chunk_bytes : ours;
@@ -370,7 +370,7 @@ static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, u
         return;
     }
     gv_swarm_stats_seen(core, accept->stats.epoch);
-    x->age_theirs = accept->age & (UINT64_MAX >> 3);
+    x->age_theirs = gv_age_of(accept->age);
     core->theirs = accept->stats;
     x->codec = codec;
     x->phase = GV_EXCHANGE_STREAMING;

@@ -223,7 +223,7 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     c->answered = true;
     c->donates = same && reply->donates;
     c->has_age = same && settled_in;
-    c->age = reply->age & (UINT64_MAX >> 3);
+    c->age = gv_age_of(reply->age);
     uint32_t answered = 0;
     for (uint32_t i = 0; i < f->candidate_count; i++) {
         answered += f->candidates[i].answered ? 1 : 0;

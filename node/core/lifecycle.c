@@ -202,7 +202,7 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
     core->swarm = event->u.start.swarm;
     core->manifest = event->u.start.manifest;
     core->trust_digest = event->u.start.trust_digest;
-    core->age = event->u.start.age;
+    core->age = gv_age_of(event->u.start.age); /* a file may say anything */
     core->has_model = event->u.start.has_model;
     core->paused = event->u.start.paused;
     core->trains = event->u.start.trains;

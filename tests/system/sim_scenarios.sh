@@ -1,7 +1,6 @@
 # Every scenario that ships runs: as it is but for its size and length.
+SCENARIOS=$(cd "$(dirname "$0")/../../sim/scenarios" && pwd)
 . "$(dirname "$0")/lib.sh"
-SCENARIOS=$(cd "$(dirname "$GRAPEVINE")/.." && pwd)/sim/scenarios
-[ -d "$SCENARIOS" ] || SCENARIOS=$(cd "$SCENARIOS/../../.." && pwd)/sim/scenarios
 unset GV_DATA
 IMAGES=builtin:glyphs,train=240,test=60
 {
