@@ -4,6 +4,7 @@
  */
 #include "manifest_keys.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -48,7 +49,6 @@ static const char *const scalings[] = {"none", "unit", "standard", NULL};
 #define NO_PLACE SIZE_MAX         /* a key with one possible value needs no field */
 #define STEPS_MAX 1099511627776.0 /* 2^40: fits Q16 in 64 bits with room to add */
 #define MODEL_BYTES_MAX (sizeof((struct gv_training *)NULL)->model - 1)
-#define FLOAT_MAX 3.4e38
 #define U64_MAX 18446744073709551615.0
 
 static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
@@ -78,8 +78,8 @@ static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
     {"features", TYPE_U32, AT(schema.features), 0, GV_FEATURES_MAX, NULL, false},
     {"classes", TYPE_NAMES, AT(schema.class_names), 0, GV_CLASSES_MAX, NULL, false},
     {"scaling", TYPE_ENUM, AT(schema.scaling), 0, 0, scalings, false},
-    {"mean", TYPE_FLOATS, AT(schema.mean), -FLOAT_MAX, FLOAT_MAX, NULL, false},
-    {"deviation", TYPE_FLOATS, AT(schema.deviation), 1e-30, FLOAT_MAX, NULL, false},
+    {"mean", TYPE_FLOATS, AT(schema.mean), -(double)FLT_MAX, (double)FLT_MAX, NULL, false},
+    {"deviation", TYPE_FLOATS, AT(schema.deviation), 1e-30, (double)FLT_MAX, NULL, false},
 };
 
 /* Digits only: no sign, no space, no overflow. */

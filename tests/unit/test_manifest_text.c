@@ -2,6 +2,7 @@
  * The manifest: what it says survives the way through text, and what is wrong with a text is said.
  */
 #include <criterion/criterion.h>
+#include <float.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ Test(manifest_text, floats_come_back_to_the_bit)
             bits = 0x20000000 + (bits & 0x3fffffff); /* above 1e-19 */
             memcpy(&manifest.schema.deviation[i], &bits, 4);
         }
+        manifest.schema.mean[0] = round % 2 == 0 ? FLT_MAX : -FLT_MAX;
         uint32_t rate = 0x38000000 + (uint32_t)(fixture_random(&state) & 0x07ffffff);
         memcpy(&manifest.training.rate, &rate, 4);
         cr_assert_eq(gv_manifest_sign(&manifest, f.root, &diag), GV_OK, "%s", diag.text);
