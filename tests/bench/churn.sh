@@ -2,45 +2,9 @@
 # churn.sh: whether a swarm holds together, in simulation: each figure beside the one that is asked for, with the command
 # that gave it. Long spans are shortened; FULL=1 runs them whole (hours). SEEDS (50) runs with hostile members.
 set -u
-program=${GRAPEVINE:-$(cd "$(dirname "$0")/../.." && pwd)/build/grapevine}
-scenarios=$(cd "$(dirname "$0")/../.." && pwd)/sim/scenarios
+. "$(dirname "$0")/lib.sh"
 seeds=${SEEDS:-50}
-out=$(mktemp "${TMPDIR:-/tmp}/gvchurn.XXXXXX")
-trap 'rm -f "$out" "$out.err"' EXIT
-failed=0
 
-# run FILE SEED [SETTING...]: the JSON in $out, the command in $command.
-run() {
-    local file=$1 seed=$2 setting
-    shift 2
-    command="grapevine sim sim/scenarios/$file.ini --seed $seed"
-    local arguments=()
-    for setting; do
-        arguments+=(--set "$setting")
-        command+=" --set '$setting'"
-    done
-    if ! "$program" sim "$scenarios/$file.ini" --seed "$seed" "${arguments[@]}" --json >"$out" 2>"$out.err"; then
-        echo "FAILED: $command: $(tail -n 1 "$out.err")"
-        failed=1
-        : >"$out"
-    fi
-}
-value() { # KEY [OBJECT]
-    local found
-    if [ -n "${2:-}" ]; then
-        found=$(sed -n '/"'"$2"'": {/,/}/p' "$out" | sed -nE 's/^ *"'"$1"'": ([^,]*),?$/\1/p' | head -n 1)
-    else
-        found=$(sed -nE 's/^ *"'"$1"'": "?([^",]*)"?,?$/\1/p' "$out" | head -n 1)
-    fi
-    [ -n "$found" ] && [ "$found" != null ] && echo "$found" || echo nan
-}
-calc() { # EXPRESSION DIGITS: awk's
-    awk "BEGIN { printf \"%.${2:-0}f\", ($1) }" 2>/dev/null || echo '?'
-}
-line() { # WHAT FIGURE ASKED
-    [ -s "$out" ] || return 0
-    printf '%-52s %-34s asked: %s\n    %s\n' "$1" "$2" "$3" "$command"
-}
 whole() { # FULL-SETTING SHORT-SETTING
     [ -n "${FULL:-}" ] && echo "$1" || echo "$2"
 }

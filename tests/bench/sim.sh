@@ -4,62 +4,28 @@
 # of other simulators need GV_DATA (fashion-mnist/, breast_cancer/) and are left out without it.
 # shellcheck disable=SC2046 # short() gives a setting or nothing
 set -u
-program=${GRAPEVINE:-$(cd "$(dirname "$0")/../.." && pwd)/build/grapevine}
-scenarios=$(cd "$(dirname "$0")/../.." && pwd)/sim/scenarios
-out=$(mktemp "${TMPDIR:-/tmp}/gvsimbench.XXXXXX")
-trap 'rm -f "$out"' EXIT
-failed=0
+. "$(dirname "$0")/lib.sh"
 
-# run SCENARIO [SETTING...]: the JSON in $out, the command in $command.
-run() {
-    local file=$1 setting
-    shift
-    command="grapevine sim sim/scenarios/$file.ini"
-    local arguments=()
-    for setting; do
-        arguments+=(--set "$setting")
-        command+=" --set $setting"
-    done
-    if ! "$program" sim "$scenarios/$file.ini" "${arguments[@]}" --seed 1 --json >"$out" 2>"$out.err"; then
-        echo "FAILED: $command: $(tail -n 1 "$out.err")"
-        failed=1
-        : >"$out"
-    fi
-    rm -f "$out.err"
-}
 short() { # DURATION: the setting, unless runs are to be whole
     [ -n "${FULL:-}" ] || echo "swarm.duration=$1"
-}
-value() { # KEY
-    local found
-    found=$(sed -nE 's/^ *"'"$1"'": "?([^",]*)"?,?$/\1/p' "$out" | head -n 1)
-    [ -n "$found" ] && [ "$found" != null ] && echo "$found" || echo 0
-}
-calc() { # EXPRESSION: awk's
-    awk "BEGIN { printf \"%.${2:-0}f\", $1 }"
-}
-line() { # WHAT FIGURE ASKED; nothing after a run that failed
-    [ -s "$out" ] || return 0
-    printf '%-44s %-30s asked: %s\n' "$1" "$2" "$3"
-    printf '    %s --seed 1\n' "$command"
 }
 rss() {
     calc "$(value peak_rss_bytes) / 1e9" 2
 }
 
 echo "$(nproc) processors"
-run train-1000 $(short 10s)
+run train-1000 1 $(short 10s)
 line 'train, 1,000 nodes: learning, of core time' "$(calc "100 * $(value compute_share)" 1) %" '80 %'
 
-run exchanges-10000
+run exchanges-10000 1
 line 'mean, 10,000 nodes: exchanges/s' "$(calc "$(value exchanges_per_s)")" '150,000'
-run theory
+run theory 1
 line 'mean, oracle: exchanges/s' "$(calc "$(value exchanges_per_s)"); factor $(calc "$(value variance_factor)" 4)" '0.3033 within 3 %'
 
 # Membership. A shortened run has its arrivals in its first tenth and the busy first minutes of young nodes in all of it,
 # so what it says of an hour is rather too much. Costs are compared between runs of the same length and views.
 membership() { # SCENARIO NODES SECONDS: sets cost, microseconds of wall time per node and virtual second
-    run "$1" "swarm.nodes=$2" "swarm.duration=$3s" "swarm.arrival=$(($3 / 10))s" "report.every=$(($3 / 2))s"
+    run "$1" 1 "swarm.nodes=$2" "swarm.duration=$3s" "swarm.arrival=$(($3 / 10))s" "report.every=$(($3 / 2))s"
     cost=$(calc "$(value wall_s) * 1e6 / ($2 * $(value virtual_s) + 1e-9)" 2)
 }
 hour() { # SECONDS: minutes that an hour takes at the rate of the last run
@@ -83,7 +49,7 @@ fi
 job() { # SCENARIO WHAT ASKED [SETTING...]
     local file=$1 what=$2 asked=$3
     shift 3
-    run "$file" "$@"
+    run "$file" 1 "$@"
     line "$what" "$(calc "$(value models_per_s)") models/s, $(calc "100 * $(value accuracy_mean)" 1) %, $(rss) GB" "$asked"
 }
 job gossipy-softmax-100 'gossipy, softmax, 100 nodes' '3,400 models/s, 81.3 %, 0.16 GB'
@@ -93,6 +59,6 @@ job gossipy-softmax-10000 'gossipy, softmax, 10,000 nodes' '30,000 models/s, 0.3
 job gossipy-mlp-100 'gossipy, mlp, 100 nodes' '500 models/s, 82.3 %, 0.18 GB' \
     $(short 40s)
 job golf 'GoLF, logistic regression, 455 nodes' '110,000 models/s, 94.8 %'
-run softmax-10000 $(short 20s)
+run softmax-10000 1 $(short 20s)
 line 'softmax, 10,000 nodes: memory' "$(rss) GB" '6 GB'
 exit "$failed"
