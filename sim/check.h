@@ -80,19 +80,14 @@ struct gv_overlay {
 /** Components of the overlay without regard to direction; scratch (nodes). */
 uint32_t gv_check_components(const struct gv_overlay *overlay, uint32_t *scratch);
 
-/** Takes those off `counts`, which may be the overlay's, that are not in its largest component; scratch (2 * nodes). */
-void gv_check_keep_largest(const struct gv_overlay *overlay, uint32_t *scratch, bool *counts);
-
 /** Fills apart (nodes): who counts and is outside of the largest component; scratch (2 * nodes). */
 void gv_check_apart(const struct gv_overlay *overlay, uint32_t *scratch, bool *apart);
 
 /* Each of these: NULL, or the name of what does not hold and *node, the first one that shows it. */
 
-/** "one-component": the active views hold all nodes together. Only those of was_apart (nodes), who were apart at an
- *  earlier moment, are looked at: whoever has lost its last neighbour has that long to find another. scratch (2 *
- *  nodes). */
-const char *gv_check_connected(const struct gv_overlay *active, const bool *was_apart, uint32_t *scratch,
-                               uint32_t *node);
+/** "one-component": nobody is apart (nodes; as gv_check_apart() fills it for the active views) who was_apart (nodes) at
+ *  an earlier moment already: whoever has lost its last neighbour has that long to find another. */
+const char *gv_check_connected(uint32_t nodes, const bool *apart, const bool *was_apart, uint32_t *node);
 
 /** "symmetric-links": nobody is neighbour of one who does not name it, now and at an earlier moment (NULL: now
  * alone). */

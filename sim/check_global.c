@@ -77,15 +77,6 @@ uint32_t gv_check_components(const struct gv_overlay *o, uint32_t *scratch)
     return components;
 }
 
-void gv_check_keep_largest(const struct gv_overlay *o, uint32_t *scratch, bool *counts)
-{
-    (void)gv_check_components(o, scratch);
-    uint32_t largest = find_largest(o, scratch, scratch + o->nodes);
-    for (uint32_t n = 0; n < o->nodes; n++) {
-        counts[n] = counts[n] && root_of(scratch, n) == largest;
-    }
-}
-
 void gv_check_apart(const struct gv_overlay *o, uint32_t *scratch, bool *apart)
 {
     (void)gv_check_components(o, scratch);
@@ -95,13 +86,10 @@ void gv_check_apart(const struct gv_overlay *o, uint32_t *scratch, bool *apart)
     }
 }
 
-const char *gv_check_connected(const struct gv_overlay *active, const bool *was_apart, uint32_t *scratch,
-                               uint32_t *node)
+const char *gv_check_connected(uint32_t nodes, const bool *apart, const bool *was_apart, uint32_t *node)
 {
-    (void)gv_check_components(active, scratch);
-    uint32_t largest = find_largest(active, scratch, scratch + active->nodes);
-    for (uint32_t n = 0; n < active->nodes; n++) {
-        if (was_apart[n] && active->counts[n] && root_of(scratch, n) != largest) {
+    for (uint32_t n = 0; n < nodes; n++) {
+        if (apart[n] && was_apart[n]) {
             *node = n;
             return gv_check_name("one-component");
         }

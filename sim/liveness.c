@@ -30,7 +30,7 @@ struct gv_sim_views {
     uint32_t nodes;
     bool *counts, *left; /* (nodes) */
     bool *joins;         /* (nodes) those that count, and hostile ones */
-    bool *apart;         /* (nodes) in `lately`: who was apart; at the end: who must not be so still */
+    bool *apart;         /* (nodes) who counts and is not held by the active views */
     uint64_t *entries;   /* (nodes) */
     struct lists active, known;
     uint32_t *scratch; /* (2 nodes) */
@@ -156,15 +156,10 @@ static void collect(const struct gv_sim *sim, struct gv_sim_views *v)
         collect_node(sim, v, i);
     }
     const struct gv_overlay known = overlay(v, &v->known);
-    gv_check_keep_largest(&known, v->scratch, v->counts);
-}
-
-/* The active views, hostile ones too. */
-static struct gv_overlay joined(const struct gv_sim_views *v)
-{
-    struct gv_overlay active = overlay(v, &v->active);
-    active.counts = v->joins;
-    return active;
+    gv_check_apart(&known, v->scratch, v->apart);
+    for (uint32_t i = 0; i < v->nodes; i++) {
+        v->counts[i] = v->counts[i] && !v->apart[i];
+    }
 }
 
 static double value_of(const struct gv_sim_node *node)
@@ -241,21 +236,31 @@ static void leave_out_beside_copies(const struct gv_sim *sim, struct gv_sim_view
     }
 }
 
-static const char *check_connected(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
+static void mark_apart(struct gv_sim_views *v)
 {
-    const struct gv_sim_views *then = sim->lately;
-    const struct gv_overlay active = joined(v);
+    struct gv_overlay active = overlay(v, &v->active);
+    active.counts = v->joins;
+    gv_check_apart(&active, v->scratch, v->apart);
     for (uint32_t i = 0; i < v->nodes; i++) {
-        v->apart[i] = v->counts[i] && (then == NULL || (i < then->nodes && then->apart[i]));
+        v->apart[i] = v->apart[i] && v->counts[i];
     }
-    return gv_check_connected(&active, v->apart, v->scratch, node);
+}
+
+/* Rows are only ever added: who was not there before was not apart. */
+static const char *check_connected(const struct gv_sim_views *then, struct gv_sim_views *v, uint32_t *node)
+{
+    mark_apart(v);
+    if (then == NULL) {
+        return gv_check_connected(v->nodes, v->apart, v->apart, node);
+    }
+    return gv_check_connected(then->nodes, v->apart, then->apart, node);
 }
 
 static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t *node)
 {
     leave_out_beside_copies(sim, v);
     const struct gv_overlay active = overlay(v, &v->active);
-    const char *broken = check_connected(sim, v, node);
+    const char *broken = check_connected(sim->lately, v, node);
     if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
         const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
         broken = gv_check_symmetric(&active, &earlier, node);
@@ -301,8 +306,7 @@ void gv_sim_remember_views(struct gv_sim *sim, uint64_t left_us)
         if (sim->lately != NULL) {
             collect(sim, sim->lately);
             leave_out_beside_copies(sim, sim->lately);
-            const struct gv_overlay active = joined(sim->lately);
-            gv_check_apart(&active, sim->lately->scratch, sim->lately->apart);
+            mark_apart(sim->lately);
         }
     }
 }

@@ -407,60 +407,47 @@ static struct gv_overlay overlay(void)
     return (struct gv_overlay){.nodes = 6, .counts = there, .first = first, .to = to};
 }
 
+/* Fills `apart`; returns what one-component says of who is apart now and was before. */
+static const char *connected(const struct gv_overlay *o, bool *apart, const bool *was_apart, uint32_t *node)
+{
+    uint32_t scratch[12];
+    gv_check_apart(o, scratch, apart);
+    return gv_check_connected(o->nodes, apart, was_apart, node);
+}
+
 static const bool everybody[6] = {true, true, true, true, true, true};
 
 Test(check, components_are_counted_among_those_who_are_there)
 {
     struct gv_overlay o = overlay();
-    uint32_t scratch[12];
+    uint32_t scratch[6];
     uint32_t node = 0;
+    bool apart[6];
     cr_assert_eq(gv_check_components(&o, scratch), 2);
-    expect(gv_check_connected(&o, everybody, scratch, &node), "one-component");
+    expect(connected(&o, apart, everybody, &node), "one-component");
     cr_assert_eq(node, 3);
+    for (uint32_t n = 0; n < 6; n++) {
+        cr_assert_eq(apart[n], n == 3 || n == 4, "node %u", n);
+    }
     bool left_half[6] = {true, true, true, false, false, false};
     o.counts = left_half;
-    cr_assert_null(gv_check_connected(&o, everybody, scratch, &node));
+    cr_assert_null(connected(&o, apart, everybody, &node));
     bool nobody[6] = {false};
     o.counts = nobody;
     cr_assert_eq(gv_check_components(&o, scratch), 0);
-    cr_assert_null(gv_check_connected(&o, everybody, scratch, &node));
+    cr_assert_null(connected(&o, apart, everybody, &node));
 }
 
 Test(check, who_is_apart_for_a_moment_only_breaks_nothing)
 {
     struct gv_overlay o = overlay();
-    uint32_t scratch[12];
     uint32_t node = 0;
     bool apart[6];
-    gv_check_apart(&o, scratch, apart);
-    for (uint32_t n = 0; n < 6; n++) {
-        cr_assert_eq(apart[n], n == 3 || n == 4, "node %u", n);
-    }
-    expect(gv_check_connected(&o, apart, scratch, &node), "one-component");
-    cr_assert_eq(node, 3);
-    apart[3] = false;
-    expect(gv_check_connected(&o, apart, scratch, &node), "one-component");
+    bool was_apart[6] = {true, true, true, false, true, true};
+    expect(connected(&o, apart, was_apart, &node), "one-component");
     cr_assert_eq(node, 4);
-    apart[4] = false;
-    cr_assert_null(gv_check_connected(&o, apart, scratch, &node));
-}
-
-Test(check, the_largest_component_is_kept)
-{
-    struct gv_overlay o = overlay();
-    uint32_t scratch[12];
-    bool counts[6] = {true, true, true, true, true, false};
-    o.counts = counts;
-    gv_check_keep_largest(&o, scratch, counts);
-    for (uint32_t n = 0; n < 6; n++) {
-        cr_assert_eq(counts[n], n < 3, "node %u", n);
-    }
-    bool nobody[6] = {false};
-    o.counts = nobody;
-    gv_check_keep_largest(&o, scratch, nobody);
-    for (uint32_t n = 0; n < 6; n++) {
-        cr_assert(!nobody[n]);
-    }
+    was_apart[4] = false;
+    cr_assert_null(connected(&o, apart, was_apart, &node));
 }
 
 Test(check, one_direction_holds_a_component_together)
