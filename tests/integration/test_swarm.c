@@ -8,39 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vnet.h"
-
-#define SECOND ((uint64_t)1000000)
-#define MS ((uint64_t)1000)
-
-static struct vnet_options options(uint64_t fallback, uint32_t units)
-{
-    return (struct vnet_options){.seed = vnet_seed(fallback),
-                                 .units = units,
-                                 .latency_us = 5 * MS,
-                                 .round_us = 200 * MS,
-                                 .work_us = 2 * MS,
-                                 .settle_exchanges = 3};
-}
-
-static uint32_t first_node(struct vnet *net, int64_t value)
-{
-    return vnet_spawn(net, &(struct vnet_node_options){.has_model = true, .value = value});
-}
-
-/* A node that already has a model of about the swarm's age, and knows node 0. */
-static uint32_t member(struct vnet *net, int64_t value)
-{
-    return vnet_spawn(net, &(struct vnet_node_options){.has_model = true, .value = value, .seed_count = 1});
-}
-
-static void spawn_all(struct vnet *net, uint32_t count)
-{
-    (void)first_node(net, 0);
-    for (uint32_t i = 1; i < count; i++) {
-        (void)member(net, (int64_t)i << 20);
-    }
-}
+#include "swarm_help.h"
 
 static bool both_committed(struct vnet *net, void *context)
 {
@@ -51,9 +19,9 @@ static bool both_committed(struct vnet *net, void *context)
 Test(swarm, two_nodes_meet_and_average)
 {
     for (uint32_t units = 1; units <= 48; units += 47) {
-        struct vnet_options o = options(1, units);
+        struct vnet_options o = swarm_options(1, units);
         struct vnet *net = vnet_new(&o);
-        spawn_all(net, 2);
+        swarm_spawn_all(net, 2);
         int64_t sums[VNET_UNITS_MAX];
         for (uint32_t u = 0; u < units; u++) {
             sums[u] = vnet_sum(net, u);
@@ -78,10 +46,10 @@ static bool converged(struct vnet *net, void *context)
 
 static void swarm_converges(uint32_t units, uint32_t resets, uint64_t seed)
 {
-    struct vnet_options o = options(seed, units);
+    struct vnet_options o = swarm_options(seed, units);
     o.reset_per_10000 = resets;
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
+    swarm_spawn_all(net, 20);
     int64_t sum = vnet_sum(net, 0);
     int64_t close = 19 << 20 >> 10; /* a thousandth of the initial spread */
     cr_assert(vnet_run_until(net, converged, &close, 60 * SECOND), "spread %" PRId64, vnet_spread(net));
@@ -125,11 +93,11 @@ Test(swarm, the_trace_depends_on_the_seed_only)
 {
     uint64_t traces[3];
     for (uint32_t run = 0; run < 3; run++) {
-        struct vnet_options o = options(run == 2 ? 8 : 7, 16);
+        struct vnet_options o = swarm_options(run == 2 ? 8 : 7, 16);
         o.seed = run == 2 ? 8 : 7;
         o.reset_per_10000 = 5;
         struct vnet *net = vnet_new(&o);
-        spawn_all(net, 12);
+        swarm_spawn_all(net, 12);
         vnet_run(net, 20 * SECOND);
         traces[run] = vnet_trace(net);
         vnet_free(&net);
@@ -155,9 +123,9 @@ static bool nobody_lists(struct vnet *net, void *context)
 Test(swarm, a_killed_node_is_detected_within_26_seconds)
 {
     for (uint32_t silent = 0; silent < 2; silent++) {
-        struct vnet_options o = options(11 + silent, 1);
+        struct vnet_options o = swarm_options(11 + silent, 1);
         struct vnet *net = vnet_new(&o);
-        spawn_all(net, 20);
+        swarm_spawn_all(net, 20);
         vnet_run(net, 30 * SECOND);
         uint32_t victim = 5;
         uint64_t done_before = vnet_stats(net, 6).exchanges_done;
@@ -178,9 +146,9 @@ Test(swarm, a_killed_node_is_detected_within_26_seconds)
 
 Test(swarm, nobody_is_declared_dead_who_is_not)
 {
-    struct vnet_options o = options(13, 1);
+    struct vnet_options o = swarm_options(13, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
+    swarm_spawn_all(net, 20);
     vnet_run(net, 20 * SECOND);
     for (uint32_t minute = 0; minute < 5; minute++) {
         vnet_run(net, 60 * SECOND);
@@ -225,7 +193,7 @@ static void cut_at(uint32_t units, uint32_t index, enum vnet_fate fate, bool *be
     struct vnet *net = vnet_new(&o);
     struct cut cut = {.at = index, .fate = fate};
     vnet_set_filter(net, cutter, &cut);
-    spawn_all(net, 2);
+    swarm_spawn_all(net, 2);
     int64_t before[2][VNET_UNITS_MAX];
     for (uint32_t u = 0; u < units; u++) {
         before[0][u] = vnet_value(net, 0, u);
@@ -289,11 +257,11 @@ static enum vnet_fate swallow_committed(void *context, uint32_t from, uint32_t t
 
 Test(swarm, a_lost_answer_that_nobody_repeats_is_counted_as_in_doubt)
 {
-    struct vnet_options o = options(17, 1);
+    struct vnet_options o = swarm_options(17, 1);
     struct vnet *net = vnet_new(&o);
     bool on = true;
     vnet_set_filter(net, swallow_committed, &on);
-    spawn_all(net, 2);
+    swarm_spawn_all(net, 2);
     vnet_run(net, 90 * SECOND);
     uint64_t doubt = vnet_stats(net, 0).exchanges_doubt + vnet_stats(net, 1).exchanges_doubt;
     cr_assert_gt(doubt, 0);
@@ -310,7 +278,7 @@ static bool killer_filter_kills(uint32_t units, uint32_t index, uint32_t victim)
         .seed = 500 + index, .units = units, .latency_us = 5 * MS, .round_us = 200 * MS, .work_us = 2 * MS};
     struct vnet *net = vnet_new(&o);
     struct cut cut = {.at = index, .fate = VNET_SWALLOW};
-    spawn_all(net, 3);
+    swarm_spawn_all(net, 3);
     vnet_set_filter(net, cutter, &cut);
     for (uint32_t i = 0; i < 4000 && !cut.hit; i++) {
         vnet_run(net, 1 * MS);
@@ -336,9 +304,9 @@ Test(swarm, a_node_killed_in_the_middle_of_an_exchange_holds_nobody_up)
 
 Test(swarm, a_restarted_node_comes_back_as_itself)
 {
-    struct vnet_options o = options(19, 1);
+    struct vnet_options o = swarm_options(19, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 8);
+    swarm_spawn_all(net, 8);
     vnet_run(net, 20 * SECOND);
     vnet_kill(net, 3, false);
     vnet_run(net, 2 * SECOND);
@@ -355,9 +323,9 @@ Test(swarm, a_restarted_node_comes_back_as_itself)
 
 Test(swarm, a_restored_backup_learns_its_incarnation_and_recovers)
 {
-    struct vnet_options o = options(23, 1);
+    struct vnet_options o = swarm_options(23, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 6);
+    swarm_spawn_all(net, 6);
     vnet_run(net, 10 * SECOND);
     for (uint32_t i = 0; i < 4; i++) {
         vnet_kill(net, 3, false);
@@ -379,9 +347,9 @@ Test(swarm, a_restored_backup_learns_its_incarnation_and_recovers)
 
 Test(swarm, a_copied_key_raises_an_alarm)
 {
-    struct vnet_options o = options(29, 1);
+    struct vnet_options o = swarm_options(29, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 5);
+    swarm_spawn_all(net, 5);
     vnet_run(net, 10 * SECOND);
     uint32_t copy = vnet_clone(net, 3);
     vnet_run(net, 10 * SECOND);
@@ -407,9 +375,9 @@ static bool trains(struct vnet *net, void *context)
 Test(swarm, a_late_joiner_takes_the_model_and_two_exchanges_before_it_trains)
 {
     for (uint32_t units = 1; units <= 48; units += 47) {
-        struct vnet_options o = options(31, units);
+        struct vnet_options o = swarm_options(31, units);
         struct vnet *net = vnet_new(&o);
-        spawn_all(net, 6);
+        swarm_spawn_all(net, 6);
         vnet_run(net, 30 * SECOND);
         int64_t model = vnet_value(net, 0, 0);
         uint32_t joiner = late_joiner(net);
@@ -443,9 +411,9 @@ static enum vnet_fate kill_donor(void *context, uint32_t from, uint32_t to, stru
 Test(swarm, a_fetch_goes_on_with_another_donor_when_one_dies)
 {
     for (uint32_t at = 0; at < 12; at += 3) {
-        struct vnet_options o = options(37 + at, 48);
+        struct vnet_options o = swarm_options(37 + at, 48);
         struct vnet *net = vnet_new(&o);
-        spawn_all(net, 6);
+        swarm_spawn_all(net, 6);
         vnet_run(net, 20 * SECOND);
         for (uint32_t i = 0; i < 6; i++) {
             vnet_command(net, i, GV_CMD_PAUSE); /* so that the only chunks are the fetch's */
@@ -467,9 +435,9 @@ Test(swarm, a_fetch_goes_on_with_another_donor_when_one_dies)
 
 Test(swarm, a_node_back_from_long_absence_adopts_instead_of_averaging)
 {
-    struct vnet_options o = options(41, 1);
+    struct vnet_options o = swarm_options(41, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 5);
+    swarm_spawn_all(net, 5);
     vnet_run(net, 60 * SECOND);
     uint32_t stale = vnet_spawn(
         net, &(struct vnet_node_options){.has_model = true, .value = -(1 << 28), .age = 16 << 16, .seed_count = 1});
@@ -486,9 +454,9 @@ Test(swarm, a_node_back_from_long_absence_adopts_instead_of_averaging)
 
 Test(swarm, a_farewell_is_honoured_within_two_seconds)
 {
-    struct vnet_options o = options(43, 1);
+    struct vnet_options o = swarm_options(43, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
+    swarm_spawn_all(net, 20);
     vnet_run(net, 30 * SECOND);
     uint32_t leaver = 7;
     vnet_command(net, leaver, GV_CMD_LEAVE);
@@ -505,9 +473,9 @@ Test(swarm, a_farewell_is_honoured_within_two_seconds)
 
 Test(swarm, a_stop_is_no_death)
 {
-    struct vnet_options o = options(47, 1);
+    struct vnet_options o = swarm_options(47, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 8);
+    swarm_spawn_all(net, 8);
     vnet_run(net, 20 * SECOND);
     uint32_t leaver = 2;
     vnet_command(net, leaver, GV_CMD_STOP);
@@ -539,9 +507,9 @@ static bool revoked_everywhere(struct vnet *net, void *context)
 
 Test(swarm, a_revocation_reaches_everyone_and_drops_links)
 {
-    struct vnet_options o = options(53, 1);
+    struct vnet_options o = swarm_options(53, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
+    swarm_spawn_all(net, 20);
     vnet_run(net, 30 * SECOND);
     uint32_t victim = 9;
     vnet_revoke(net, victim);
@@ -556,9 +524,9 @@ Test(swarm, a_revocation_reaches_everyone_and_drops_links)
 
 Test(swarm, a_manifest_reaches_everyone)
 {
-    struct vnet_options o = options(59, 1);
+    struct vnet_options o = swarm_options(59, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
+    swarm_spawn_all(net, 20);
     vnet_run(net, 30 * SECOND);
     uint64_t failed = 0;
     for (uint32_t i = 0; i < 20; i++) {
@@ -583,9 +551,9 @@ Test(swarm, a_manifest_reaches_everyone)
 
 Test(swarm, outbound_only_nodes_mix_through_the_others)
 {
-    struct vnet_options o = options(61, 1);
+    struct vnet_options o = swarm_options(61, 1);
     struct vnet *net = vnet_new(&o);
-    spawn_all(net, 4);
+    swarm_spawn_all(net, 4);
     for (uint32_t i = 0; i < 4; i++) {
         (void)vnet_spawn(
             net, &(struct vnet_node_options){
@@ -604,256 +572,4 @@ Test(swarm, outbound_only_nodes_mix_through_the_others)
     vnet_run(net, 5 * SECOND);
     cr_assert_eq(vnet_sum(net, 0), sum);
     vnet_free(&net);
-}
-
-/* ---- exchanges that must not happen ------------------------------------------------------------------------ */
-
-static enum vnet_fate count_busy(void *context, uint32_t from, uint32_t to, struct gv_msg *msg)
-{
-    uint32_t *counts = context;
-    (void)from;
-    (void)to;
-    counts[0] += msg->kind == GV_KIND_BUSY ? 1 : 0;
-    counts[1] += msg->kind == GV_KIND_OFFER ? 1 : 0;
-    return VNET_DELIVER;
-}
-
-Test(swarm, crossing_and_busy_offers_end_in_exchanges)
-{
-    for (uint32_t units = 1; units <= 16; units += 15) {
-        struct vnet_options o = options(67, units);
-        o.round_us = 30 * MS; /* crowded: everyone always wants to */
-        o.latency_us = 20 * MS;
-        struct vnet *net = vnet_new(&o);
-        uint32_t counts[2] = {0, 0};
-        vnet_set_filter(net, count_busy, counts);
-        spawn_all(net, 6);
-        int64_t sum = vnet_sum(net, 0);
-        vnet_run(net, 30 * SECOND);
-        cr_assert_gt(counts[0], 0, "nobody was ever busy");
-        uint64_t done = 0;
-        uint64_t failed = 0;
-        for (uint32_t i = 0; i < 6; i++) {
-            done += vnet_stats(net, i).exchanges_done;
-            failed += vnet_stats(net, i).exchanges_failed;
-            cr_assert_gt(vnet_stats(net, i).exchanges_done, 20, "node %u starves", i);
-            vnet_command(net, i, GV_CMD_PAUSE);
-        }
-        cr_assert_lt(failed, done / 100 + 2, "%" PRIu64 " of %" PRIu64 " failed", failed, done);
-        vnet_run(net, 5 * SECOND);
-        cr_assert_eq(vnet_sum(net, 0), sum);
-        vnet_free(&net);
-    }
-}
-
-Test(swarm, two_nodes_whose_offers_always_cross_still_exchange)
-{
-    struct vnet_options o = options(71, 1);
-    o.round_us = 10 * MS;
-    o.latency_us = 50 * MS;
-    struct vnet *net = vnet_new(&o);
-    spawn_all(net, 2);
-    vnet_run(net, 20 * SECOND);
-    cr_assert_gt(vnet_commits(net, 0), 30);
-    cr_assert_eq(vnet_stats(net, 0).exchanges_failed, 0);
-    vnet_free(&net);
-}
-
-Test(swarm, a_chunk_that_is_not_finite_touches_nothing)
-{
-    for (uint32_t units = 1; units <= 16; units += 15) {
-        struct vnet_options o = options(73, units);
-        struct vnet *net = vnet_new(&o);
-        spawn_all(net, 2);
-        vnet_poison(net, 1);
-        int64_t before = vnet_value(net, 0, 0);
-        int64_t theirs = vnet_value(net, 1, 0);
-        vnet_run(net, 20 * SECOND);
-        cr_assert_eq(vnet_value(net, 0, 0), before);
-        cr_assert_eq(vnet_value(net, 1, 0), theirs);
-        cr_assert_gt(vnet_stats(net, 0).refusals[GV_ERR_NONFINITE - 100], 0);
-        cr_assert_eq(vnet_handles_open(net, 0), 0);
-        vnet_free(&net);
-    }
-}
-
-static enum vnet_fate wrong_layout(void *context, uint32_t from, uint32_t to, struct gv_msg *msg)
-{
-    (void)from;
-    (void)to;
-    if (msg->kind == GV_KIND_OFFER && *(const int *)context == 0) {
-        msg->u.offer.layout.b[0] ^= 1;
-    } else if (msg->kind == GV_KIND_OFFER) {
-        msg->u.offer.epoch++;
-    }
-    return VNET_DELIVER;
-}
-
-Test(swarm, another_layout_or_epoch_is_refused_with_its_reason)
-{
-    for (int kind = 0; kind < 2; kind++) {
-        struct vnet_options o = options(79, 1);
-        struct vnet *net = vnet_new(&o);
-        vnet_set_filter(net, wrong_layout, &kind);
-        spawn_all(net, 2);
-        vnet_run(net, 10 * SECOND);
-        cr_assert_eq(vnet_commits(net, 0) + vnet_commits(net, 1), 0);
-        enum gv_err reason = kind == 0 ? GV_ERR_LAYOUT : GV_ERR_EPOCH;
-        cr_assert_gt(vnet_stats(net, 0).refusals[reason - 100] + vnet_stats(net, 1).refusals[reason - 100], 0);
-        vnet_free(&net);
-    }
-}
-
-Test(swarm, it_settles_at_its_age_and_goes_on_serving)
-{
-    struct vnet_options o = options(83, 1);
-    o.stop_age = (uint64_t)16 * 100 << 16;
-    struct vnet *net = vnet_new(&o);
-    spawn_all(net, 6);
-    vnet_run(net, 60 * SECOND);
-    for (uint32_t i = 0; i < 6; i++) {
-        cr_assert(vnet_saw(net, i, GV_FX_SETTLED), "node %u: state %d", i, (int)vnet_stats(net, i).state);
-        cr_assert_eq(vnet_stats(net, i).state, GV_STATE_SERVING);
-        cr_assert(!vnet_training(net, i));
-    }
-    vnet_free(&net);
-}
-
-Test(swarm, a_node_alone_trains_and_settles_without_having_met_anybody)
-{
-    struct vnet_options o = options(89, 1);
-    struct vnet *net = vnet_new(&o);
-    uint32_t alone = first_node(net, 5);
-    vnet_run(net, 2 * SECOND);
-    cr_assert(vnet_training(net, alone));
-    cr_assert_eq(vnet_stats(net, alone).state, GV_STATE_ISOLATED);
-    cr_assert_eq(vnet_stats(net, alone).swarm_nodes, 1);
-    vnet_command(net, alone, GV_CMD_SETTLE);
-    cr_assert(vnet_saw(net, alone, GV_FX_SETTLED));
-    vnet_free(&net);
-}
-
-Test(swarm, the_count_of_nodes_is_estimated)
-{
-    struct vnet_options o = options(97, 1);
-    struct vnet *net = vnet_new(&o);
-    spawn_all(net, 20);
-    vnet_run(net, 200 * SECOND);
-    for (uint32_t i = 0; i < 20; i++) {
-        uint64_t nodes = vnet_stats(net, i).swarm_nodes;
-        cr_assert(nodes >= 12 && nodes <= 30, "node %u estimates %" PRIu64 " of 20", i, nodes);
-    }
-    vnet_free(&net);
-}
-
-/* ---- a hostile member -------------------------------------------------------------------------------------- */
-
-static void random_message(struct vnet *net, struct gv_msg *msg)
-{
-    uint8_t *bytes = (uint8_t *)&msg->u;
-    memset(msg, 0, sizeof *msg);
-    for (size_t i = 0; i < sizeof msg->u; i++) {
-        bytes[i] = (uint8_t)vnet_random(net);
-    }
-    msg->kind = (enum gv_kind)(1 + vnet_random(net) % (GV_KIND_COUNT - 1));
-    msg->ref_count = 0;
-    /* Booleans hold 0 or 1 whatever the decoder reads. */
-    switch (msg->kind) {
-    case GV_KIND_PING:
-    case GV_KIND_PONG:
-        msg->u.ping.suspected = vnet_random(net) % 2 != 0;
-        msg->u.ping.has_record = false;
-        msg->u.ping.neighbour_count %= GV_NEIGHBOURS_NAMED_MAX + 1;
-        break;
-    case GV_KIND_PROBE:
-    case GV_KIND_PROBE_RESULT:
-        msg->u.probe.alive = vnet_random(net) % 2 != 0;
-        msg->u.probe.target = *vnet_id(net, (uint32_t)(vnet_random(net) % 4));
-        break;
-    case GV_KIND_NEIGHBOUR:
-    case GV_KIND_NEIGHBOUR_REPLY:
-        msg->u.neighbour.urgent = vnet_random(net) % 2 != 0;
-        msg->u.neighbour.accepted = vnet_random(net) % 2 != 0;
-        break;
-    case GV_KIND_DISCONNECT:
-        msg->u.disconnect.restarting = vnet_random(net) % 2 != 0;
-        break;
-    case GV_KIND_OFFER:
-    case GV_KIND_ACCEPT:
-        msg->u.offer.inline_state = vnet_random(net) % 2 != 0;
-        msg->u.offer.epoch = 1;
-        memset(&msg->u.offer.layout, 0, sizeof msg->u.offer.layout);
-        msg->u.offer.chunk_bytes = 1u << (vnet_random(net) % 24);
-        msg->u.offer.codecs = (uint32_t)(vnet_random(net) % 4);
-        break;
-    case GV_KIND_STATE_REPLY:
-        msg->u.state.donates = vnet_random(net) % 2 != 0;
-        break;
-    case GV_KIND_LEAVE: /* signed: nobody can leave in another's name, so it is the sender's */
-    case GV_KIND_HELLO:
-    case GV_KIND_WELCOME:
-    case GV_KIND_REFUSE:
-        msg->kind = GV_KIND_SAMPLE;
-        break;
-    default:
-        break;
-    }
-}
-
-struct eavesdropper {
-    uint64_t nonce;
-};
-
-static enum vnet_fate listen(void *context, uint32_t from, uint32_t to, struct gv_msg *msg)
-{
-    struct eavesdropper *ear = context;
-    if ((from == 3 || to == 3) && (msg->kind == GV_KIND_OFFER || msg->kind == GV_KIND_ACCEPT)) {
-        ear->nonce = msg->u.offer.nonce;
-    }
-    return VNET_DELIVER;
-}
-
-static void hostile(uint32_t units, uint64_t seed)
-{
-    struct vnet_options o = options(seed, units);
-    struct vnet *net = vnet_new(&o);
-    struct eavesdropper ear = {0};
-    vnet_set_filter(net, listen, &ear);
-    spawn_all(net, 4);
-    vnet_run(net, 5 * SECOND);
-    uint32_t given = 0;
-    for (uint32_t i = 0; i < 4000; i++) {
-        struct gv_msg msg;
-        random_message(net, &msg);
-        if (msg.kind >= GV_KIND_OFFER && msg.kind <= GV_KIND_OUTCOME_REPLY && vnet_random(net) % 2 == 0) {
-            /* of an exchange that is really going on */
-            memcpy(&msg.u, &ear.nonce, sizeof ear.nonce);
-            if (msg.kind == GV_KIND_CHUNK || msg.kind == GV_KIND_CREDIT) {
-                msg.u.chunk.index = (uint32_t)(vnet_random(net) % 8);
-                msg.u.exchange.credit = (uint32_t)(vnet_random(net) % 8);
-            }
-        }
-        uint32_t to = (uint32_t)(vnet_random(net) % 3);
-        bool bulk = msg.kind == GV_KIND_CHUNK ||
-                    ((msg.kind == GV_KIND_OFFER || msg.kind == GV_KIND_ACCEPT) && msg.u.offer.inline_state);
-        given += vnet_inject(net, 3, to, &msg, bulk) ? 1 : 0;
-        vnet_run(net, vnet_random(net) % (20 * MS));
-    }
-    fprintf(stderr, "%u messages given\n", given);
-    cr_assert_gt(given, 500);
-    vnet_kill(net, 3, false);
-    vnet_run(net, 90 * SECOND);
-    uint64_t done = vnet_stats(net, 0).exchanges_done;
-    vnet_run(net, 20 * SECOND);
-    cr_assert_gt(vnet_stats(net, 0).exchanges_done, done + 5, "the honest go on");
-    for (uint32_t i = 0; i < 3; i++) {
-        cr_assert_leq(vnet_handles_open(net, i), 4, "node %u leaks handles", i);
-    }
-    vnet_free(&net);
-}
-
-Test(swarm, random_messages_of_a_hostile_member_break_no_rule, .timeout = 120)
-{
-    hostile(1, 101);
-    hostile(16, 103);
 }
