@@ -13,6 +13,7 @@
 #define ACT_US 1000000u
 #define FLOOD_US 100000u
 #define INCARNATION_US 2000000u
+#define GREEDY_US 50000u
 #define RESET_ONE_IN 8u
 #define BUSY_RETRY_MS 60000u
 #define AGE_LIE (UINT64_C(1) << 50)
@@ -27,9 +28,9 @@ struct gv_attacker {
     struct gv_msg msg;                      /* being made */
 };
 
-static const enum gv_attack PROTOCOL[] = {GV_ATTACK_ECLIPSE, GV_ATTACK_FLOOD, GV_ATTACK_ACCUSE,
-                                          GV_ATTACK_REPLAY,  GV_ATTACK_STALL, GV_ATTACK_RESET,
-                                          GV_ATTACK_AGE,     GV_ATTACK_BUSY,  GV_ATTACK_INCARNATION};
+static const enum gv_attack PROTOCOL[] = {GV_ATTACK_ECLIPSE,     GV_ATTACK_FLOOD, GV_ATTACK_ACCUSE, GV_ATTACK_REPLAY,
+                                          GV_ATTACK_STALL,       GV_ATTACK_RESET, GV_ATTACK_AGE,    GV_ATTACK_BUSY,
+                                          GV_ATTACK_INCARNATION, GV_ATTACK_GREEDY};
 #define PROTOCOL_COUNT (sizeof PROTOCOL / sizeof PROTOCOL[0])
 
 bool gv_attack_is_on_protocol(enum gv_attack attack)
@@ -59,6 +60,9 @@ static bool pushes_records(const struct gv_attacker *a)
 
 void gv_attack_configure(const struct gv_attacker *attacker, struct gv_core_config *config)
 {
+    if (attacker->attack == GV_ATTACK_GREEDY) {
+        config->exchange_spacing = 0;
+    }
     if (!pushes_records(attacker)) {
         return;
     }
@@ -74,7 +78,16 @@ void gv_attack_configure(const struct gv_attacker *attacker, struct gv_core_conf
 
 static uint64_t pause_us(const struct gv_attacker *a)
 {
-    return a->attack == GV_ATTACK_FLOOD ? FLOOD_US : a->attack == GV_ATTACK_INCARNATION ? INCARNATION_US : ACT_US;
+    switch (a->attack) {
+    case GV_ATTACK_FLOOD:
+        return FLOOD_US;
+    case GV_ATTACK_INCARNATION:
+        return INCARNATION_US;
+    case GV_ATTACK_GREEDY:
+        return GREEDY_US;
+    default:
+        return ACT_US;
+    }
 }
 
 void gv_attack_start(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
@@ -329,6 +342,15 @@ static void tell_record(struct gv_sim *sim, struct gv_thread *thread, uint32_t i
     gv_sim_send(sim, thread, index, link, ping);
 }
 
+/* As if another round were over. */
+static void want_exchange(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    struct gv_event event = {.kind = GV_EV_STEPS};
+    event.u.steps.total = sim->nodes[index].steps;
+    event.u.steps.round = true;
+    gv_sim_step(sim, thread, index, &event);
+}
+
 static void act_on(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t link)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -359,6 +381,8 @@ void gv_attack_act(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
     gv_attack_start(sim, thread, index);
     if (node->attacker->attack == GV_ATTACK_INCARNATION) {
         be_born_again(sim, thread, index);
+    } else if (node->attacker->attack == GV_ATTACK_GREEDY && sim->learning != NULL) {
+        want_exchange(sim, thread, index);
     }
     for (uint32_t i = 0; i < node->link_cap; i++) { /* the table may grow, and move, while this goes on */
         uint32_t handle = node->links[i].handle;

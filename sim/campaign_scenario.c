@@ -197,11 +197,11 @@ static void add_cut(struct draft *d)
 /* Attackers stay for the liveness phase too; they may be a fifth. */
 static void add_adversaries(struct draft *d)
 {
-    static const char *const attacks[] = {"any",   "eclipse", "flood", "accuse", "replay",
-                                          "stall", "reset",   "age",   "busy",   "incarnation"};
+    static const char *const attacks[] = {"any",   "eclipse", "flood", "accuse",      "replay", "stall",
+                                          "reset", "age",     "busy",  "incarnation", "greedy"};
     bool wanted = one_in(d, 3);
     uint32_t percent = between(d, 5, 20);
-    uint32_t which = between(d, 0, 9);
+    uint32_t which = between(d, 0, 10);
     if (wanted) {
         add(d, "\n[adversaries]\nfraction = %" PRIu32 "%%\nattack = %s\n", percent, attacks[which]);
     }

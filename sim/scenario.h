@@ -46,6 +46,7 @@ enum gv_attack {
     GV_ATTACK_AGE,
     GV_ATTACK_BUSY,
     GV_ATTACK_INCARNATION,
+    GV_ATTACK_GREEDY,
     GV_ATTACK_ANY,
 };
 

@@ -15,7 +15,8 @@ static const char *const SIGNATURES[] = {"memoised", "real", NULL};
 static const char *const TRAIN_ON[] = {"clock", "merge", NULL};
 static const char *const SCALINGS[] = {"auto", "none", "unit", "standard", NULL};
 static const char *const ATTACKS[] = {"none",  "sign-flip", "noise", "eclipse", "flood",       "accuse", "replay",
-                                      "stall", "reset",     "age",   "busy",    "incarnation", "any",    NULL};
+                                      "stall", "reset",     "age",   "busy",    "incarnation", "greedy", "any",
+                                      NULL};
 static const char *const YES_NO[] = {"no", "yes", NULL};
 _Static_assert(sizeof(enum gv_mode) == sizeof(uint32_t), "enums are stored as 32 bits");
 

@@ -64,6 +64,7 @@ struct gv_core_config {
     uint64_t record_refresh_us, record_life_us;     /* 10 min, 30 min */
     uint64_t backoff_us;                            /* 60 s after a refusal */
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
+    uint32_t exchange_spacing;                      /* 4 of their usual durations lie between exchanges of ours */
     uint64_t isolated_us;                           /* without a neighbour for this long: train alone (5 s) */
     uint32_t donors;                                /* 3 are asked for their age */
     uint32_t peers_max;                             /* rows of known nodes, 176: all that views and links can name;

@@ -31,6 +31,7 @@ void gv_core_defaults(struct gv_core_config *config)
         .links_max = GV_LINKS_MAX,
         .provisional_max = 32,
         .cached_links_max = 16,
+        .exchange_spacing = 4,
         .probe_us = GV_SECOND,
         .probe_timeout_min_us = 500 * GV_MS,
         .shuffle_us = 30 * GV_SECOND,

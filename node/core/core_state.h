@@ -532,6 +532,8 @@ uint64_t gv_outcome_limit(const struct gv_core *core);
 uint64_t gv_outcome_patience(const struct gv_core *core);
 
 /* rounds.c */
+/* Whether it may exchange again, or others are to come first. */
+bool gv_rounds_in_turn(const struct gv_core *core, uint32_t peer);
 void gv_rounds_due(struct gv_core *core);
 void gv_rounds_done(struct gv_core *core);
 void gv_rounds_refused(struct gv_core *core);

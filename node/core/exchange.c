@@ -55,6 +55,8 @@
 
 #define ASK_AGAIN_US GV_SECOND
 #define BUSY_MIN_MS 2u
+#define TURN_MEDIANS 8
+#define TURN_MIN_MS 1000u
 #define MISMATCH_BACKOFF_US (10 * GV_SECOND)
 #define BUSY_BACKOFF_MAX_MS 30000u
 #define CHUNKS_PER_SECOND 8 /* size aimed at: a control message waits at most an eighth of a second behind one */
@@ -299,21 +301,25 @@ void gv_exchange_offer(struct gv_core *core, uint32_t peer)
     }
 }
 
-static uint32_t busy_hint_ms(const struct gv_core *core)
+static uint32_t busy_hint_ms(const struct gv_core *core, uint32_t peer)
 {
     uint64_t ms = gv_outcome_median(core) / GV_MS;
+    if (!gv_rounds_in_turn(core, peer)) { /* others come first: that takes several exchanges */
+        ms = TURN_MEDIANS * ms < TURN_MIN_MS ? TURN_MIN_MS : TURN_MEDIANS * ms;
+    }
     return ms < BUSY_MIN_MS ? BUSY_MIN_MS : (ms > BUSY_BACKOFF_MAX_MS ? BUSY_BACKOFF_MAX_MS : (uint32_t)ms);
 }
 
 static void turn_down(struct gv_core *core, uint32_t link, uint64_t nonce, enum gv_err reason)
 {
+    uint32_t peer = core->link_peers[link];
     bool busy = reason == GV_ERR_BUSY || reason == GV_ERR_STOPPING;
     struct gv_msg *msg = send_plain(core, link, busy ? GV_KIND_BUSY : GV_KIND_ABORT, nonce);
     msg->u.exchange.reason = reason;
-    msg->u.exchange.retry_ms = busy ? busy_hint_ms(core) : 0;
+    msg->u.exchange.retry_ms = busy ? busy_hint_ms(core, peer) : 0;
     core->exchanges_refused++;
     gv_score_count(core, reason);
-    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &core->peers[core->link_peers[link]].ref.id, reason, 0);
+    gv_fx_log(core, GV_LOG_EXCHANGE_REFUSED, &core->peers[peer].ref.id, reason, 0);
 }
 
 static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_offer *offer, uint32_t handle)
@@ -332,7 +338,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
     if (crossing) {
         discard(core, false);
     }
-    if (err == GV_OK && x->phase != GV_EXCHANGE_IDLE) {
+    if (err == GV_OK && (x->phase != GV_EXCHANGE_IDLE || !gv_rounds_in_turn(core, core->link_peers[link]))) {
         err = GV_ERR_BUSY;
     }
     if (err == GV_OK && gv_outcome_recall(core, offer->nonce, them) != GV_OUTCOME_UNKNOWN) {

@@ -29,6 +29,7 @@
 #define NOBODY_US (30 * GV_SECOND) /* a joiner whom nobody answers begins with the initial model */
 #define LEAVE_TTL 3
 #define PERIOD_MIN_US (10 * GV_MS)
+#define SPACING_MOST 64
 
 static uint32_t clamp32(uint32_t value, uint32_t low, uint32_t high)
 {
@@ -53,6 +54,7 @@ void gv_lifecycle_clamp(struct gv_core_config *c)
     c->relays_max = clamp32(c->relays_max, 1, GV_RELAYS_MAX);
     c->graves_max = clamp32(c->graves_max, 1, GV_GRAVES_MAX);
     c->outcomes_max = clamp32(c->outcomes_max, 1, GV_OUTCOMES_KEPT);
+    c->exchange_spacing = clamp32(c->exchange_spacing, 0, SPACING_MOST);
     c->donors = clamp32(c->donors, 1, GV_DONORS_MAX);
     uint64_t *periods[] = {&c->probe_us,         &c->probe_timeout_min_us, &c->shuffle_us,
                            &c->shuffle_early_us, &c->promote_us,           &c->swap_us,

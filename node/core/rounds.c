@@ -11,6 +11,11 @@
  * chosen follows how often it makes itself known, which is the same for all, rather than how long others remember it.
  * A committed exchange that somebody else began does not count as ours.
  *
+ * Everybody gets a turn: an offer is answered BUSY if the last exchange with the same peer is not yet followed by others
+ * with nearly half as many as we know; chance would bring it back after about as many as we know. Otherwise one that
+ * offers all the time is most of what we hear between two rounds of ours. Nobody waits for others that may never come:
+ * while our own exchange is due, or if we do not train, everybody is welcome; so they are in a very small swarm.
+ *
  * When rounds are not much longer than exchanges, exchanges of ours keep a distance of about four of their durations,
  * so that a node is free more than half of the time; more would only be refused (BUSY), and mix no faster.
  *
@@ -24,11 +29,11 @@
 #define REFUSED_US (2 * GV_MS)
 #define REFUSED_MAX_US (500 * GV_MS)
 #define REFUSED_DOUBLINGS_MAX 3
-#define SPACING 4 /* medians between exchanges of ours: most of the time we can take up others' */
 #define SPACING_MAX_US GV_SECOND
 #define NOBODY_US (250 * GV_MS)
 #define WAIT_US (5 * GV_SECOND)
 #define DRAWS 9
+#define NEVER_MET UINT32_MAX
 
 static bool suits(const struct gv_core *core, uint32_t peer)
 {
@@ -88,6 +93,13 @@ static void note_met(struct gv_core *core, uint32_t peer)
     }
 }
 
+/* Exchanges since the last with it, whoever began; NEVER_MET: none, or forgotten. */
+static uint32_t since_met(const struct gv_core *core, uint32_t peer)
+{
+    uint32_t met = core->peers[peer].met;
+    return met == 0 ? NEVER_MET : (uint16_t)(core->rounds.met - met);
+}
+
 static uint32_t pick(struct gv_core *core)
 {
     uint16_t rows[GV_PEERS_MAX];
@@ -97,14 +109,22 @@ static uint32_t pick(struct gv_core *core)
     uint32_t longest = 0;
     for (uint32_t i = 0; i < draws && count > 0; i++) {
         uint32_t peer = rows[gv_rng_below(&core->rng, count)];
-        uint32_t met = core->peers[peer].met;
-        uint32_t since = met == 0 ? UINT32_MAX : (uint16_t)(core->rounds.met - met);
+        uint32_t since = since_met(core, peer);
         if (best == GV_NOBODY || since > longest) {
             best = peer;
             longest = since;
         }
     }
     return best;
+}
+
+bool gv_rounds_in_turn(const struct gv_core *core, uint32_t peer)
+{
+    if (core->state != GV_STATE_TRAINING || core->rounds.due || core->config.oracle) {
+        return true;
+    }
+    uint32_t half = (core->active_count + core->passive_count) / 2;
+    return half <= 1 || since_met(core, peer) >= half - 1;
 }
 
 void gv_rounds_done(struct gv_core *core)
@@ -116,7 +136,7 @@ void gv_rounds_done(struct gv_core *core)
     }
     core->rounds.due = false;
     bool hurry = core->state == GV_STATE_FETCHING || core->state == GV_STATE_SETTLING || core->config.oracle;
-    uint64_t spacing = hurry ? 0 : gv_sooner(SPACING * gv_outcome_median(core), SPACING_MAX_US);
+    uint64_t spacing = hurry ? 0 : gv_sooner(core->config.exchange_spacing * gv_outcome_median(core), SPACING_MAX_US);
     core->rounds.next_us = core->now_us + (spacing == 0 ? 0 : gv_rng_jitter(&core->rng, spacing, 50));
 }
 

@@ -94,8 +94,8 @@ static struct gv_summary run_attack(const char *attack, const char *mode)
 
 Test(sim_vitals, no_attack_on_the_protocol_parts_the_honest_or_breaks_an_invariant)
 {
-    static const char *const attacks[] = {"eclipse", "flood", "accuse", "replay",      "stall",
-                                          "reset",   "age",   "busy",   "incarnation", "any"};
+    static const char *const attacks[] = {"eclipse", "flood", "accuse", "replay",      "stall", "reset",
+                                          "age",     "busy",  "greedy", "incarnation", "any"};
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
         struct gv_summary s = run_attack(attacks[i], i % 2 == 0 ? "mean" : "membership");
         cr_expect_eq(s.last.components, 1, "%s", attacks[i]);
@@ -113,4 +113,15 @@ Test(sim_vitals, each_attack_does_what_it_says)
     cr_expect_gt(stall.last.exchanges_failed, 100);
     struct gv_summary reset = run_attack("reset", "mean");
     cr_expect_gt(reset.last.exchanges_failed, 100);
+}
+
+Test(sim_vitals, who_offers_all_the_time_waits_for_the_turns_of_others)
+{
+    struct gv_summary s = run("[swarm]\nnodes = 40\nmode = mean\nduration = 10min\narrival = 5s\nround = 20s\n"
+                              "[network]\nlatency = 30ms\n[views]\nbook = 16\n" OFTEN
+                              "[adversaries]\nfraction = 20%\nattack = greedy\n");
+    /* Without turns: 0.75. */
+    cr_expect_gt(s.vitals.hostile_exchange_share, 0.25, "%g", s.vitals.hostile_exchange_share);
+    cr_expect_lt(s.vitals.hostile_exchange_share, 0.58, "%g", s.vitals.hostile_exchange_share);
+    cr_expect_lt(s.vitals.exchange_gap_most_s, 60.0, "%g", s.vitals.exchange_gap_most_s);
 }

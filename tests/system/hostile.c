@@ -93,11 +93,30 @@ static uint64_t offer(struct peer *peer, const struct gv_msg_state *state, const
     return nonce;
 }
 
-/* The reason of the ABORT that answers an OFFER; GV_ERR_BUSY if there is none (an honest exchange goes first). */
+static void be_busy(struct peer *peer, uint64_t nonce)
+{
+    struct gv_msg *busy = calloc(1, sizeof *busy);
+    if (busy == NULL) {
+        peer_fail("out of memory");
+    }
+    struct gv_bulk none = {.count = 0};
+    busy->kind = GV_KIND_BUSY;
+    busy->u.exchange = (struct gv_msg_exchange){.nonce = nonce, .reason = GV_ERR_BUSY, .retry_ms = 30000};
+    peer_say(peer, busy, &none);
+    free(busy);
+}
+
+/* The reason of the ABORT that answers an OFFER; GV_ERR_BUSY if there is none: an honest exchange goes first, or an
+   OFFER of the node crosses ours and counts. */
 static enum gv_err verdict(struct peer *peer)
 {
-    if (peer_hear(peer, GV_KIND_ABORT, 300)) {
-        return (enum gv_err)peer->msg.u.exchange.reason;
+    while (peer_hear_any(peer, 300)) {
+        if (peer->msg.kind == GV_KIND_ABORT) {
+            return (enum gv_err)peer->msg.u.exchange.reason;
+        }
+        if (peer->msg.kind == GV_KIND_OFFER) {
+            be_busy(peer, peer->msg.u.offer.nonce);
+        }
     }
     return peer->dropped ? GV_ERR_LINK_LOST : GV_ERR_BUSY;
 }

@@ -148,7 +148,7 @@ void peer_say(struct peer *peer, const struct gv_msg *msg, const struct gv_bulk 
     }
 }
 
-bool peer_hear(struct peer *peer, uint32_t kind, int ms)
+bool peer_hear_any(struct peer *peer, int ms)
 {
     int64_t end = now_ms() + ms;
     while (now_ms() < end) {
@@ -163,8 +163,18 @@ bool peer_hear(struct peer *peer, uint32_t kind, int ms)
             continue;
         }
         int got = zmq_recv(peer->socket, peer->frame, sizeof peer->frame, 0);
-        if (got > 0 && gv_wire_decode(&peer->msg, &peer->bulk, peer->frame, (size_t)got) == GV_OK &&
-            peer->msg.kind == kind) {
+        if (got > 0 && gv_wire_decode(&peer->msg, &peer->bulk, peer->frame, (size_t)got) == GV_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool peer_hear(struct peer *peer, uint32_t kind, int ms)
+{
+    int64_t end = now_ms() + ms;
+    while (now_ms() < end && peer_hear_any(peer, (int)(end - now_ms()))) {
+        if (peer->msg.kind == kind) {
             return true;
         }
     }

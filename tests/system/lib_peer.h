@@ -38,6 +38,8 @@ bool peer_wait_dropped(struct peer *peer, int ms);
 bool peer_send(struct peer *peer, const void *data, size_t bytes, bool more);
 /** Encodes and sends a message. */
 void peer_say(struct peer *peer, const struct gv_msg *msg, const struct gv_bulk *bulk);
+/** Waits for any message, which is then in peer->msg; false after `ms` or when dropped. */
+bool peer_hear_any(struct peer *peer, int ms);
 /** Waits for a message of this kind, skipping others; false after `ms` or when dropped. */
 bool peer_hear(struct peer *peer, uint32_t kind, int ms);
 

@@ -320,6 +320,54 @@ Test(core_reasons, who_refuses_us_is_not_taken_for_dead)
     }
 }
 
+/* Whether an offer that comes on the link now, in this state, is taken up. */
+static bool takes_up(uint32_t link, enum gv_state state, bool due)
+{
+    static uint64_t nonce;
+    core->oriented = true;
+    core->state = state;
+    core->rounds.due = due;
+    core->rounds.next_us = now_us + GV_SECOND;
+    struct gv_msg offer = {.kind = GV_KIND_OFFER};
+    offer.u.offer.nonce = ++nonce;
+    offer.u.offer.epoch = 1;
+    offer.u.offer.codecs = 1u << GV_CODEC_F32;
+    offer.u.offer.chunk_bytes = GV_CHUNK_BYTES_MIN;
+    give(link, &offer);
+    return sent(GV_KIND_ACCEPT) != NULL;
+}
+
+Test(core_reasons, who_offers_again_before_half_of_the_others_have_is_asked_to_come_later)
+{
+    start(0);
+    for (uint32_t i = 0; i < 8; i++) {
+        comes_in(7 + i, (uint8_t)(4 + i));
+    }
+    uint32_t row = core->link_peers[0];
+    core->rounds.met = 100;
+    core->peers[row].met = 98; /* two others since, of seven */
+    cr_expect(!takes_up(7, GV_STATE_TRAINING, false));
+    cr_assert_not_null(sent(GV_KIND_BUSY));
+    cr_assert_eq(look()->refusals[at(GV_ERR_BUSY)], 1);
+    core->peers[row].met = 97;
+    cr_expect(takes_up(7, GV_STATE_TRAINING, false));
+}
+
+Test(core_reasons, who_waits_for_an_exchange_or_trains_no_more_takes_whoever_offers)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        start(0);
+        for (uint32_t k = 0; k < 4; k++) {
+            comes_in(7 + k, (uint8_t)(4 + k));
+        }
+        core->rounds.met = core->peers[core->link_peers[0]].met = 100;
+        cr_expect_eq(takes_up(7, i == 0 ? GV_STATE_SERVING : GV_STATE_TRAINING, i == 1), i < 2, "%u", i);
+        if (i < 2) {
+            teardown();
+        }
+    }
+}
+
 Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
 {
     start(0);
