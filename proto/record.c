@@ -110,13 +110,21 @@ enum gv_err gv_record_verify(struct gv_record *record, const struct gv_sign_publ
 
 struct gv_ref gv_record_ref(const struct gv_record *record)
 {
-    return (struct gv_ref){
+    struct gv_ref ref = {
         .id = gv_id_of(&record->identity),
         .incarnation = record->incarnation,
         .boot = record->boot,
         .sequence = record->sequence,
         .flags = record->endpoint_count > 0 ? GV_REF_DIALABLE : 0u,
     };
+    uint32_t inviters = 0;
+    for (uint32_t i = 0; i + 1 < record->chain.count && inviters < GV_INVITERS_MAX; i++) {
+        if (record->chain.link[i].kind == GV_CERT_MEMBER) {
+            struct gv_id inviter = gv_id_of(&record->chain.link[i].subject);
+            ref.inviters[inviters++] = gv_id_tag(&inviter);
+        }
+    }
+    return ref;
 }
 
 int gv_ref_order(const struct gv_ref *a, const struct gv_ref *b)

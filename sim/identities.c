@@ -14,7 +14,7 @@
 #include "record.h"
 #include "sealed.h"
 
-enum purpose { FOR_ROOT = 1, FOR_INVITE, FOR_NODE, FOR_CURVE };
+enum purpose { FOR_ROOT = 1, FOR_INVITE, FOR_NODE, FOR_CURVE, FOR_INVITER };
 
 #define CACHE_LINE_BYTES 64
 #define VERSION_BYTES 640 /* of a record and what is kept beside it, nearly always */
@@ -59,28 +59,6 @@ static void finder_put(struct gv_finder *finder, uint64_t key, uint32_t node)
     finder->slots[at] = (struct gv_finder_slot){.tag = (uint32_t)(key >> 32), .taken = node + 1};
 }
 
-/* root -> INVITE: what all nodes join with. */
-static enum gv_err make_invite(struct gv_identities *identities)
-{
-    enum gv_err err = derive_key(&identities->root, identities->seed, FOR_ROOT, 0);
-    if (err == GV_OK) {
-        err = derive_key(&identities->invite, identities->seed, FOR_INVITE, 0);
-    }
-    if (err != GV_OK) {
-        return err;
-    }
-    identities->root_public = *gv_sign_key_public(identities->root);
-    identities->swarm = gv_swarm_id_of(&identities->root_public);
-    struct gv_cert fields = {
-        .kind = GV_CERT_INVITE,
-        .swarm = identities->swarm,
-        .subject = *gv_sign_key_public(identities->invite),
-        .uses = GV_INVITE_USES_MAX,
-    };
-    err = gv_chain_append(&identities->chain, &fields, identities->root);
-    return err == GV_OK ? gv_chain_verify(&identities->chain, &identities->root_public) : err;
-}
-
 static struct gv_cert member_cert(const struct gv_identities *identities, const struct gv_sign_public *key,
                                   uint64_t issued_s)
 {
@@ -90,6 +68,57 @@ static struct gv_cert member_cert(const struct gv_identities *identities, const 
         .subject = *key,
         .issued_s = issued_s,
     };
+}
+
+/* Ends a chain with an invite of its own key, signed by the last in it. */
+static enum gv_err append_invite(struct gv_identities *identities, uint32_t which, const struct gv_sign_key *issuer)
+{
+    struct gv_sign_key **key = &identities->invites[which];
+    enum gv_err err = derive_key(key, identities->seed, FOR_INVITE, which);
+    if (err != GV_OK) {
+        return err;
+    }
+    struct gv_cert fields = {
+        .kind = GV_CERT_INVITE,
+        .swarm = identities->swarm,
+        .subject = *gv_sign_key_public(*key),
+        .uses = GV_INVITE_USES_MAX,
+    };
+    struct gv_chain *chain = &identities->chains[which];
+    err = gv_chain_append(chain, &fields, issuer);
+    return err == GV_OK ? gv_chain_verify(chain, &identities->root_public) : err;
+}
+
+/* root -> MEMBER -> INVITE */
+static enum gv_err make_inviter(struct gv_identities *identities)
+{
+    struct gv_sign_key *key;
+    enum gv_err err = derive_key(&key, identities->seed, FOR_INVITER, 0);
+    if (err != GV_OK) {
+        return err;
+    }
+    struct gv_id id = gv_id_of(gv_sign_key_public(key));
+    struct gv_cert member = member_cert(identities, gv_sign_key_public(key), 0);
+    identities->inviter = gv_id_tag(&id);
+    err = gv_chain_append(&identities->chains[1], &member, identities->root);
+    if (err == GV_OK) {
+        err = append_invite(identities, 1, key);
+    }
+    gv_sign_key_free(&key);
+    return err;
+}
+
+/* The root and the two invites that nodes join with. */
+static enum gv_err make_invites(struct gv_identities *identities)
+{
+    enum gv_err err = derive_key(&identities->root, identities->seed, FOR_ROOT, 0);
+    if (err != GV_OK) {
+        return err;
+    }
+    identities->root_public = *gv_sign_key_public(identities->root);
+    identities->swarm = gv_swarm_id_of(&identities->root_public);
+    err = append_invite(identities, 0, identities->root);
+    return err == GV_OK ? make_inviter(identities) : err;
 }
 
 /* The last link of a chain whose others are known to be good. */
@@ -109,7 +138,7 @@ static enum gv_err verify_last(const struct gv_chain *chain, const struct gv_sig
 static struct gv_chain chain_of(const struct gv_identities *identities, const struct gv_person *person,
                                 const struct gv_sign_public *key)
 {
-    struct gv_chain chain = identities->chain;
+    struct gv_chain chain = identities->chains[person->by_member];
     chain.link[chain.count] = member_cert(identities, key, person->issued_s);
     chain.link[chain.count].signature = person->certified;
     chain.count++;
@@ -260,7 +289,7 @@ enum gv_err gv_identities_new(struct gv_identities **identities, uint64_t seed, 
         err = finder_init(&fresh->by_key, nodes_max);
     }
     if (err == GV_OK) {
-        err = make_invite(fresh);
+        err = make_invites(fresh);
     }
     if (err != GV_OK) {
         gv_identities_free(&fresh);
@@ -289,7 +318,8 @@ void gv_identities_free(struct gv_identities **identities)
         free(old->revocations[i]);
     }
     gv_sign_key_free(&old->root);
-    gv_sign_key_free(&old->invite);
+    gv_sign_key_free(&old->invites[0]);
+    gv_sign_key_free(&old->invites[1]);
     free(old->by_id.slots);
     free(old->by_key.slots);
     free(old->ids);
@@ -308,7 +338,8 @@ struct gv_swarm_id gv_identities_swarm(const struct gv_identities *identities)
     return identities->swarm;
 }
 
-enum gv_err gv_identities_create(struct gv_identities *identities, uint32_t node, bool dialable, uint64_t wall_s)
+enum gv_err gv_identities_create(struct gv_identities *identities, uint32_t node, bool dialable, bool by_member,
+                                 uint64_t wall_s)
 {
     GV_ASSERT(node < identities->nodes_max);
     struct gv_sign_key *key;
@@ -319,10 +350,10 @@ enum gv_err gv_identities_create(struct gv_identities *identities, uint32_t node
     struct gv_sign_public public = *gv_sign_key_public(key);
     gv_sign_key_free(&key);
     struct gv_cert fields = member_cert(identities, &public, wall_s);
-    struct gv_chain chain = identities->chain;
-    err = gv_chain_append(&chain, &fields, identities->invite);
+    struct gv_chain chain = identities->chains[by_member];
+    err = gv_chain_append(&chain, &fields, identities->invites[by_member]);
     if (err == GV_OK) {
-        err = verify_last(&chain, gv_sign_key_public(identities->invite));
+        err = verify_last(&chain, gv_sign_key_public(identities->invites[by_member]));
     }
     if (err != GV_OK) {
         return err;
@@ -333,6 +364,7 @@ enum gv_err gv_identities_create(struct gv_identities *identities, uint32_t node
     person->issued_s = wall_s;
     person->certified = chain.link[chain.count - 1].signature;
     person->dialable = dialable;
+    person->by_member = by_member;
     return GV_OK;
 }
 
@@ -413,6 +445,7 @@ struct gv_ref gv_identities_ref(const struct gv_identities *identities, uint32_t
         .boot = version->boot,
         .sequence = version->sequence,
         .flags = version->flags,
+        .inviters = {identities->people[node].by_member ? identities->inviter : 0},
     };
 }
 

@@ -38,7 +38,7 @@ struct gv_version {
     uint8_t data[];
 };
 
-/** Makes the root key, the invite all nodes join with, and room for `nodes_max`. Returns owned. */
+/** Makes the root key, an invite of the root's and one of a member's that is no node, and room for `nodes_max`. Returns owned. */
 GV_NODISCARD enum gv_err gv_identities_new(struct gv_identities **identities, uint64_t seed, uint32_t nodes_max,
                                            enum gv_signatures signatures);
 void gv_identities_free(struct gv_identities **identities);
@@ -47,9 +47,10 @@ const struct gv_sign_public *gv_identities_root(const struct gv_identities *iden
 struct gv_swarm_id gv_identities_swarm(const struct gv_identities *identities);
 
 /** Keys and membership certificate of `node` (a number below nodes_max, in any order). For different nodes on different
- *  threads at once; gv_identities_find() knows it after gv_identities_index(). `wall_s` dates the certificate. */
+ *  threads at once; gv_identities_find() knows it after gv_identities_index(). `by_member`: it joins with the member's
+ *  invite, not the root's. `wall_s` dates the certificate. */
 GV_NODISCARD enum gv_err gv_identities_create(struct gv_identities *identities, uint32_t node, bool dialable,
-                                              uint64_t wall_s);
+                                              bool by_member, uint64_t wall_s);
 /** In a control, after create: enters the nodes first <= n < first + count into the look-up tables. */
 void gv_identities_index(struct gv_identities *identities, uint32_t first, uint32_t count);
 

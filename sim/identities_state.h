@@ -40,6 +40,7 @@ struct gv_person {
     uint64_t issued_s; /* of the certificate */
     struct gv_signature certified;
     bool dialable;
+    bool by_member; /* invited by the member */
 };
 
 /* One table: open addressing, at most half full. */
@@ -56,11 +57,12 @@ struct gv_identities {
     uint64_t seed;
     uint32_t nodes_max;
     enum gv_signatures signatures;
-    struct gv_sign_key *root, *invite;
+    struct gv_sign_key *root, *invites[2]; /* [by a member] */
     struct gv_sign_public root_public;
     struct gv_swarm_id swarm;
-    struct gv_chain chain; /* root -> INVITE */
-    struct gv_id *ids;     /* (nodes_max) */
+    struct gv_chain chains[2]; /* root -> INVITE; root -> MEMBER -> INVITE */
+    uint32_t inviter;          /* gv_id_tag() of that member, who is no node */
+    struct gv_id *ids;         /* (nodes_max) */
     struct gv_person *people;
     struct gv_finder by_id, by_key;
     uint32_t revoked;

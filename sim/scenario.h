@@ -165,7 +165,8 @@ struct gv_scenario {
     struct {
         double fraction;
         enum gv_attack attack;
-        double scale; /* NOISE: deviation, in deviations of the parameters; SIGN_FLIP: factor */
+        double scale;     /* NOISE: deviation, in deviations of the parameters; SIGN_FLIP: factor */
+        bool one_inviter; /* the same member let all of them in; else the root did, as everybody */
     } adversaries;
 
     struct {

@@ -14,9 +14,9 @@ static const char *const PEERS[] = {"own", "oracle", NULL};
 static const char *const SIGNATURES[] = {"memoised", "real", NULL};
 static const char *const TRAIN_ON[] = {"clock", "merge", NULL};
 static const char *const SCALINGS[] = {"auto", "none", "unit", "standard", NULL};
-static const char *const ATTACKS[] = {"none",  "sign-flip", "noise", "eclipse", "flood",       "accuse", "replay",
-                                      "stall", "reset",     "age",   "busy",    "incarnation", "greedy", "any",
-                                      NULL};
+static const char *const ATTACKS[] = {"none",   "sign-flip",   "noise",  "eclipse", "flood",
+                                      "accuse", "replay",      "stall",  "reset",   "age",
+                                      "busy",   "incarnation", "greedy", "any",     NULL};
 static const char *const YES_NO[] = {"no", "yes", NULL};
 _Static_assert(sizeof(enum gv_mode) == sizeof(uint32_t), "enums are stored as 32 bits");
 
@@ -204,6 +204,8 @@ static const struct gv_scenario_key KEYS[] = {
      "sign-flip, noise: to the parameters they send; else to the protocol; any: each node one of these", NULL},
     {"adversaries", "scale", GV_VALUE_NUMBER, AT(adversaries.scale), 0, 1e6, NULL, T | V,
      "sign-flip: factor; noise: deviation, in deviations of the parameters", NULL},
+    {"adversaries", "one_inviter", GV_VALUE_BOOL, AT(adversaries.one_inviter), 0, 0, YES_NO, ALL,
+     "one member has let all of them in; else all are the root's guests, as everybody is", NULL},
 
     {"report", "every", GV_VALUE_TIME, AT(report.every_us), 0, YEAR, NULL, ALL,
      "virtual time between two samples; 0: about a sixtieth of the duration", NULL},

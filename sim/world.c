@@ -163,6 +163,17 @@ static bool is_late(const struct gv_sim *sim, uint64_t now_us)
     return now_us > sim->scenario->swarm.arrival_us;
 }
 
+static bool is_hostile(const struct gv_scenario *scenario, uint32_t index)
+{
+    return scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
+}
+
+static enum gv_err create_person(struct gv_sim *sim, uint32_t index, uint64_t wall_s)
+{
+    bool by_member = sim->scenario->adversaries.one_inviter && is_hostile(sim->scenario, index);
+    return gv_identities_create(sim->identities, index, gv_network_dialable(sim->network, index), by_member, wall_s);
+}
+
 static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identity)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -176,7 +187,7 @@ static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identi
     node->step_us = gv_dist_draw(&scenario->compute.step_time, &node->random);
     node->step_us *= chosen(scenario->compute.straggler_share, index) ? scenario->compute.straggler_factor : 1.0;
     node->starved = chosen(scenario->compute.starved_share, index);
-    node->hostile = scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
+    node->hostile = is_hostile(scenario, index);
     node->newer = chosen(scenario->swarm.newer_share, index + 1); /* shifted: not the same ones as above */
     if (node->hostile && gv_attack_is_on_protocol(scenario->adversaries.attack)) {
         node->attacker = gv_attacker_new(scenario->adversaries.attack, index);
@@ -220,8 +231,7 @@ static uint32_t spawn(void *world, struct gv_thread *thread, uint64_t now_us)
     }
     uint32_t index = sim->node_count;
     if (index >= sim->identities_made) {
-        enum gv_err err = gv_identities_create(sim->identities, index, gv_network_dialable(sim->network, index),
-                                               GV_SIM_WALL_S + now_us / 1000000u);
+        enum gv_err err = create_person(sim, index, GV_SIM_WALL_S + now_us / 1000000u);
         if (err != GV_OK) {
             fail(sim, err, "cannot make keys");
             return UINT32_MAX;
@@ -363,8 +373,7 @@ static void create_identity(void *context, struct gv_thread *thread, uint32_t in
 {
     struct gv_sim *sim = context;
     (void)thread;
-    enum gv_err err =
-        gv_identities_create(sim->identities, index, gv_network_dialable(sim->network, index), GV_SIM_WALL_S);
+    enum gv_err err = create_person(sim, index, GV_SIM_WALL_S);
     if (err != GV_OK) {
         __atomic_store_n(&sim->identity_failed, true, __ATOMIC_RELAXED);
     }

@@ -14,6 +14,7 @@
 
 /* Admission. */
 #define GV_CHAIN_LINKS_MAX 9      /* root, then two links per generation of inviters: four generations may invite */
+#define GV_INVITERS_MAX 4         /* members in a chain before the last */
 #define GV_SEEDS_MAX 3            /* endpoints in an invite */
 #define GV_ENDPOINTS_MAX 4        /* endpoints in a record */
 #define GV_ENDPOINT_BYTES_MAX 128 /* text of one endpoint without terminator, "tcp://[v6%scope]:port" fits */
@@ -57,6 +58,7 @@
 #define GV_PARAMETERS_MAX (1u << 30)
 #define GV_NAME_BYTES_MAX 64
 
+_Static_assert(GV_CHAIN_LINKS_MAX == 2 * GV_INVITERS_MAX + 1, "each inviter has two links: its membership, its invite");
 /* A record must hold a full chain, its endpoints, its own fields and its signature. */
 _Static_assert(GV_RECORD_BYTES_MAX >=
                    GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + GV_ENDPOINTS_MAX * (GV_ENDPOINT_BYTES_MAX + 3) + 256,

@@ -66,9 +66,10 @@ enum {
 struct gv_ref {
     struct gv_id id;
     uint64_t incarnation;
-    uint64_t boot;     /* random at each start of the process */
-    uint32_t sequence; /* raised by refutations and address changes within one incarnation */
-    uint32_t flags;    /* GV_REF_* */
+    uint64_t boot;                      /* random at each start of the process */
+    uint32_t sequence;                  /* raised by refutations and address changes within one incarnation */
+    uint32_t flags;                     /* GV_REF_* */
+    uint32_t inviters[GV_INVITERS_MAX]; /* in its chain from the root on: first bytes of their ids; 0 behind the last */
 };
 
 /* Where a node is in its life; also what `status` prints. */

@@ -217,6 +217,24 @@ static void verified(struct gv_core *core, uint32_t link, uint32_t why, const st
     }
 }
 
+/* The first half of what we take in a second is for all, the other for those whose inviter did not let in most of the
+   last few, so that many identities of one member do not keep all others out. */
+static bool may_enter(struct gv_core *core, const struct gv_ref *ref)
+{
+    uint32_t branch = gv_ref_branch(&core->self, ref);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < GV_ADMITTED_MAX; i++) {
+        same += core->admitted[i] == branch ? 1 : 0;
+    }
+    uint32_t left = same > GV_ADMITTED_MAX / 2 ? ADMISSIONS_PER_SECOND / 2 : 0;
+    if (!gv_bucket_take_leaving(&core->admissions, core->now_us, ADMISSIONS_PER_SECOND, ADMISSIONS_PER_SECOND, left)) {
+        return false;
+    }
+    core->admitted[core->admitted_next] = branch;
+    core->admitted_next = (core->admitted_next + 1) % GV_ADMITTED_MAX;
+    return true;
+}
+
 static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event *event)
 {
     const struct gv_msg_hello *hello = &event->u.msg.msg->u.hello;
@@ -240,8 +258,7 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
         refuse(core, link, &hello->self.id, err, seen, err == GV_ERR_RATE ? shut_out_ms(core, peer) : 0);
         return;
     }
-    bool crowded = !gv_bucket_take(&core->admissions, core->now_us, ADMISSIONS_PER_SECOND, ADMISSIONS_PER_SECOND);
-    if (crowded) { /* redirect: who is welcome nowhere else still learns of others */
+    if (!may_enter(core, &hello->self)) { /* redirect: who is welcome nowhere else still learns of others */
         fill_hello(core, gv_fx_send(core, link, GV_KIND_WELCOME));
         gv_views_sample(core, gv_fx_send(core, link, GV_KIND_RECORDS), REDIRECT_RECORDS, &hello->self.id);
         refuse(core, link, &hello->self.id, GV_ERR_CROWDED, 0, 5000);

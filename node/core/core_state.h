@@ -41,6 +41,7 @@
 #define GV_DURATIONS_MAX 32
 #define GV_OFFSETS_MAX 15
 #define GV_RECORDS_DUE_MAX 96
+#define GV_ADMITTED_MAX 8
 #define GV_TICK_ROOM 24               /* effects that must be free before a periodic task starts */
 #define GV_LINK_OFFERS_US (4 * GV_MS) /* between OFFERs on one link: half of what a peer takes in messages a second */
 
@@ -281,7 +282,7 @@ struct gv_core {
     uint64_t *offer_after_us; /* links: our next OFFER not before, GV_NEVER: introduced for the far side's round */
     uint16_t *view;           /* active view: the peer, GV_NOBODY if free */
     uint64_t *probe_due_us;   /* active view: end of the probe's phase, GV_NEVER while it is idle or the place free */
-    uint32_t *tags;           /* peers: first bytes of the id */
+    uint32_t *tags;           /* peers: gv_id_tag() */
     uint8_t *roles;           /* peers: enum gv_role */
     uint16_t *peer_links;     /* peers: verified link, or GV_NOBODY */
     uint16_t *neighbours;     /* peers: row of the active view, or GV_NOBODY */
@@ -291,7 +292,7 @@ struct gv_core {
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
     uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits of the tag, and the minute; 0: free */
-    uint32_t *grave_tags;   /* graves: first bytes of the id */
+    uint32_t *grave_tags;   /* graves: gv_id_tag() */
     uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */
 
     /* rows; how many is in the configuration */
@@ -317,6 +318,8 @@ struct gv_core {
     uint64_t refuted_us, alarm_us, manifest_alarm_us;
     uint32_t dial_number;
     struct gv_bucket admissions;
+    uint32_t admitted[GV_ADMITTED_MAX]; /* branches of the last that were, in turn; 0: none yet */
+    uint32_t admitted_next;
     uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
     uint64_t forgiven_us;  /* back-offs of others have been forgotten; it may be done again */
 
@@ -325,7 +328,6 @@ struct gv_core {
     struct gv_id seeds[GV_SEEDS_MAX]; /* whose they turned out to be */
     bool seed_met[GV_SEEDS_MAX];
     uint64_t shuffle_nonce;
-    uint32_t rank_key, rank_from; /* gv_peers_rank() */
     uint64_t started_us;
     uint32_t walk_next, grave_next, arrival_next;
 
@@ -387,6 +389,9 @@ uint32_t gv_score_now(const struct gv_core *core, uint32_t peer);
 bool gv_score_bad(const struct gv_core *core, uint32_t peer);
 uint64_t gv_score_good_at(const struct gv_core *core, uint32_t peer); /* 0: it is not bad */
 bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst);
+/* The same, but `left` tokens are for others. */
+bool gv_bucket_take_leaving(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst,
+                            uint32_t left);
 void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst);
 /* A rate of one in `each_us`, with `burst` at once: false if this one is too many. *until_us begins at 0. */
 bool gv_rate_take(uint64_t *until_us, uint64_t now_us, uint64_t each_us, uint32_t burst);
@@ -399,10 +404,12 @@ uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id);
 uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref); /* GV_NOBODY: ours, or buried */
 GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, const struct gv_ref *ref);
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
+/* Who is the first in its chain that is not in ours: the same for all that one member has let in, at any remove. */
+uint32_t gv_ref_branch(const struct gv_ref *self, const struct gv_ref *ref);
 void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
-/* How much this node prefers one id to another (less is more): a secret order, as of Basalt's ranks (Auvolat, Bromberg,
-   Frey, Taiani, 2021), which slowly goes round. */
-uint32_t gv_peers_rank(const struct gv_core *core, uint32_t peer);
+/* How little `asked` prefers `asker` to others that ask it for a place: an order of its own, as of Basalt's ranks
+   (Auvolat, Bromberg, Frey, Taiani, 2021), but another every ten minutes, and known to all: PROTOCOL 12. */
+uint32_t gv_peers_rank(const struct gv_core *core, const struct gv_id *asker, const struct gv_id *asked);
 bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
 /* The rows that fit, in order, into rows; their number. */
 uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],

@@ -196,7 +196,6 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
 {
     uint64_t now = core->now_us;
     gv_rng_seed(&core->rng, event->u.start.seed);
-    core->rank_key = gv_rng_u32(&core->rng);
     core->self = event->u.start.self;
     if (core->config.outbound_only) {
         core->self.flags &= ~(uint32_t)GV_REF_DIALABLE;

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define ARRIVAL_AGAIN_MIN 30
+#define RANK_PERIOD_S 600
 #define RECORD_KEEP_MIN 8 /* passive rows below which old records are better than none */
 
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b)
@@ -34,17 +35,9 @@ int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b)
     return 0;
 }
 
-/* The first bytes of an id. Ids are hashes, so a row whose tag fits is nearly always the one sought. */
-static uint32_t tag_of(const struct gv_id *id)
-{
-    uint32_t tag;
-    memcpy(&tag, id->b, sizeof tag); /* compared with its like only: byte order does not matter */
-    return tag;
-}
-
 uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id)
 {
-    uint32_t tag = tag_of(id);
+    uint32_t tag = gv_id_tag(id);
     for (uint32_t i = 0; i < core->peers_used; i++) {
         if (core->tags[i] == tag && gv_id_equal(&core->peers[i].ref.id, id)) {
             return i;
@@ -53,11 +46,39 @@ uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id)
     return GV_NOBODY;
 }
 
-uint32_t gv_peers_rank(const struct gv_core *core, uint32_t row)
+/* A permutation of 64 bits that leaves no trace of the order in x. */
+static uint64_t mix(uint64_t x)
 {
-    uint64_t mixed = ((uint64_t)core->tags[row] ^ core->rank_key) * 0x9e3779b97f4a7c15u;
-    mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93u;
-    return (uint32_t)(mixed >> 32) - core->rank_from;
+    x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+    x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+    return x ^ x >> 32;
+}
+
+static uint64_t head_of(const struct gv_id *id)
+{
+    uint64_t head = 0;
+    for (uint32_t i = 0; i < 8; i++) { /* least significant first: both ends must come to the same */
+        head |= (uint64_t)id->b[i] << 8 * i;
+    }
+    return head;
+}
+
+uint32_t gv_peers_rank(const struct gv_core *core, const struct gv_id *asker, const struct gv_id *asked)
+{
+    uint64_t theirs = mix(head_of(asked));
+    uint64_t period = (core->wall_s + theirs % RANK_PERIOD_S) / RANK_PERIOD_S; /* not for all at once */
+    return (uint32_t)mix(mix(head_of(asker) ^ theirs) + period);
+}
+
+uint32_t gv_ref_branch(const struct gv_ref *self, const struct gv_ref *ref)
+{
+    uint32_t own = gv_id_tag(&self->id);
+    for (uint32_t i = 0; i < GV_INVITERS_MAX && ref->inviters[i] != 0; i++) {
+        if (ref->inviters[i] != self->inviters[i] && ref->inviters[i] != own) {
+            return ref->inviters[i];
+        }
+    }
+    return gv_id_tag(&ref->id);
 }
 
 /* Lent ones first, then the oldest (Cyclon); GV_NOBODY if no passive row fits. */
@@ -113,7 +134,7 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref)
     struct gv_peer *peer = &core->peers[row];
     memset(peer, 0, sizeof *peer);
     core->changes += GV_CHANGED_IDS;
-    core->tags[row] = tag_of(&ref->id);
+    core->tags[row] = gv_id_tag(&ref->id);
     core->roles[row] = GV_ROLE_NONE;
     core->ages[row] = 0;
     core->lent[row] = false;
@@ -234,7 +255,7 @@ uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *
 /* An id has at most one grave; this one may be past its time. */
 static uint32_t grave_row(const struct gv_core *core, const struct gv_id *id)
 {
-    uint32_t tag = tag_of(id);
+    uint32_t tag = gv_id_tag(id);
     for (uint32_t i = 0; i < core->config.graves_max; i++) {
         if (core->grave_tags[i] == tag && core->graves[i].until_us != 0 && gv_id_equal(&core->graves[i].id, id)) {
             return i;
@@ -261,7 +282,7 @@ void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left)
         row = core->grave_next;
         core->grave_next = (row + 1) % graves_max;
     }
-    core->grave_tags[row] = tag_of(&ref->id);
+    core->grave_tags[row] = gv_id_tag(&ref->id);
     core->graves[row] = (struct gv_grave){.id = ref->id,
                                           .incarnation = ref->incarnation,
                                           .sequence = ref->sequence,

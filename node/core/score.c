@@ -91,7 +91,8 @@ void gv_bucket_fill(struct gv_bucket *bucket, uint64_t now_us, uint32_t burst)
     bucket->tokens = burst * 1024;
 }
 
-bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst)
+bool gv_bucket_take_leaving(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst,
+                            uint32_t left)
 {
     uint64_t passed_us = now_us - bucket->filled_us;
     if (passed_us > 100 * GV_SECOND) {
@@ -103,11 +104,16 @@ bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_seco
         bucket->tokens = (uint32_t)(tokens > (uint64_t)burst * 1024 ? (uint64_t)burst * 1024 : tokens);
         bucket->filled_us = now_us;
     }
-    if (bucket->tokens < 1024) {
+    if (bucket->tokens < (1 + left) * 1024) {
         return false;
     }
     bucket->tokens -= 1024;
     return true;
+}
+
+bool gv_bucket_take(struct gv_bucket *bucket, uint64_t now_us, uint32_t per_second, uint32_t burst)
+{
+    return gv_bucket_take_leaving(bucket, now_us, per_second, burst, 0);
 }
 
 bool gv_rate_take(uint64_t *until_us, uint64_t now_us, uint64_t each_us, uint32_t burst)

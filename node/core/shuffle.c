@@ -20,7 +20,6 @@
 #define PASSIVE_SENT 4
 #define WALK_US (10 * GV_SECOND)
 #define SHUFFLES_BURST 12
-#define RANK_STEP (UINT32_MAX / 960u) /* once round in eight hours */
 #define EARLY_US (180 * GV_SECOND)
 
 _Static_assert(1 + ACTIVE_SENT + PASSIVE_SENT == GV_SHUFFLE_RECORDS, "a shuffle's records");
@@ -157,7 +156,6 @@ void gv_shuffle_tick(struct gv_core *core)
     if (target == GV_NOBODY) {
         return;
     }
-    core->rank_from += RANK_STEP;
     clear_lent(core);
     for (uint32_t i = 0; i < core->peers_used; i++) {
         bool older = core->roles[i] == GV_ROLE_PASSIVE && core->ages[i] < UINT16_MAX;

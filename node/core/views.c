@@ -16,7 +16,11 @@
  *
  * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
  * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom
- * we prefer of those who ask, by a secret order (gv_peers_rank()), so that neither coming first nor asking often helps.
+ * we prefer of those who ask: whose inviter has let in fewer of our neighbours (gv_ref_branch()), so that many identities
+ * of one member do not help, then by an order of ids that is ours for ten minutes and that everybody can work out
+ * (gv_peers_rank()), so that neither coming first nor asking often does. Who asks looks for a node at which it comes far
+ * to the front; who asks everybody comes on average in the middle. With an order that only we knew, those who had asked
+ * everybody were ahead of nearly all that asked once, and whom we chose had no room, but for the hostile.
  * At most half of active_max are for outbound-only nodes.
  *
  * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
@@ -40,6 +44,8 @@
 #define ALONE_SOONER 6                /* times sooner to ask again without any neighbour */
 #define ALONE_ASKS_US (2 * GV_SECOND) /* all that may have room are asked within it, not in one moment */
 #define KEPT_US (60 * GV_SECOND)      /* who came in so stays at least so long */
+#define WELCOME_DRAWS 24
+#define SWAPS_WHEN_FULL 3
 #define BOOK_DIALS_AT_START 5
 #define DISCOVER_RECORDS 32
 #define SAMPLE_FIRST_US (250 * GV_MS) /* doubled as long as the answers hold nothing new */
@@ -103,16 +109,47 @@ static bool is_anybody(const struct gv_core *core, uint32_t peer)
     return true;
 }
 
+static uint32_t branch_of(const struct gv_core *core, uint32_t peer)
+{
+    return gv_ref_branch(&core->self, &core->peers[peer].ref);
+}
+
+/* How many neighbours one member has let in. */
+static uint32_t count_branch(const struct gv_core *core, uint32_t branch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        uint32_t peer = core->view[i];
+        count += peer != GV_NOBODY && branch_of(core, peer) == branch ? 1 : 0;
+    }
+    return count;
+}
+
+/* As one that asks us. */
+static uint32_t rank_of(const struct gv_core *core, uint32_t peer)
+{
+    return gv_peers_rank(core, &core->peers[peer].ref.id, &core->self.id);
+}
+
+/* How little a neighbour is preferred: the more of its branch there are, the less; then by the secret order. */
+static uint64_t burden(const struct gv_core *core, uint32_t peer)
+{
+    return (uint64_t)count_branch(core, branch_of(core, peer)) << 32 | rank_of(core, peer);
+}
+
 /* Of the linked neighbours that fit, the least preferred; GV_NOBODY if none fits. */
 static uint32_t worst_active(const struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
     uint32_t worst = GV_NOBODY;
+    uint64_t most = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t peer = core->view[i];
         bool fitting = peer != GV_NOBODY && core->peer_links[peer] != GV_NOBODY && fits(core, peer) &&
                        core->active[i].kept_us <= core->now_us;
-        if (fitting && (worst == GV_NOBODY || gv_peers_rank(core, peer) > gv_peers_rank(core, worst))) {
+        uint64_t its = fitting ? burden(core, peer) : 0;
+        if (fitting && (worst == GV_NOBODY || its > most)) {
             worst = peer;
+            most = its;
         }
     }
     return worst;
@@ -345,7 +382,7 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 /*
  * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks
  * first, or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now
- * and then.
+ * and then, and never to make one branch more.
  */
 static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by_need)
 {
@@ -353,9 +390,12 @@ static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by
     if (victim == GV_NOBODY) {
         return false;
     }
-    bool preferred = gv_peers_rank(core, peer) < gv_peers_rank(core, victim);
-    *by_need =
-        !preferred && urgent && gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST);
+    uint32_t branch = branch_of(core, peer);
+    uint32_t others = count_branch(core, branch_of(core, victim));
+    uint32_t with_it = count_branch(core, branch) + (branch == branch_of(core, victim) ? 0 : 1);
+    bool preferred = with_it == others ? rank_of(core, peer) < rank_of(core, victim) : with_it < others;
+    *by_need = !preferred && urgent && with_it <= others &&
+               gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST);
     if (!preferred && !*by_need) {
         return false;
     }
@@ -421,7 +461,7 @@ static void make_way(struct gv_core *core, uint32_t peer)
     if (enough) {
         victim = random_active(core, peer, is_chosen);
     } else if (core->active_count >= core->config.active_max) {
-        victim = random_active(core, peer, is_theirs);
+        victim = worst_active(core, is_theirs);
     }
     if (victim != GV_NOBODY) {
         gv_views_demote(core, victim, true);
@@ -560,13 +600,31 @@ static uint32_t missing_neighbours(const struct gv_core *core)
     return in_all > own ? in_all : own;
 }
 
+/* Of those drawn, the one at which we come first: its places may be contested. */
+static uint32_t pick_welcoming(struct gv_core *core)
+{
+    uint16_t rows[GV_PEERS_MAX];
+    uint32_t count = gv_peers_fitting(core, rows, may_promote);
+    uint32_t best = GV_NOBODY;
+    uint32_t best_rank = 0;
+    for (uint32_t i = 0; i < WELCOME_DRAWS && count > 0; i++) {
+        uint32_t peer = rows[gv_rng_below(&core->rng, count)];
+        uint32_t rank = gv_peers_rank(core, &core->self.id, &core->peers[peer].ref.id);
+        if (best == GV_NOBODY || rank < best_rank) {
+            best = peer;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
 static void promote(struct gv_core *core)
 {
     bool hurry = core->active_count < core->config.active_min;
     core->promote_us = core->now_us + (hurry ? HURRY_US : core->config.promote_us);
     uint32_t missing = missing_neighbours(core);
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
-        uint32_t peer = gv_peers_pick(core, may_promote);
+        uint32_t peer = pick_welcoming(core);
         if (peer == GV_NOBODY || !ask(core, peer)) {
             break;
         }
@@ -616,9 +674,11 @@ void gv_views_tick(struct gv_core *core)
         promote(core);
     }
     if (core->swap_us <= core->now_us && gv_fx_room(core)) {
-        core->swap_us = core->now_us + gv_rng_jitter(&core->rng, core->config.swap_us, 20);
+        bool full = core->active_count >= core->config.active_max; /* perhaps of those who crowd in everywhere */
+        core->swap_us =
+            core->now_us + gv_rng_jitter(&core->rng, core->config.swap_us / (full ? SWAPS_WHEN_FULL : 1), 20);
         gv_peers_expire(core);
-        uint32_t peer = core->active_count >= core->config.active_target ? gv_peers_pick(core, may_promote) : GV_NOBODY;
+        uint32_t peer = core->active_count >= core->config.active_target ? pick_welcoming(core) : GV_NOBODY;
         if (peer != GV_NOBODY) {
             (void)ask(core, peer);
         }

@@ -117,9 +117,9 @@ Test(sim_vitals, each_attack_does_what_it_says)
 
 Test(sim_vitals, who_offers_all_the_time_waits_for_the_turns_of_others)
 {
-    struct gv_summary s = run("[swarm]\nnodes = 40\nmode = mean\nduration = 10min\narrival = 5s\nround = 20s\n"
-                              "[network]\nlatency = 30ms\n[views]\nbook = 16\n" OFTEN
-                              "[adversaries]\nfraction = 20%\nattack = greedy\n");
+    struct gv_summary s =
+        run("[swarm]\nnodes = 40\nmode = mean\nduration = 10min\narrival = 5s\nround = 20s\n"
+            "[network]\nlatency = 30ms\n[views]\nbook = 16\n" OFTEN "[adversaries]\nfraction = 20%\nattack = greedy\n");
     /* Without turns: 0.75. */
     cr_expect_gt(s.vitals.hostile_exchange_share, 0.25, "%g", s.vitals.hostile_exchange_share);
     cr_expect_lt(s.vitals.hostile_exchange_share, 0.58, "%g", s.vitals.hostile_exchange_share);

@@ -10,6 +10,7 @@
 static struct gv_core *core;
 static struct gv_effects *effects;
 static uint64_t now_us;
+static uint32_t inviter; /* of whoever greets; 0: the root */
 
 static void step(struct gv_event *event)
 {
@@ -25,6 +26,7 @@ static void setup(void)
     core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
     effects = calloc(1, sizeof *effects);
     now_us = 10 * GV_SECOND;
+    inviter = 0;
     struct gv_event start = {.kind = GV_EV_START};
     start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
     start.u.start.has_model = start.u.start.trains = true;
@@ -64,6 +66,7 @@ static void hello(uint32_t link, uint32_t purpose)
     msg.u.hello.purpose = purpose;
     msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
     msg.u.hello.self.id.b[0] = (uint8_t)link;
+    msg.u.hello.self.inviters[0] = inviter;
     give(link, &msg);
 }
 
@@ -192,4 +195,26 @@ Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
     for (uint32_t i = 0; i < effects->count; i++) {
         cr_assert(effects->item[i].kind != GV_FX_LOG || effects->item[i].u.log.code != GV_LOG_PEER_LOST);
     }
+}
+
+/* How many of `count` that come at once are let in, from link `first` on. */
+static uint32_t let_in(uint32_t first, uint32_t count, bool each_its_own)
+{
+    uint32_t taken = 0;
+    for (uint32_t link = first; link < first + count; link++) {
+        inviter = each_its_own ? link : 77;
+        link_in(link);
+        hello(link, GV_PURPOSE_MEMBER);
+        cr_assert_eq(sent(link, GV_KIND_WELCOME), 1);
+        taken += closed(link) ? 0 : 1;
+    }
+    return taken;
+}
+
+Test(core_admission, the_guests_of_one_inviter_leave_half_of_what_is_let_in_to_others)
+{
+    cr_assert_eq(let_in(1, 25, false), 10);
+    cr_assert_eq(let_in(31, 25, true), 10);
+    now_us += GV_SECOND;
+    cr_assert_eq(let_in(61, 25, true), 20);
 }

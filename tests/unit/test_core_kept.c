@@ -67,8 +67,8 @@ static const char *kept_peers(const struct gv_core *core)
     uint32_t passive = 0;
     for (uint32_t i = 0; i < core->config.peers_max; i++) {
         bool used = i < core->peers_used;
-        if (used && (memcmp(&core->tags[i], core->peers[i].ref.id.b, sizeof core->tags[i]) != 0 ||
-                     gv_peers_find(core, &core->peers[i].ref.id) != i)) {
+        if (used &&
+            (core->tags[i] != gv_id_tag(&core->peers[i].ref.id) || gv_peers_find(core, &core->peers[i].ref.id) != i)) {
             return "tags";
         }
         if (!used && (core->roles[i] != GV_ROLE_NONE || core->lent[i])) {
@@ -78,7 +78,7 @@ static const char *kept_peers(const struct gv_core *core)
     }
     for (uint32_t i = 0; i < core->config.graves_max; i++) {
         const struct gv_grave *grave = &core->graves[i];
-        if (grave->until_us != 0 && memcmp(&core->grave_tags[i], grave->id.b, sizeof core->grave_tags[i]) != 0) {
+        if (grave->until_us != 0 && core->grave_tags[i] != gv_id_tag(&grave->id)) {
             return "grave_tags";
         }
     }

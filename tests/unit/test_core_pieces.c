@@ -36,11 +36,11 @@ static struct gv_ref ref(uint8_t name, uint64_t incarnation, uint32_t sequence)
 
 TestSuite(core_pieces, .init = setup, .fini = teardown);
 
-Test(core_pieces, memory_of_a_core_with_defaults_is_below_46_kilobytes)
+Test(core_pieces, memory_of_a_core_with_defaults_is_below_50_kilobytes)
 {
     struct gv_core_config config;
     gv_core_defaults(&config);
-    cr_assert_leq(gv_core_bytes(&config), 46 * 1024, "%zu bytes", gv_core_bytes(&config));
+    cr_assert_leq(gv_core_bytes(&config), 50 * 1024, "%zu bytes", gv_core_bytes(&config));
 }
 
 Test(core_pieces, wild_configurations_are_clamped)
@@ -390,4 +390,62 @@ Test(core_pieces, an_exchange_that_barely_moves_ends_at_its_limit)
     cr_assert_geq(took, slow_link);
     cr_assert_leq(took, slow_link + 12 * GV_SECOND, "%.1f s", (double)took / 1e6);
     cr_assert_eq(core->refusals[GV_ERR_TIMEOUT - 100], 1);
+}
+
+Test(core_pieces, a_branch_is_all_that_one_member_has_let_in)
+{
+    struct gv_ref self = ref(1, 1, 1);
+    self.inviters[0] = 50;
+    self.inviters[1] = 51;
+    uint32_t own = gv_id_tag(&self.id);
+    const struct {
+        uint32_t inviters[GV_INVITERS_MAX];
+        uint32_t branch; /* 0: one of its own */
+    } cases[] = {
+        {{0}, 0},                /* the root's guest, as those who let us in once were */
+        {{50}, 0},               /* a guest of who let our inviter in */
+        {{50, 51}, 0},           /* of our own inviter */
+        {{50, 51, own}, 0},      /* of ours */
+        {{50, 51, own, 60}, 60}, /* of one of those */
+        {{50, 70}, 70},          /* another guest of 50 and its guests, at any remove */
+        {{50, 70, 71, 72}, 70},
+        {{80, 51}, 80},
+        {{51, 50}, 51},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct gv_ref other = ref((uint8_t)(10 + i), 1, 1);
+        memcpy(other.inviters, cases[i].inviters, sizeof other.inviters);
+        uint32_t branch = cases[i].branch != 0 ? cases[i].branch : gv_id_tag(&other.id);
+        cr_expect_eq(gv_ref_branch(&self, &other), branch, "case %zu: %u", i, gv_ref_branch(&self, &other));
+    }
+}
+
+Test(core_pieces, a_rank_is_even_differs_by_both_and_changes_in_ten_minutes)
+{
+    struct gv_id ids[2];
+    uint32_t low = 0, same = 0, later = 0;
+    for (uint32_t i = 0; i < 4000; i++) {
+        for (uint32_t k = 0; k < 2 * GV_ID_BYTES; k++) {
+            ids[k / GV_ID_BYTES].b[k % GV_ID_BYTES] = (uint8_t)gv_rng_u32(&core->rng);
+        }
+        core->wall_s = 1800000000 + i;
+        uint32_t rank = gv_peers_rank(core, &ids[0], &ids[1]);
+        low += rank < UINT32_MAX / 10 ? 1 : 0;
+        same += rank == gv_peers_rank(core, &ids[1], &ids[0]) ? 1 : 0;
+        core->wall_s += 60;
+        later += rank == gv_peers_rank(core, &ids[0], &ids[1]) ? 1 : 0;
+    }
+    cr_expect(low > 300 && low < 500, "%u", low);
+    cr_expect_leq(same, 1);
+    cr_expect(later > 3450 && later < 3750, "nine of ten are the same a minute later: %u", later);
+}
+
+Test(core_pieces, a_rank_is_that_of_the_protocol)
+{
+    struct gv_id ids[2];
+    for (uint32_t i = 0; i < 2 * GV_ID_BYTES; i++) {
+        ids[i / GV_ID_BYTES].b[i % GV_ID_BYTES] = (uint8_t)(i % GV_ID_BYTES + (i < GV_ID_BYTES ? 1 : 9));
+    }
+    core->wall_s = 1800000000;
+    cr_expect_eq(gv_peers_rank(core, &ids[0], &ids[1]), 2740901990u, "%u", gv_peers_rank(core, &ids[0], &ids[1]));
 }

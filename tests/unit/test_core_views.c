@@ -10,6 +10,7 @@
 static struct gv_core *core;
 static struct gv_effects *effects;
 static uint64_t now_us;
+static uint32_t inviter; /* of whoever dials us; 0: the root */
 
 static void step(struct gv_event *event)
 {
@@ -22,6 +23,7 @@ static void setup(void)
 {
     struct gv_core_config config;
     now_us = 10 * GV_SECOND;
+    inviter = 0;
     gv_core_defaults(&config);
     core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
     effects = calloc(1, sizeof *effects);
@@ -72,6 +74,7 @@ static bool asks(uint32_t link, uint32_t flags, bool urgent)
     struct gv_msg hello = {.kind = GV_KIND_HELLO};
     hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = flags};
     hello.u.hello.self.id.b[0] = (uint8_t)link;
+    hello.u.hello.self.inviters[0] = inviter;
     give(link, &hello);
     return asks_again(link, urgent);
 }
@@ -99,6 +102,11 @@ static uint32_t row_of(uint32_t link)
     return row;
 }
 
+static uint32_t rank_of(uint32_t row)
+{
+    return gv_peers_rank(core, &core->peers[row].ref.id, &core->self.id);
+}
+
 /* The rank of the least preferred of the neighbours that came over links 1 to `last`. */
 static uint32_t worst_rank(uint32_t last)
 {
@@ -106,7 +114,7 @@ static uint32_t worst_rank(uint32_t last)
     for (uint32_t link = 1; link <= last; link++) {
         uint32_t row = row_of(link);
         bool there = core->roles[row] == GV_ROLE_ACTIVE && core->active[core->neighbours[row]].kept_us <= now_us;
-        uint32_t rank = there ? gv_peers_rank(core, row) : 0;
+        uint32_t rank = there ? rank_of(row) : 0;
         worst = rank > worst ? rank : worst;
     }
     return worst;
@@ -129,7 +137,7 @@ Test(core_views, the_places_of_those_who_ask_are_for_the_preferred)
     for (uint32_t link = places + 1; link <= places + 30; link++) {
         uint32_t worst = worst_rank(link - 1);
         bool accepted = asks(link, GV_REF_DIALABLE, false);
-        cr_assert_eq(accepted, gv_peers_rank(core, row_of(link)) < worst, "link %u", link);
+        cr_assert_eq(accepted, rank_of(row_of(link)) < worst, "link %u", link);
         cr_assert_eq(accepted, dismissed() != 0);
         cr_assert_eq(core->active_count, places, "the others are kept for whom we ask ourselves");
         got_in += accepted ? 1 : 0;
@@ -144,7 +152,7 @@ Test(core_views, who_has_nobody_displaces_another_now_and_then)
     for (uint32_t link = places + 1; link <= places + 40; link++) {
         uint32_t worst = worst_rank(link - 1);
         bool first = asks(link, GV_REF_DIALABLE, true);
-        cr_assert_eq(first, gv_peers_rank(core, row_of(link)) < worst, "others may have room");
+        cr_assert_eq(first, rank_of(row_of(link)) < worst, "others may have room");
         displaced += !first && asks_again(link, true) ? 1 : 0;
     }
     cr_assert_eq(displaced, 3, "only the asker knows whether it is urgent: %u", displaced);
@@ -156,6 +164,28 @@ Test(core_views, who_has_nobody_displaces_another_now_and_then)
     cr_assert_eq(kept, 3, "and they stay for a while: %u", kept);
 }
 
+Test(core_views, the_guests_of_one_inviter_make_room_for_those_of_others)
+{
+    inviter = 77;
+    uint32_t places = fill(GV_REF_DIALABLE);
+    for (uint32_t link = places + 1; link < 2 * places; link++) {
+        inviter = link;
+        cr_assert(asks(link, GV_REF_DIALABLE, false), "link %u", link);
+        cr_assert_leq(dismissed(), places, "one of theirs goes");
+    }
+    inviter = 77;
+    for (uint32_t link = 2 * places; link < 2 * places + 10; link++) {
+        cr_assert_not(asks(link, GV_REF_DIALABLE, true) && dismissed() >= places,
+                      "as many as the others have, no more");
+        (void)asks_again(link, true); /* nor by need */
+    }
+    uint32_t theirs = 0;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        theirs += core->view[i] != GV_NOBODY && core->peers[core->view[i]].ref.inviters[0] == 77 ? 1 : 0;
+    }
+    cr_assert_eq(theirs, 1);
+}
+
 Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)
 {
     uint32_t places = core->config.active_max / 2;
@@ -165,7 +195,7 @@ Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)
     cr_assert(asks(places + 1, GV_REF_DIALABLE, false), "there is room for others");
     uint32_t worst = worst_rank(places);
     bool accepted = asks(places + 2, 0, false);
-    cr_assert_eq(accepted, gv_peers_rank(core, row_of(places + 2)) < worst);
+    cr_assert_eq(accepted, rank_of(row_of(places + 2)) < worst);
     cr_assert_eq(core->active_count, places + 1);
 }
 
@@ -307,4 +337,31 @@ Test(core_views, a_neighbour_whose_link_was_lost_is_asked_whether_it_still_is_on
     give(51, &reply);
     cr_assert_eq(core->roles[row_of(1)], GV_ROLE_PASSIVE);
     cr_assert_eq(dismissed(), 51);
+}
+
+Test(core_views, it_asks_those_at_which_it_comes_far_to_the_front)
+{
+    cr_assert(asks(1, GV_REF_DIALABLE, false));
+    core->links[gv_links_find(core, 1)].records_due = GV_RECORDS_DUE_MAX;
+    struct gv_msg msg = {.kind = GV_KIND_RECORDS, .ref_count = 30};
+    for (uint32_t i = 0; i < 30; i++) {
+        msg.refs[i] = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+        msg.refs[i].id.b[0] = (uint8_t)(100 + i);
+    }
+    core->promote_us = GV_NEVER;
+    give(1, &msg);
+    uint32_t dialled = 0;
+    for (uint32_t i = 0; i < 40 && dialled < 4; i++) {
+        core->promote_us = now_us;
+        struct gv_event event = {.kind = GV_EV_TICK};
+        step(&event);
+        for (uint32_t k = 0; k < effects->count; k++) {
+            if (effects->item[k].kind == GV_FX_DIAL) {
+                cr_expect_lt(gv_peers_rank(core, &core->self.id, &effects->item[k].target), UINT32_MAX / 2);
+                dialled++;
+            }
+        }
+        now_us += GV_MS;
+    }
+    cr_assert_geq(dialled, 4);
 }

@@ -19,7 +19,7 @@ static void create(struct gv_identities **out, enum gv_signatures signatures)
 {
     cr_assert_eq(gv_identities_new(out, 7, NODES, signatures), GV_OK);
     for (uint32_t n = 0; n < NODES; n++) {
-        cr_assert_eq(gv_identities_create(*out, n, n % 3 != 0, WALL + n), GV_OK);
+        cr_assert_eq(gv_identities_create(*out, n, n % 3 != 0, n % 4 == 1, WALL + n), GV_OK);
     }
     gv_identities_index(*out, 0, NODES);
 }
@@ -59,9 +59,12 @@ Test(identities, records_pass_the_daemons_own_verification)
         cr_assert_eq(real.sequence, ours.sequence);
         cr_assert_eq(real.flags, ours.flags);
         cr_assert_eq(real.flags, n % 3 != 0 ? GV_REF_DIALABLE : 0u);
-        cr_assert_eq(record.chain.count, 2);
-        cr_assert_eq(record.chain.link[0].kind, GV_CERT_INVITE);
-        cr_assert_eq(record.chain.link[0].uses, GV_INVITE_USES_MAX);
+        cr_assert_eq(memcmp(real.inviters, ours.inviters, sizeof real.inviters), 0);
+        cr_assert_eq(real.inviters[0] != 0, n % 4 == 1, "invited by the member");
+        uint32_t invite = n % 4 == 1 ? 1 : 0;
+        cr_assert_eq(record.chain.count, invite + 2);
+        cr_assert_eq(record.chain.link[invite].kind, GV_CERT_INVITE);
+        cr_assert_eq(record.chain.link[invite].uses, GV_INVITE_USES_MAX);
     }
 }
 
@@ -130,7 +133,7 @@ Test(identities, a_record_of_another_swarm_is_refused)
 {
     struct gv_identities *other;
     cr_assert_eq(gv_identities_new(&other, 1, NODES, GV_SIGNATURES_MEMOISED), GV_OK);
-    cr_assert_eq(gv_identities_create(other, 0, true, WALL), GV_OK);
+    cr_assert_eq(gv_identities_create(other, 0, true, false, WALL), GV_OK);
     const struct gv_version *v = gv_identities_sign(other, 0, 1, 1, 1, WALL, 0);
     uint32_t node;
     struct gv_ref ref;
@@ -343,7 +346,7 @@ static void *make_some(void *argument)
 {
     struct worker *w = argument;
     for (uint32_t n = w->index; n < NODES; n += WORKERS) {
-        w->wrong += gv_identities_create(ids, n, true, WALL) != GV_OK ? 1 : 0;
+        w->wrong += gv_identities_create(ids, n, true, false, WALL) != GV_OK ? 1 : 0;
     }
     return NULL;
 }
