@@ -121,7 +121,7 @@ struct gv_ref gv_record_ref(const struct gv_record *record)
     for (uint32_t i = 0; i + 1 < record->chain.count && inviters < GV_INVITERS_MAX; i++) {
         if (record->chain.link[i].kind == GV_CERT_MEMBER) {
             struct gv_id inviter = gv_id_of(&record->chain.link[i].subject);
-            ref.inviters[inviters++] = gv_id_tag(&inviter);
+            ref.inviters[inviters++] = gv_head_of(inviter.b);
         }
     }
     return ref;

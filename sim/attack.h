@@ -11,7 +11,7 @@
  *     age          lies about its model's age, very old and very young in turn
  *     busy         is always busy, and asks to be left alone for a minute
  *     incarnation  a new incarnation and boot id every other second
- *     greedy       begins exchanges all the time, whatever its round
+ *     greedy       begins exchanges all the time, as if its rounds took no time, and reports a loss of 0
  *
  * Hostile nodes know one another: of every record that reaches one of them it keeps those of its like.
  */

@@ -23,6 +23,7 @@ struct draft {
     char *at;
     size_t left;
     struct gv_random random;
+    struct gv_random added; /* for what came later, so that old seeds still draw what they drew */
     uint32_t nodes;
     uint32_t end_s; /* of the faults */
     bool trains;
@@ -197,13 +198,16 @@ static void add_cut(struct draft *d)
 /* Attackers stay for the liveness phase too; they may be a fifth. */
 static void add_adversaries(struct draft *d)
 {
-    static const char *const attacks[] = {"any",   "eclipse", "flood", "accuse",      "replay", "stall",
-                                          "reset", "age",     "busy",  "incarnation", "greedy"};
+    static const char *const attacks[] = {"any",   "eclipse", "flood", "accuse", "replay",
+                                          "stall", "reset",   "age",   "busy",   "incarnation"};
     bool wanted = one_in(d, 3);
     uint32_t percent = between(d, 5, 20);
-    uint32_t which = between(d, 0, 10);
+    uint32_t which = between(d, 0, 9);
     if (wanted) {
-        add(d, "\n[adversaries]\nfraction = %" PRIu32 "%%\nattack = %s\n", percent, attacks[which]);
+        bool greedy = gv_random_below(&d->added, 8) == 0;
+        bool one_inviter = gv_random_below(&d->added, 3) == 0;
+        add(d, "\n[adversaries]\nfraction = %" PRIu32 "%%\nattack = %s\none_inviter = %s\n", percent,
+            greedy ? "greedy" : attacks[which], one_inviter ? "yes" : "no");
     }
 }
 
@@ -246,6 +250,7 @@ void gv_campaign_scenario(char *out, uint64_t seed)
 {
     struct draft d = {.at = out, .left = GV_CAMPAIGN_TEXT_MAX};
     gv_random_seed(&d.random, seed, STREAM);
+    gv_random_seed(&d.added, seed, STREAM + 1);
     add(&d, "# Seed %" PRIu64 " of the campaign: grapevine sim THIS_FILE --seed %" PRIu64 "\n", seed, seed);
     add_swarm(&d);
     add_views(&d);

@@ -99,7 +99,7 @@ static enum gv_err make_inviter(struct gv_identities *identities)
     }
     struct gv_id id = gv_id_of(gv_sign_key_public(key));
     struct gv_cert member = member_cert(identities, gv_sign_key_public(key), 0);
-    identities->inviter = gv_id_tag(&id);
+    identities->inviter = gv_head_of(id.b);
     err = gv_chain_append(&identities->chains[1], &member, identities->root);
     if (err == GV_OK) {
         err = append_invite(identities, 1, key);

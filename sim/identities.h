@@ -38,7 +38,8 @@ struct gv_version {
     uint8_t data[];
 };
 
-/** Makes the root key, an invite of the root's and one of a member's that is no node, and room for `nodes_max`. Returns owned. */
+/** Makes the root key, an invite of the root's and one of a member's that is no node, and room for `nodes_max`. Returns
+ *  owned. */
 GV_NODISCARD enum gv_err gv_identities_new(struct gv_identities **identities, uint64_t seed, uint32_t nodes_max,
                                            enum gv_signatures signatures);
 void gv_identities_free(struct gv_identities **identities);

@@ -61,7 +61,7 @@ struct gv_identities {
     struct gv_sign_public root_public;
     struct gv_swarm_id swarm;
     struct gv_chain chains[2]; /* root -> INVITE; root -> MEMBER -> INVITE */
-    uint32_t inviter;          /* gv_id_tag() of that member, who is no node */
+    uint64_t inviter;          /* the head of that member's id, who is no node */
     struct gv_id *ids;         /* (nodes_max) */
     struct gv_person *people;
     struct gv_finder by_id, by_key;
@@ -77,15 +77,5 @@ GV_NODISCARD enum gv_err gv_identities_key(struct gv_sign_key **key, const struc
 /* Walks a table: *at starts at gv_finder_start(); GV_NODE_NONE at the end. What it gives need not have this key. */
 uint32_t gv_finder_start(const struct gv_finder *finder, uint64_t key);
 uint32_t gv_finder_next(const struct gv_finder *finder, uint64_t key, uint32_t *at);
-
-/* First eight bytes, least significant first. */
-static inline uint64_t gv_head_of(const uint8_t *bytes)
-{
-    uint64_t head = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        head |= (uint64_t)bytes[i] << (8 * i);
-    }
-    return head;
-}
 
 #endif

@@ -310,8 +310,12 @@ static enum gv_err check_adversaries(const struct gv_scenario *scenario, struct 
                      "there are no parameters to falsify with swarm.mode = membership: attack the protocol, as with "
                      "adversaries.attack = any, or set swarm.mode = train");
     }
-    if (!some && (attack || line_of(scenario, "adversaries", "scale") != 0)) {
-        return blame(scenario, diag, "adversaries", attack ? "attack" : "scale",
+    const char *idle = attack                                                 ? "attack"
+                       : line_of(scenario, "adversaries", "scale") != 0       ? "scale"
+                       : line_of(scenario, "adversaries", "one_inviter") != 0 ? "one_inviter"
+                                                                              : NULL;
+    if (!some && idle != NULL) {
+        return blame(scenario, diag, "adversaries", idle,
                      "there is nobody to do it: set adversaries.fraction, as 10%%");
     }
     return GV_OK;

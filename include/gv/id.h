@@ -45,12 +45,14 @@ static inline int gv_id_compare(const struct gv_id *a, const struct gv_id *b)
     return memcmp(a->b, b->b, sizeof a->b);
 }
 
-/** The first bytes of an id, never 0. Ids are hashes, so two with one tag are rarely two; only to be compared. */
-static inline uint32_t gv_id_tag(const struct gv_id *a)
+/** First eight bytes, least significant first. */
+static inline uint64_t gv_head_of(const uint8_t *bytes)
 {
-    uint32_t tag;
-    memcpy(&tag, a->b, sizeof tag);
-    return tag == 0 ? 1u : tag;
+    uint64_t head = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        head |= (uint64_t)bytes[i] << (8 * i);
+    }
+    return head;
 }
 
 static inline bool gv_id_is_zero(const struct gv_id *a)

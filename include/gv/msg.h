@@ -69,7 +69,7 @@ struct gv_ref {
     uint64_t boot;                      /* random at each start of the process */
     uint32_t sequence;                  /* raised by refutations and address changes within one incarnation */
     uint32_t flags;                     /* GV_REF_* */
-    uint32_t inviters[GV_INVITERS_MAX]; /* in its chain from the root on: first bytes of their ids; 0 behind the last */
+    uint64_t inviters[GV_INVITERS_MAX]; /* in its chain from the root on: the heads of their ids; 0 behind the last */
 };
 
 /* Where a node is in its life; also what `status` prints. */

@@ -217,11 +217,11 @@ static void verified(struct gv_core *core, uint32_t link, uint32_t why, const st
     }
 }
 
-/* The first half of what we take in a second is for all, the other for those whose inviter did not let in most of the
-   last few, so that many identities of one member do not keep all others out. */
+/* A branch (gv_ref_branch()) that was most of the last few leaves half of what we take at once to others, so that many
+   identities of one member do not keep all others out. */
 static bool may_enter(struct gv_core *core, const struct gv_ref *ref)
 {
-    uint32_t branch = gv_ref_branch(&core->self, ref);
+    uint64_t branch = gv_ref_branch(&core->self, ref);
     uint32_t same = 0;
     for (uint32_t i = 0; i < GV_ADMITTED_MAX; i++) {
         same += core->admitted[i] == branch ? 1 : 0;

@@ -50,7 +50,7 @@ static const char *check_sizes(const struct gv_core *core)
 /* Work over this link; GV_NOBODY: it waits for one. */
 static bool stands_on(const struct gv_core *core, uint32_t link, const struct gv_id *peer)
 {
-    return link == GV_NOBODY || (is_verified(core, link) && core->tags[core->link_peers[link]] == gv_id_tag(peer));
+    return link == GV_NOBODY || (is_verified(core, link) && core->tags[core->link_peers[link]] == gv_peers_tag(peer));
 }
 
 static const char *check_work(const struct gv_core *core)
@@ -70,7 +70,7 @@ static const char *check_work(const struct gv_core *core)
 static const char *check_ids(const struct gv_core *core)
 {
     uint16_t slots[FINDER_SLOTS] = {0}; /* row + 1 */
-    uint32_t own = gv_id_tag(&core->self.id);
+    uint32_t own = gv_peers_tag(&core->self.id);
     for (uint32_t row = 0; row < core->peers_used; row++) {
         uint32_t tag = core->tags[row];
         const struct gv_id *id = &core->peers[row].ref.id;
@@ -141,7 +141,7 @@ static const char *check_rows(const struct gv_core *core)
         bool active = core->roles[row] == GV_ROLE_ACTIVE;
         bool passive = core->roles[row] == GV_ROLE_PASSIVE;
         uint32_t link = core->peer_links[row];
-        if (core->tags[row] != gv_id_tag(&peer->ref.id) || (!active && core->neighbours[row] != GV_NOBODY) ||
+        if (core->tags[row] != gv_peers_tag(&peer->ref.id) || (!active && core->neighbours[row] != GV_NOBODY) ||
             (passive && !gv_peer_dialable(peer))) {
             return "views-consistent";
         }

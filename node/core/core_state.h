@@ -65,7 +65,8 @@ struct gv_peer {
     bool renews : 1;      /* it was a neighbour when we asked */
     bool turned_away : 1; /* its last NEIGHBOUR was refused */
     bool expelled : 1;    /* left or revoked: nobody is told of it any more */
-    uint16_t met;         /* the number of the last exchange with it, 0: none yet */
+    uint16_t met;         /* the number of the last exchange offered to or done with it, 0: none yet */
+    uint16_t exchanged;   /* of the last done with it */
     uint32_t asks_ds;     /* its NEIGHBOURs: when those it has sent are forgotten, tenths of a second */
 };
 
@@ -191,7 +192,10 @@ struct gv_outcome_memory {
 };
 
 struct gv_rounds {
-    uint16_t met; /* number of the last exchange that was offered or done, 1 .. 2^16 - 1, then from 1 again */
+    uint16_t met;       /* number of the last exchange that was offered or done, 1 .. 2^16 - 1, then from 1 again */
+    uint16_t exchanged; /* of the last that was done, likewise */
+    uint64_t due_us;    /* when the last round was over, 0: none yet */
+    uint64_t period_us; /* since the one before */
     bool due;
     bool waiting; /* for a link to `peer` */
     struct gv_id peer;
@@ -282,7 +286,7 @@ struct gv_core {
     uint64_t *offer_after_us; /* links: our next OFFER not before, GV_NEVER: introduced for the far side's round */
     uint16_t *view;           /* active view: the peer, GV_NOBODY if free */
     uint64_t *probe_due_us;   /* active view: end of the probe's phase, GV_NEVER while it is idle or the place free */
-    uint32_t *tags;           /* peers: gv_id_tag() */
+    uint32_t *tags;           /* peers: gv_peers_tag() */
     uint8_t *roles;           /* peers: enum gv_role */
     uint16_t *peer_links;     /* peers: verified link, or GV_NOBODY */
     uint16_t *neighbours;     /* peers: row of the active view, or GV_NOBODY */
@@ -292,7 +296,7 @@ struct gv_core {
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
     uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits of the tag, and the minute; 0: free */
-    uint32_t *grave_tags;   /* graves: gv_id_tag() */
+    uint32_t *grave_tags;   /* graves: gv_peers_tag() */
     uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */
 
     /* rows; how many is in the configuration */
@@ -318,7 +322,7 @@ struct gv_core {
     uint64_t refuted_us, alarm_us, manifest_alarm_us;
     uint32_t dial_number;
     struct gv_bucket admissions;
-    uint32_t admitted[GV_ADMITTED_MAX]; /* branches of the last that were, in turn; 0: none yet */
+    uint64_t admitted[GV_ADMITTED_MAX]; /* branches of the last that were, in turn; 0: none yet */
     uint32_t admitted_next;
     uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
     uint64_t forgiven_us;  /* back-offs of others have been forgotten; it may be done again */
@@ -400,17 +404,19 @@ bool gv_rate_take(uint64_t *until_us, uint64_t now_us, uint64_t each_us, uint32_
 #define GV_SCORE_GRAVE 24576u
 
 /* peers.c: the table of known nodes and of graves */
+uint32_t gv_peers_tag(const struct gv_id *id);
 uint32_t gv_peers_find(const struct gv_core *core, const struct gv_id *id);
 uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref); /* GV_NOBODY: ours, or buried */
 GV_NODISCARD enum gv_err gv_peers_update(struct gv_core *core, uint32_t peer, const struct gv_ref *ref);
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b);
 /* Who is the first in its chain that is not in ours: the same for all that one member has let in, at any remove. */
-uint32_t gv_ref_branch(const struct gv_ref *self, const struct gv_ref *ref);
+uint64_t gv_ref_branch(const struct gv_ref *self, const struct gv_ref *ref);
 void gv_peers_forget(struct gv_core *core, uint32_t peer); /* passive -> none */
 /* How little `asked` prefers `asker` to others that ask it for a place: an order of its own, as of Basalt's ranks
    (Auvolat, Bromberg, Frey, Taiani, 2021), but another every ten minutes, and known to all: PROTOCOL 12. */
 uint32_t gv_peers_rank(const struct gv_core *core, const struct gv_id *asker, const struct gv_id *asked);
-bool gv_peers_passive_add(struct gv_core *core, uint32_t peer);
+/* `returns`: from the active view, and its room may be free. */
+bool gv_peers_passive_add(struct gv_core *core, uint32_t peer, bool returns);
 /* The rows that fit, in order, into rows; their number. */
 uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],
                           bool (*fits)(const struct gv_core *core, uint32_t peer));

@@ -11,10 +11,10 @@
  * chosen follows how often it makes itself known, which is the same for all, rather than how long others remember it.
  * A committed exchange that somebody else began does not count as ours.
  *
- * Everybody gets a turn: an offer is answered BUSY if the last exchange with the same peer is not yet followed by others
- * with nearly half as many as we know; chance would bring it back after about as many as we know. Otherwise one that
+ * Everybody gets a turn: an offer is answered BUSY if the last exchange with the same peer is not yet followed by
+ * nearly half as many as we know nodes; chance would bring it back after about as many as we know. Otherwise one that
  * offers all the time is most of what we hear between two rounds of ours. Nobody waits for others that may never come:
- * while our own exchange is due, or if we do not train, everybody is welcome; so they are in a very small swarm.
+ * while our own exchange is due, or if we have no rounds now, everybody is welcome; so they are in a very small swarm.
  *
  * When rounds are not much longer than exchanges, exchanges of ours keep a distance of about four of their durations,
  * so that a node is free more than half of the time; more would only be refused (BUSY), and mix no faster.
@@ -33,7 +33,7 @@
 #define NOBODY_US (250 * GV_MS)
 #define WAIT_US (5 * GV_SECOND)
 #define DRAWS 9
-#define NEVER_MET UINT32_MAX
+#define NEVER UINT32_MAX
 
 static bool suits(const struct gv_core *core, uint32_t peer)
 {
@@ -80,24 +80,30 @@ void gv_rounds_due(struct gv_core *core)
     if (!core->rounds.due) {
         core->rounds.due = true;
         core->rounds.attempts = 0;
+        core->rounds.period_us = core->rounds.due_us == 0 ? 0 : core->now_us - core->rounds.due_us;
+        core->rounds.due_us = core->now_us;
         bool past = core->rounds.next_us < core->now_us || core->rounds.next_us == GV_NEVER;
         core->rounds.next_us = past ? core->now_us : core->rounds.next_us;
     }
 }
 
+static uint16_t next_number(uint16_t *last)
+{
+    *last = (uint16_t)(*last % UINT16_MAX + 1);
+    return *last;
+}
+
 static void note_met(struct gv_core *core, uint32_t peer)
 {
     if (peer != GV_NOBODY) {
-        core->rounds.met = (uint16_t)(core->rounds.met % UINT16_MAX + 1);
-        core->peers[peer].met = core->rounds.met;
+        core->peers[peer].met = next_number(&core->rounds.met);
     }
 }
 
-/* Exchanges since the last with it, whoever began; NEVER_MET: none, or forgotten. */
-static uint32_t since_met(const struct gv_core *core, uint32_t peer)
+/* How many have been numbered since one of number `then`; NEVER: it was none, or is forgotten. */
+static uint32_t since(uint16_t now, uint16_t then)
 {
-    uint32_t met = core->peers[peer].met;
-    return met == 0 ? NEVER_MET : (uint16_t)(core->rounds.met - met);
+    return then == 0 ? NEVER : (uint16_t)(now - then);
 }
 
 static uint32_t pick(struct gv_core *core)
@@ -109,28 +115,38 @@ static uint32_t pick(struct gv_core *core)
     uint32_t longest = 0;
     for (uint32_t i = 0; i < draws && count > 0; i++) {
         uint32_t peer = rows[gv_rng_below(&core->rng, count)];
-        uint32_t since = since_met(core, peer);
-        if (best == GV_NOBODY || since > longest) {
+        uint32_t ago = since(core->rounds.met, core->peers[peer].met);
+        if (best == GV_NOBODY || ago > longest) {
             best = peer;
-            longest = since;
+            longest = ago;
         }
     }
     return best;
 }
 
+/* A node that is paused or has done its work has none, nor has one at an hour at which it does not train. */
+static bool has_rounds(const struct gv_core *core)
+{
+    return core->training && core->now_us - core->rounds.due_us <= 2 * core->rounds.period_us;
+}
+
 bool gv_rounds_in_turn(const struct gv_core *core, uint32_t peer)
 {
-    if (core->state != GV_STATE_TRAINING || core->rounds.due || core->config.oracle) {
+    if (core->rounds.due || !has_rounds(core) || core->config.oracle) {
         return true;
     }
     uint32_t half = (core->active_count + core->passive_count) / 2;
-    return half <= 1 || since_met(core, peer) >= half - 1;
+    return half <= 1 || since(core->rounds.exchanged, core->peers[peer].exchanged) >= half - 1;
 }
 
 void gv_rounds_done(struct gv_core *core)
 {
     core->rounds.attempts = 0;
-    note_met(core, gv_peers_find(core, &core->exchange.peer));
+    uint32_t peer = gv_peers_find(core, &core->exchange.peer);
+    note_met(core, peer);
+    if (peer != GV_NOBODY) {
+        core->peers[peer].exchanged = next_number(&core->rounds.exchanged);
+    }
     if (!core->exchange.initiator) {
         return;
     }

@@ -10,17 +10,17 @@
  *     there is room                       accepted; if urgent, FORWARD_JOIN walks through our other neighbours
  *     too many that asked, or outbound-   accepted if preferred to one of those, which is demoted; else refused, with
  *     only neighbours already; or full    a sample of records, and the sender backs off
- *     the same, urgent, and full or       accepted once in 20 s all the same, and kept for a minute
+ *     the same, urgent, and full or       accepted once in 20 s all the same, unless of a crowd, and kept for a minute
  *     refused before
  *     more often than once a minute       refused without records, and costs score
  *
  * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
  * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom
- * we prefer of those who ask: whose inviter has let in fewer of our neighbours (gv_ref_branch()), so that many identities
- * of one member do not help, then by an order of ids that is ours for ten minutes and that everybody can work out
- * (gv_peers_rank()), so that neither coming first nor asking often does. Who asks looks for a node at which it comes far
- * to the front; who asks everybody comes on average in the middle. With an order that only we knew, those who had asked
- * everybody were ahead of nearly all that asked once, and whom we chose had no room, but for the hostile.
+ * we prefer of those who ask: of whose branch (gv_ref_branch()) there are fewer, so that many identities of one member
+ * do not help; then by an order of ids that everybody can work out and that is another every ten minutes
+ * (gv_peers_rank()), so that neither coming first nor asking often does. Who looks for neighbours asks where it comes
+ * far to the front; who asks everybody comes on average in the middle. With an order that only we knew, those who had
+ * asked everybody were ahead of nearly all that asked once, and whom we chose had no room for us, but for the hostile.
  * At most half of active_max are for outbound-only nodes.
  *
  * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
@@ -109,13 +109,13 @@ static bool is_anybody(const struct gv_core *core, uint32_t peer)
     return true;
 }
 
-static uint32_t branch_of(const struct gv_core *core, uint32_t peer)
+static uint64_t branch_of(const struct gv_core *core, uint32_t peer)
 {
     return gv_ref_branch(&core->self, &core->peers[peer].ref);
 }
 
 /* How many neighbours one member has let in. */
-static uint32_t count_branch(const struct gv_core *core, uint32_t branch)
+static uint32_t count_branch(const struct gv_core *core, uint64_t branch)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
@@ -131,25 +131,23 @@ static uint32_t rank_of(const struct gv_core *core, uint32_t peer)
     return gv_peers_rank(core, &core->peers[peer].ref.id, &core->self.id);
 }
 
-/* How little a neighbour is preferred: the more of its branch there are, the less; then by the secret order. */
-static uint64_t burden(const struct gv_core *core, uint32_t peer)
-{
-    return (uint64_t)count_branch(core, branch_of(core, peer)) << 32 | rank_of(core, peer);
-}
-
-/* Of the linked neighbours that fit, the least preferred; GV_NOBODY if none fits. */
-static uint32_t worst_active(const struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
+/* Of the linked neighbours that fit, of this branch (0: any), the least preferred: of whose branch there are most, then
+   by rank. GV_NOBODY if none fits. */
+static uint32_t worst_active(const struct gv_core *core, uint64_t branch,
+                             bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
     uint32_t worst = GV_NOBODY;
     uint64_t most = 0;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t peer = core->view[i];
-        bool fitting = peer != GV_NOBODY && core->peer_links[peer] != GV_NOBODY && fits(core, peer) &&
-                       core->active[i].kept_us <= core->now_us;
-        uint64_t its = fitting ? burden(core, peer) : 0;
-        if (fitting && (worst == GV_NOBODY || its > most)) {
+        if (peer == GV_NOBODY || core->peer_links[peer] == GV_NOBODY || !fits(core, peer) ||
+            core->active[i].kept_us > core->now_us || (branch != 0 && branch_of(core, peer) != branch)) {
+            continue;
+        }
+        uint64_t burden = (uint64_t)count_branch(core, branch_of(core, peer)) << 32 | rank_of(core, peer);
+        if (worst == GV_NOBODY || burden > most) {
             worst = peer;
-            most = its;
+            most = burden;
         }
     }
     return worst;
@@ -160,11 +158,11 @@ static uint32_t worst_active(const struct gv_core *core, bool (*fits)(const stru
 static uint32_t find_victim(const struct gv_core *core, uint32_t peer)
 {
     if (too_many_outbound_only(core, peer)) {
-        return worst_active(core, is_outbound_only);
+        return worst_active(core, 0, is_outbound_only);
     }
-    uint32_t victim = worst_active(core, is_theirs);
+    uint32_t victim = worst_active(core, 0, is_theirs);
     if (victim == GV_NOBODY && count_active(core, is_chosen) > core->config.active_chosen_min) {
-        victim = worst_active(core, is_chosen);
+        victim = worst_active(core, 0, is_chosen);
     }
     return victim;
 }
@@ -237,7 +235,7 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
     }
     p->asked = false;
     if (keep_passive) {
-        (void)gv_peers_passive_add(core, peer);
+        (void)gv_peers_passive_add(core, peer, true);
     }
 }
 
@@ -283,7 +281,7 @@ void gv_views_learn(struct gv_core *core, const struct gv_ref *ref)
         gv_score_count(core, GV_ERR_COPIED_KEY);
         return;
     }
-    if (peer == GV_NOBODY || !gv_peers_passive_add(core, peer)) {
+    if (peer == GV_NOBODY || !gv_peers_passive_add(core, peer, false)) {
         return;
     }
     core->ages[peer] = HEARSAY_AGE;
@@ -363,7 +361,7 @@ static bool ask(struct gv_core *core, uint32_t peer)
 void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 {
     uint32_t peer = core->link_peers[link];
-    (void)gv_peers_passive_add(core, peer);
+    (void)gv_peers_passive_add(core, peer, false);
     if (!core->links[link].dialled) { /* they came to us; whom we chose ourselves grows old all the same */
         core->ages[peer] = 0;
     }
@@ -381,8 +379,8 @@ void gv_views_verified(struct gv_core *core, uint32_t link, uint32_t why)
 
 /*
  * Makes room for who asks, if it is preferred to one of those who asked before: then what counts is not who asks
- * first, or most often. Who has no neighbour at all goes before others; but only the asker knows, so that happens now
- * and then, and never to make one branch more.
+ * first, or most often. A branch that would have more neighbours than that of the least preferred has room among its
+ * own only. Who has no neighbour at all goes before others; but only the asker knows, so that happens now and then.
  */
 static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by_need)
 {
@@ -390,11 +388,15 @@ static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by
     if (victim == GV_NOBODY) {
         return false;
     }
-    uint32_t branch = branch_of(core, peer);
-    uint32_t others = count_branch(core, branch_of(core, victim));
-    uint32_t with_it = count_branch(core, branch) + (branch == branch_of(core, victim) ? 0 : 1);
-    bool preferred = with_it == others ? rank_of(core, peer) < rank_of(core, victim) : with_it < others;
-    *by_need = !preferred && urgent && with_it <= others &&
+    uint64_t branch = branch_of(core, peer);
+    uint32_t theirs = count_branch(core, branch_of(core, victim));
+    uint32_t ours = count_branch(core, branch) + (branch == branch_of(core, victim) ? 0 : 1);
+    bool crowd = ours > theirs;
+    if (crowd) {
+        victim = worst_active(core, branch, is_theirs);
+    }
+    bool preferred = victim != GV_NOBODY && (ours < theirs || rank_of(core, peer) < rank_of(core, victim));
+    *by_need = !preferred && !crowd && urgent &&
                gv_rate_take(&core->evictions_us, core->now_us, EVICTIONS_EACH_US, EVICTIONS_BURST);
     if (!preferred && !*by_need) {
         return false;
@@ -461,7 +463,7 @@ static void make_way(struct gv_core *core, uint32_t peer)
     if (enough) {
         victim = random_active(core, peer, is_chosen);
     } else if (core->active_count >= core->config.active_max) {
-        victim = worst_active(core, is_theirs);
+        victim = worst_active(core, 0, is_theirs);
     }
     if (victim != GV_NOBODY) {
         gv_views_demote(core, victim, true);

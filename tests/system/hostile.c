@@ -110,7 +110,7 @@ static void be_busy(struct peer *peer, uint64_t nonce)
    OFFER of the node crosses ours and counts. */
 static enum gv_err verdict(struct peer *peer)
 {
-    while (peer_hear_any(peer, 300)) {
+    for (int heard = 0; heard < 20 && peer_hear_any(peer, 300); heard++) {
         if (peer->msg.kind == GV_KIND_ABORT) {
             return (enum gv_err)peer->msg.u.exchange.reason;
         }

@@ -10,7 +10,7 @@
 static struct gv_core *core;
 static struct gv_effects *effects;
 static uint64_t now_us;
-static uint32_t inviter; /* of whoever greets; 0: the root */
+static uint64_t inviter; /* of whoever greets; 0: the root */
 
 static void step(struct gv_event *event)
 {

@@ -122,7 +122,7 @@ Test(core_check, every_change_of_views_links_and_dials_is_counted)
     gv_peers_forget(core, row);
     cr_assert_neq(core->changes, before);
     before = core->changes;
-    cr_assert(gv_peers_passive_add(core, row));
+    cr_assert(gv_peers_passive_add(core, row, false));
     cr_assert_neq(core->changes, before);
     before = core->changes;
     core->fx = effects;

@@ -321,11 +321,11 @@ Test(core_reasons, who_refuses_us_is_not_taken_for_dead)
 }
 
 /* Whether an offer that comes on the link now, in this state, is taken up. */
-static bool takes_up(uint32_t link, enum gv_state state, bool due)
+static bool takes_up(uint32_t link, bool trains, bool due)
 {
     static uint64_t nonce;
     core->oriented = true;
-    core->state = state;
+    core->training = trains;
     core->rounds.due = due;
     core->rounds.next_us = now_us + GV_SECOND;
     struct gv_msg offer = {.kind = GV_KIND_OFFER};
@@ -344,25 +344,37 @@ Test(core_reasons, who_offers_again_before_half_of_the_others_have_is_asked_to_c
         comes_in(7 + i, (uint8_t)(4 + i));
     }
     uint32_t row = core->link_peers[0];
-    core->rounds.met = 100;
-    core->peers[row].met = 98; /* two others since, of seven */
-    cr_expect(!takes_up(7, GV_STATE_TRAINING, false));
+    core->rounds.period_us = GV_SECOND;
+    core->rounds.due_us = now_us;
+    core->rounds.exchanged = 100;
+    core->peers[row].exchanged = 98; /* two others since, of seven */
+    cr_expect(!takes_up(7, true, false));
     cr_assert_not_null(sent(GV_KIND_BUSY));
     cr_assert_eq(look()->refusals[at(GV_ERR_BUSY)], 1);
-    core->peers[row].met = 97;
-    cr_expect(takes_up(7, GV_STATE_TRAINING, false));
+    core->peers[row].exchanged = 97;
+    cr_expect(takes_up(7, true, false));
 }
 
-Test(core_reasons, who_waits_for_an_exchange_or_trains_no_more_takes_whoever_offers)
+Test(core_reasons, who_waits_for_an_exchange_or_has_no_rounds_takes_whoever_offers)
 {
-    for (uint32_t i = 0; i < 3; i++) {
+    const struct {
+        bool trains, due;
+        uint64_t since_us; /* the last round */
+        bool takes_up;
+    } cases[] = {{true, false, 2 * GV_SECOND, false},
+                 {true, true, 0, true},
+                 {false, false, 0, true},
+                 {true, false, 2 * GV_SECOND + 1, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         start(0);
         for (uint32_t k = 0; k < 4; k++) {
             comes_in(7 + k, (uint8_t)(4 + k));
         }
-        core->rounds.met = core->peers[core->link_peers[0]].met = 100;
-        cr_expect_eq(takes_up(7, i == 0 ? GV_STATE_SERVING : GV_STATE_TRAINING, i == 1), i < 2, "%u", i);
-        if (i < 2) {
+        core->rounds.exchanged = core->peers[core->link_peers[0]].exchanged = 100;
+        core->rounds.period_us = GV_SECOND;
+        core->rounds.due_us = now_us - cases[i].since_us;
+        cr_expect_eq(takes_up(7, cases[i].trains, cases[i].due), cases[i].takes_up, "%zu", i);
+        if (i + 1 < sizeof cases / sizeof cases[0]) {
             teardown();
         }
     }

@@ -10,7 +10,7 @@
 static struct gv_core *core;
 static struct gv_effects *effects;
 static uint64_t now_us;
-static uint32_t inviter; /* of whoever dials us; 0: the root */
+static uint64_t inviter; /* of whoever dials us; 0: the root */
 
 static void step(struct gv_event *event)
 {
@@ -171,19 +171,20 @@ Test(core_views, the_guests_of_one_inviter_make_room_for_those_of_others)
     for (uint32_t link = places + 1; link < 2 * places; link++) {
         inviter = link;
         cr_assert(asks(link, GV_REF_DIALABLE, false), "link %u", link);
-        cr_assert_leq(dismissed(), places, "one of theirs goes");
+        cr_assert(dismissed() > 0 && dismissed() <= places, "one of theirs goes, not %u", dismissed());
     }
-    inviter = 77;
-    for (uint32_t link = 2 * places; link < 2 * places + 10; link++) {
-        cr_assert_not(asks(link, GV_REF_DIALABLE, true) && dismissed() >= places,
-                      "as many as the others have, no more");
-        (void)asks_again(link, true); /* nor by need */
+    uint32_t in = 0;
+    for (uint32_t link = 2 * places; link < 2 * places + 20; link++) {
+        inviter = 77;
+        in += asks(link, GV_REF_DIALABLE, true) ? 1 : 0;
+        in += asks_again(link, true) ? 1 : 0; /* nor by need */
+        uint32_t theirs = 0;
+        for (uint32_t i = 0; i < core->config.active_max; i++) {
+            theirs += core->view[i] != GV_NOBODY && core->peers[core->view[i]].ref.inviters[0] == 77 ? 1 : 0;
+        }
+        cr_assert_eq(theirs, 1, "as many as the others have, no more");
     }
-    uint32_t theirs = 0;
-    for (uint32_t i = 0; i < core->config.active_max; i++) {
-        theirs += core->view[i] != GV_NOBODY && core->peers[core->view[i]].ref.inviters[0] == 77 ? 1 : 0;
-    }
-    cr_assert_eq(theirs, 1);
+    cr_assert_gt(in, 0, "but the one who is there makes room for a better one of its own");
 }
 
 Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)

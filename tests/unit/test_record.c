@@ -38,7 +38,7 @@ Test(record, comes_back_as_it_went)
     cr_assert_eq(ref.sequence, 1);
     cr_assert_eq(ref.flags, GV_REF_DIALABLE);
     struct gv_id creator = gv_id_of(gv_sign_key_public(f.creator));
-    cr_assert_eq(ref.inviters[0], gv_id_tag(&creator));
+    cr_assert_eq(ref.inviters[0], gv_head_of(creator.b));
     cr_assert_eq(ref.inviters[1], 0);
     back.endpoint_count = 0;
     cr_assert_eq(gv_record_ref(&back).flags, 0);

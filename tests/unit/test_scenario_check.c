@@ -141,6 +141,7 @@ Test(scenario_check, a_setting_without_its_companion_is_refused)
     expect_refused(TRAIN "[adversaries]\nfraction = 10%\n", 5, "adversaries.fraction", "adversaries.attack");
     expect_refused(TRAIN "[adversaries]\nattack = noise\n", 5, "adversaries.attack", "adversaries.fraction");
     expect_refused(TRAIN "[adversaries]\nscale = 2\n", 5, "adversaries.scale", "adversaries.fraction");
+    expect_refused(TRAIN "[adversaries]\none_inviter = yes\n", 5, "adversaries.one_inviter", "adversaries.fraction");
     expect_refused(TRAIN "[churn]\nrate = 5%/min\nsession = exponential:10min\n", 5, "churn.rate", "churn.session");
     expect_refused(TRAIN "[churn]\ndowntime = 10s\n", 5, "churn.downtime", "churn.session");
     expect_refused(TRAIN "[churn]\ntorn_state = 5%\n", 5, "churn.torn_state", "churn.downtime");
