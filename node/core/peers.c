@@ -24,6 +24,7 @@
 
 #define ARRIVAL_AGAIN_MIN 30
 #define RANK_PERIOD_S 600
+#define KEPT_ROOM 4       /* a part of the passive view, at most, for the return of neighbours */
 #define RECORD_KEEP_MIN 8 /* passive rows below which old records are better than none */
 
 int gv_ref_compare(const struct gv_ref *a, const struct gv_ref *b)
@@ -219,7 +220,9 @@ bool gv_peers_passive_add(struct gv_core *core, uint32_t row, bool returns)
         return false;
     }
     bool full = core->passive_count >= core->config.passive_max;
-    bool all_known = core->passive_count + core->active_count >= core->config.passive_max;
+    uint32_t most = core->config.passive_max / KEPT_ROOM;
+    uint32_t kept = core->active_count < most ? core->active_count : most;
+    bool all_known = core->passive_count + kept >= core->config.passive_max;
     if ((full || (all_known && !returns)) && was_here(core, core->tags[row])) {
         return false;
     }
