@@ -310,13 +310,17 @@ static enum gv_err check_adversaries(const struct gv_scenario *scenario, struct 
                      "there are no parameters to falsify with swarm.mode = membership: attack the protocol, as with "
                      "adversaries.attack = any, or set swarm.mode = train");
     }
-    const char *idle = attack                                                 ? "attack"
-                       : line_of(scenario, "adversaries", "scale") != 0       ? "scale"
-                       : line_of(scenario, "adversaries", "one_inviter") != 0 ? "one_inviter"
-                                                                              : NULL;
-    if (!some && idle != NULL) {
-        return blame(scenario, diag, "adversaries", idle,
-                     "there is nobody to do it: set adversaries.fraction, as 10%%");
+    const struct {
+        const char *key;
+        bool set;
+    } idle[] = {{"attack", attack},
+                {"scale", line_of(scenario, "adversaries", "scale") != 0},
+                {"one_inviter", line_of(scenario, "adversaries", "one_inviter") != 0}};
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0] && !some; i++) {
+        if (idle[i].set) {
+            return blame(scenario, diag, "adversaries", idle[i].key,
+                         "there is nobody to do it: set adversaries.fraction, as 10%%");
+        }
     }
     return GV_OK;
 }

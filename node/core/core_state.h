@@ -420,7 +420,11 @@ bool gv_peers_passive_add(struct gv_core *core, uint32_t peer, bool returns);
 /* The rows that fit, in order, into rows; their number. */
 uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX],
                           bool (*fits)(const struct gv_core *core, uint32_t peer));
+/* A random one of those that fit, or GV_NOBODY. */
 uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer));
+/* Of as many drawn as `draws`, the one that comes first in `order` (least; NULL: all alike), or GV_NOBODY. */
+uint32_t gv_peers_best(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer), uint32_t draws,
+                       uint32_t (*order)(const struct gv_core *core, uint32_t peer));
 void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left);
 bool gv_peers_buried(const struct gv_core *core, const struct gv_ref *ref);
 bool gv_peers_left(const struct gv_core *core, const struct gv_id *id);

@@ -252,9 +252,25 @@ uint32_t gv_peers_fitting(const struct gv_core *core, uint16_t rows[GV_PEERS_MAX
 
 uint32_t gv_peers_pick(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer))
 {
+    return gv_peers_best(core, fits, 1, NULL);
+}
+
+uint32_t gv_peers_best(struct gv_core *core, bool (*fits)(const struct gv_core *core, uint32_t peer), uint32_t draws,
+                       uint32_t (*order)(const struct gv_core *core, uint32_t peer))
+{
     uint16_t rows[GV_PEERS_MAX];
     uint32_t count = gv_peers_fitting(core, rows, fits);
-    return count == 0 ? GV_NOBODY : rows[gv_rng_below(&core->rng, count)];
+    uint32_t best = GV_NOBODY;
+    uint32_t least = 0;
+    for (uint32_t i = 0; i < draws && count > 0; i++) {
+        uint32_t peer = rows[gv_rng_below(&core->rng, count)];
+        uint32_t its = order != NULL ? order(core, peer) : 0;
+        if (best == GV_NOBODY || its < least) {
+            best = peer;
+            least = its;
+        }
+    }
+    return best;
 }
 
 /* An id has at most one grave; this one may be past its time. */

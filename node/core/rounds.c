@@ -106,22 +106,10 @@ static uint32_t since(uint16_t now, uint16_t then)
     return then == 0 ? NEVER : (uint16_t)(now - then);
 }
 
-static uint32_t pick(struct gv_core *core)
+/* Whom we met longest ago comes first. */
+static uint32_t recency(const struct gv_core *core, uint32_t peer)
 {
-    uint16_t rows[GV_PEERS_MAX];
-    uint32_t count = gv_peers_fitting(core, rows, suits);
-    uint32_t draws = core->config.oracle ? 1 : DRAWS; /* an oracle's choice is not ours to change */
-    uint32_t best = GV_NOBODY;
-    uint32_t longest = 0;
-    for (uint32_t i = 0; i < draws && count > 0; i++) {
-        uint32_t peer = rows[gv_rng_below(&core->rng, count)];
-        uint32_t ago = since(core->rounds.met, core->peers[peer].met);
-        if (best == GV_NOBODY || ago > longest) {
-            best = peer;
-            longest = ago;
-        }
-    }
-    return best;
+    return NEVER - since(core->rounds.met, core->peers[peer].met);
 }
 
 /* A node that is paused or has done its work has none, nor has one at an hour at which it does not train. */
@@ -223,7 +211,8 @@ void gv_rounds_tick(struct gv_core *core)
     if (r->waiting || r->next_us > core->now_us || !may_start(core)) {
         return;
     }
-    uint32_t peer = pick(core);
+    uint32_t draws = core->config.oracle ? 1 : DRAWS; /* an oracle's choice is not ours to change */
+    uint32_t peer = gv_peers_best(core, suits, draws, recency);
     if (peer == GV_NOBODY) {
         r->next_us = soonest(core);
         return;

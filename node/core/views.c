@@ -602,22 +602,16 @@ static uint32_t missing_neighbours(const struct gv_core *core)
     return in_all > own ? in_all : own;
 }
 
-/* Of those drawn, the one at which we come first: its places may be contested. */
+/* Ours, where we ask. */
+static uint32_t our_rank(const struct gv_core *core, uint32_t peer)
+{
+    return gv_peers_rank(core, &core->self.id, &core->peers[peer].ref.id);
+}
+
+/* Whom to ask: where we come first, since its places may be contested. */
 static uint32_t pick_welcoming(struct gv_core *core)
 {
-    uint16_t rows[GV_PEERS_MAX];
-    uint32_t count = gv_peers_fitting(core, rows, may_promote);
-    uint32_t best = GV_NOBODY;
-    uint32_t best_rank = 0;
-    for (uint32_t i = 0; i < WELCOME_DRAWS && count > 0; i++) {
-        uint32_t peer = rows[gv_rng_below(&core->rng, count)];
-        uint32_t rank = gv_peers_rank(core, &core->self.id, &core->peers[peer].ref.id);
-        if (best == GV_NOBODY || rank < best_rank) {
-            best = peer;
-            best_rank = rank;
-        }
-    }
-    return best;
+    return gv_peers_best(core, may_promote, WELCOME_DRAWS, our_rank);
 }
 
 static void promote(struct gv_core *core)
