@@ -3,11 +3,11 @@
  * are check.c's; this collects what they look at.
  *
  * Who counts: live honest members, neither copied nor copies nor revoked, of the largest part of the swarm that can
- * know of one another. A node knows of its seeds, of who is in its address book and of whom its core names; it is
- * stranded if none of them counts and none of those who count knows of it. (It joined through a seed that left while it
- * was cut off, or was hostile as were all it named: no protocol brings it back without a new invite.) Hostile members
- * join others like anybody, though whether they are joined is nobody's concern: who has no other neighbours is counted
- * in vitals.c.
+ * know of one another. A node knows of its seeds, of who is in its address book and of whom its core names, so far as a
+ * dial can reach them; it is stranded if none of them counts and none of those who count knows of it. (It joined
+ * through a seed that left while it was cut off, or was hostile as were all it named: no protocol brings it back
+ * without a new invite.) Hostile members join others like anybody, though whether they are joined is nobody's concern:
+ * who has no other neighbours is counted in vitals.c.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -103,10 +103,10 @@ static struct gv_sim_views *make_views(const struct gv_sim *sim)
     return v;
 }
 
-/* Adds who counts and can be dialled: to know of others leads nowhere. */
-static uint32_t add_known(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t at, uint32_t other)
+/* Adds who counts and is in reach: to know of others leads nowhere. */
+static uint32_t add_known(const struct gv_sim *sim, struct gv_sim_views *v, uint32_t index, uint32_t at, uint32_t other)
 {
-    if (other < v->nodes && v->counts[other] && gv_network_dialable(sim->network, other)) {
+    if (other < v->nodes && v->counts[other] && gv_sim_in_reach(sim, index, other)) {
         v->known.to[at++] = other;
     }
     return at;
@@ -126,13 +126,13 @@ static void collect_node(const struct gv_sim *sim, struct gv_sim_views *v, uint3
         if (peer < sim->node_count && peers[k].role == GV_PEER_ACTIVE) {
             v->active.to[active++] = peer;
         }
-        known = v->counts[index] ? add_known(sim, v, known, peer) : known;
+        known = v->counts[index] ? add_known(sim, v, index, known, peer) : known;
     }
     for (uint32_t k = 0; v->counts[index] && k < node->seed_count; k++) {
-        known = add_known(sim, v, known, node->seeds[k]);
+        known = add_known(sim, v, index, known, node->seeds[k]);
     }
     for (uint32_t k = 0; v->counts[index] && k < node->book_count; k++) {
-        known = add_known(sim, v, known, node->book[k]);
+        known = add_known(sim, v, index, known, node->book[k]);
     }
     v->active.first[index + 1] = active;
     v->known.first[index + 1] = known;

@@ -70,6 +70,12 @@ uint64_t gv_sim_latency(const struct gv_sim *sim, uint32_t from, uint32_t to)
     return path.latency_us;
 }
 
+bool gv_sim_in_reach(const struct gv_sim *sim, uint32_t from, uint32_t to)
+{
+    return gv_network_dialable(sim->network, to) &&
+           (DIAL_LATENCIES + 1) * gv_sim_latency(sim, from, to) < GV_SIM_DIAL_US;
+}
+
 /* Tells the far end that this one is gone, behind all that was sent. */
 static void tell_down(const struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
                       const struct gv_sim_link *link)

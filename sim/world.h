@@ -273,6 +273,8 @@ void gv_sim_transmit(struct gv_sim *sim, struct gv_thread *thread, uint32_t node
 void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);
 /** Of the pair, one way, microseconds; never shorter than a window. */
 uint64_t gv_sim_latency(const struct gv_sim *sim, uint32_t from, uint32_t to);
+/** Whether a dial on a free line succeeds: `to` can be dialled, and the handshake ends before the dial is given up. */
+bool gv_sim_in_reach(const struct gv_sim *sim, uint32_t from, uint32_t to);
 struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle);
 /** Resets a link: both ends see it go down. */
 void gv_sim_break(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint32_t handle);

@@ -581,3 +581,18 @@ Test(sim_faults, when_faults_end_the_swarm_recovers)
     cr_assert_eq(summary.last.components, 1);
     cr_assert_gt(summary.last.crashes, 5);
 }
+
+/* A handshake takes six times the way, and is given up after ten seconds: whom one cannot reach one need not join. */
+Test(sim_faults, who_is_too_far_for_a_dial_is_not_missed)
+{
+    struct gv_scenario scenario;
+    struct gv_summary summary;
+    sim_scenario(&scenario, "[swarm]\nnodes = 20\nmode = membership\nduration = 150s\n"
+                            "[network]\nlatency = 1800ms\n[faults]\nend = 50s\n");
+    sim_run(&summary, &scenario, sim_seed(), 1, NULL);
+    cr_assert_eq(summary.last.components, 20);
+    sim_scenario(&scenario, "[swarm]\nnodes = 20\nmode = membership\nduration = 150s\n"
+                            "[network]\nlatency = 1500ms\n[faults]\nend = 50s\n");
+    sim_run(&summary, &scenario, sim_seed(), 1, NULL);
+    cr_assert_eq(summary.last.components, 1);
+}
