@@ -365,6 +365,14 @@ void gv_sim_drop(void *context, const struct gv_occurrence *o)
     }
 }
 
+/* What came for an earlier life is not for this one, and a process that starts this microsecond does not listen yet. */
+static bool is_there(const struct gv_sim_node *node, const struct gv_occurrence *o)
+{
+    bool for_any_life = o->kind == GV_SIM_DIAL || o->kind == GV_SIM_INTRODUCED;
+    bool started = node->version != NULL || o->kind == GV_SIM_START;
+    return node->live && started && (for_any_life || o->life == node->life);
+}
+
 /* What comes for a process that is not there (any more). */
 static void handle_dead(struct gv_sim *sim, struct gv_thread *thread, const struct gv_occurrence *o)
 {
@@ -384,8 +392,7 @@ void gv_sim_handle(void *context, struct gv_thread *thread, const struct gv_occu
 {
     struct gv_sim *sim = context;
     struct gv_sim_node *node = &sim->nodes[o->to];
-    bool for_any_life = o->kind == GV_SIM_DIAL || o->kind == GV_SIM_INTRODUCED;
-    if (!node->live || (o->life != node->life && !for_any_life)) {
+    if (!is_there(node, o)) {
         handle_dead(sim, thread, o);
         return;
     }
