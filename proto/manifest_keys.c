@@ -67,7 +67,7 @@ static const struct gv_manifest_key keys[GV_MANIFEST_KEYS] = {
     {"warmup", TYPE_FRACTION, AT(training.warmup), 0, 1, NULL, false},
     {"total_age", TYPE_U64, AT(training.total_age), 0, STEPS_MAX, NULL, false},
     {"rate_decay", TYPE_FLOAT, AT(training.rate_decay), 0, 1000, NULL, false},
-    {"batch", TYPE_U32, AT(training.batch), 1, 65536, NULL, false},
+    {"batch", TYPE_U32, AT(training.batch), 1, GV_BATCH_MAX, NULL, false},
     {"local_steps", TYPE_U32, AT(local_steps), 1, 1000000, NULL, false},
     {"merge", TYPE_ENUM, AT(merge), 0, 0, merges, false},
     {"exchange", TYPE_ENUM, AT(exchange), 0, 0, exchanges, false},

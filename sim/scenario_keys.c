@@ -116,7 +116,7 @@ static const struct gv_scenario_key KEYS[] = {
     MANIFEST("total_age", "a whole number",
              "steps of the swarm's clock over which the schedule runs (schedule = linear)"),
     MANIFEST("rate_decay", "a number, 0 to 1000", "the rate is rate / (1 + rate_decay steps) (schedule = inverse)"),
-    MANIFEST("batch", "a whole number, 1 to 65536", "rows of a step"),
+    MANIFEST("batch", "a whole number, 1 to 32767", "rows of a step"),
     {"learning", "local_steps", GV_VALUE_LOCAL_STEPS, 0, 0, 0, NULL, T, "steps between two exchanges",
      "a whole number, 1 to 1000000"},
     {"learning", "epochs", GV_VALUE_EPOCHS, AT(learning.local_steps), 1, 1000, NULL, T,

@@ -54,6 +54,7 @@
 #define GV_LAYERS_MAX 16
 #define GV_CLASSES_MAX 1024
 #define GV_FEATURES_MAX 65536
+#define GV_BATCH_MAX 32767          /* rows of a step */
 #define GV_SCALED_FEATURES_MAX 4096 /* features with a mean and deviation of their own in the manifest */
 #define GV_PARAMETERS_MAX (1u << 30)
 #define GV_NAME_BYTES_MAX 64
@@ -71,5 +72,6 @@ _Static_assert(GV_FRAME_BYTES_MAX >= GV_INLINE_BYTES_MAX + 2048, "an OFFER with 
 _Static_assert(GV_TRUST_ENTRY_BYTES_MAX >=
                    GV_KEPT_IDS_MAX * (GV_ID_BYTES + 2) + GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + 128,
                "an entry with all its kept ids and its issuer's chain fits");
+_Static_assert((long long)GV_BATCH_MAX *GV_FEATURES_MAX <= 2147483647, "BLAS counts in int");
 
 #endif

@@ -131,7 +131,7 @@ enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *m
         (data->features != layout->features || data->classes > layout->classes)) {
         return GV_ERR_DATA;
     }
-    if (training->batch == 0 || training->batch > INT32_MAX / GV_FEATURES_MAX) {
+    if (training->batch == 0 || training->batch > GV_BATCH_MAX) {
         return GV_ERR_RANGE;
     }
     struct gv_learner *made = calloc(1, sizeof *made);

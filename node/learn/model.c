@@ -436,7 +436,7 @@ void gv_model_init(const struct gv_model *model, float *params, uint64_t seed)
 enum gv_err gv_workspace_new(struct gv_workspace **workspace, const struct gv_model *model, uint32_t batch)
 {
     *workspace = NULL;
-    if (batch == 0 || batch > INT32_MAX / GV_FEATURES_MAX) {
+    if (batch == 0 || batch > GV_BATCH_MAX) {
         return GV_ERR_RANGE;
     }
     struct gv_workspace *made = calloc(1, sizeof *made);

@@ -248,7 +248,8 @@ Test(manifest_text, settings_are_checked_and_named)
         {"root=00", "signing"},
         {"version=2", "signing"},
         {"signature=1", "there is no key"},
-        {"batch=0", "whole number from 1 to 65536"},
+        {"batch=0", "whole number from 1 to 32767"},
+        {"batch=32768", "whole number from 1 to 32767"}, /* more than a node could train with */
         {"batch=1.5", "whole number"},
         {"momentum=1", "momentum"},
         {"warmup=101%", "warmup"},
