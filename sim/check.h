@@ -89,9 +89,9 @@ void gv_check_apart(const struct gv_overlay *overlay, uint32_t *scratch, bool *a
  *  an earlier moment already: whoever has lost its last neighbour has that long to find another. */
 const char *gv_check_connected(uint32_t nodes, const bool *apart, const bool *was_apart, uint32_t *node);
 
-/** "symmetric-links": nobody is neighbour of one who does not name it, now and at an earlier moment (NULL: now
- * alone). */
-const char *gv_check_symmetric(const struct gv_overlay *active, const struct gv_overlay *earlier, uint32_t *node);
+/** "symmetric-links": nobody is neighbour of one who does not name it at each of several moments (active views; the
+ * last one first; at least one). */
+const char *gv_check_symmetric(const struct gv_overlay *moments, uint32_t count, uint32_t *node);
 
 /** "leaves-honoured": no active view names a node that has left for good. (A passive one may: of a node that was down
  *  when the farewell went round.) */

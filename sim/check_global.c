@@ -97,12 +97,15 @@ const char *gv_check_connected(uint32_t nodes, const bool *apart, const bool *wa
     return NULL;
 }
 
-const char *gv_check_symmetric(const struct gv_overlay *active, const struct gv_overlay *earlier, uint32_t *node)
+const char *gv_check_symmetric(const struct gv_overlay *moments, uint32_t count, uint32_t *node)
 {
-    for (uint32_t n = 0; n < active->nodes; n++) {
-        for (uint32_t i = active->first[n]; i < active->first[n + 1]; i++) {
-            uint32_t to = active->to[i];
-            if (is_one_sided(active, n, to) && (earlier == NULL || is_one_sided(earlier, n, to))) {
+    for (uint32_t n = 0; n < moments->nodes; n++) {
+        for (uint32_t i = moments->first[n]; i < moments->first[n + 1]; i++) {
+            bool always = true;
+            for (uint32_t m = 0; m < count; m++) {
+                always = always && is_one_sided(&moments[m], n, moments->to[i]);
+            }
+            if (always) {
                 *node = n;
                 return gv_check_name("symmetric-links");
             }

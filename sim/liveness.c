@@ -15,8 +15,8 @@
 
 #include "world.h"
 
-#define EARLIER_US 45000000u /* before the end: neighbours asymmetric then and at the end are an error */
-#define LATELY_US 15000000u  /* the same for whoever is apart */
+#define EARLIER_US 45000000u /* before the end: neighbours asymmetric then, lately and at the end are an error */
+#define LATELY_US 15000000u  /* whoever is apart then and at the end is another */
 #define PEERS_MAX 256u
 #define SEEDS_MAX (sizeof((struct gv_sim_node *)NULL)->seeds / sizeof(uint32_t))
 
@@ -261,9 +261,11 @@ static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint3
     leave_out_beside_copies(sim, v);
     const struct gv_overlay active = overlay(v, &v->active);
     const char *broken = check_connected(sim->lately, v, node);
-    if (broken == NULL && sim->earlier != NULL && sim->earlier->nodes == v->nodes) {
-        const struct gv_overlay earlier = overlay(sim->earlier, &sim->earlier->active);
-        broken = gv_check_symmetric(&active, &earlier, node);
+    const struct gv_sim_views *then[] = {sim->lately, sim->earlier};
+    bool remembered = then[0] != NULL && then[1] != NULL && then[1]->nodes == v->nodes;
+    if (broken == NULL && remembered) { /* between two moments a pair may have parted and met again */
+        struct gv_overlay moments[] = {active, overlay(then[0], &then[0]->active), overlay(then[1], &then[1]->active)};
+        broken = gv_check_symmetric(moments, 3, node);
     }
     if (broken == NULL) {
         broken = gv_check_leaves(&active, v->left, node);

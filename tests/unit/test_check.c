@@ -464,14 +464,18 @@ Test(check, links_are_symmetric_or_only_for_a_moment_not)
 {
     struct gv_overlay o = overlay();
     uint32_t node = 0;
-    cr_assert_null(gv_check_symmetric(&o, NULL, &node)); /* 4 names 5, who is not there */
+    cr_assert_null(gv_check_symmetric(&o, 1, &node)); /* 4 names 5, who is not there */
     bool all[6] = {true, true, true, true, true, true};
     struct gv_overlay now = o;
     now.counts = all;
-    expect(gv_check_symmetric(&now, NULL, &node), "symmetric-links");
+    expect(gv_check_symmetric(&now, 1, &node), "symmetric-links");
     cr_assert_eq(node, 4);
-    cr_assert_null(gv_check_symmetric(&now, &o, &node)); /* 5 has just come */
-    expect(gv_check_symmetric(&now, &now, &node), "symmetric-links");
+    struct gv_overlay came[] = {now, o};
+    cr_assert_null(gv_check_symmetric(came, 2, &node), "5 has just come");
+    struct gv_overlay met[] = {now, o, now};
+    cr_assert_null(gv_check_symmetric(met, 3, &node), "the two have parted and met again");
+    struct gv_overlay long_so[] = {now, now, now};
+    expect(gv_check_symmetric(long_so, 3, &node), "symmetric-links");
 }
 
 Test(check, who_has_left_is_in_no_view)
