@@ -181,7 +181,7 @@ struct gv_exchange {
     uint32_t received, applying, applied; /* theirs: arrived, handed to the host, staged */
     uint32_t held[GV_CREDIT_CHUNKS_MAX];  /* handles of chunks applying..received-1, at index % 4 */
     uint64_t started_us, progress_us, deadline_us, asked_us;
-    uint64_t age_ours, age_theirs; /* as offered */
+    uint64_t age_ours, age_theirs; /* ours as offered, theirs as believed */
     uint32_t stats_epoch;          /* of the figures we sent */
 };
 
@@ -539,6 +539,7 @@ bool gv_transfer_pump(struct gv_core *core); /* true: everything of theirs is st
 /* Takes the handle if GV_OK. */
 GV_NODISCARD enum gv_err gv_transfer_chunk(struct gv_core *core, uint32_t index, uint32_t handle);
 bool gv_transfer_credit(struct gv_core *core, uint32_t credit);
+uint32_t gv_transfer_weight(const struct gv_core *core); /* of theirs in the merge, Q16 */
 
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome);
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer);

@@ -183,18 +183,28 @@ static bool is_given(const struct gv_exchange *x)
     return x->push && x->initiator && all_sent;
 }
 
+/* COMMIT is sent: the same. */
+static bool is_promised(const struct gv_exchange *x)
+{
+    return x->initiator && (x->phase == GV_EXCHANGE_DECIDING || x->phase == GV_EXCHANGE_ASKING);
+}
+
 void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell)
 {
     struct gv_exchange *x = &core->exchange;
     if (x->phase == GV_EXCHANGE_IDLE || x->phase == GV_EXCHANGE_MERGING) {
         return;
     }
-    if (is_given(x)) {
+    bool promised = is_promised(x);
+    bool given = is_given(x);
+    if (promised || given) {
         core->exchanges_doubt++;
         gv_fx_log(core, GV_LOG_EXCHANGE_DOUBT, &x->peer, reason, core->now_us - x->started_us);
+    }
+    if (given) {
         gv_swarm_stats_given(core, x->stats_epoch);
     }
-    fail(core, reason, tell);
+    fail(core, reason, tell && !promised); /* a promise is not taken back */
 }
 
 /* What a completed exchange says about time and the link. */
@@ -216,18 +226,20 @@ static void count_done(struct gv_core *core)
     }
 }
 
+/* An age may lie: it counts only as far as it is within a factor of two of ours. */
+static uint64_t believed_age(const struct gv_core *core, uint64_t claimed)
+{
+    uint64_t ours = core->exchange.age_ours;
+    uint64_t slack = (uint64_t)core->manifest.local_steps << 16;
+    uint64_t low = ours / 2 > slack ? ours / 2 - slack : 0;
+    uint64_t high = 2 * ours + slack;
+    return claimed < low ? low : (claimed > high ? high : claimed);
+}
+
 static void commit(struct gv_core *core)
 {
     struct gv_exchange *x = &core->exchange;
-    uint64_t slack = (uint64_t)core->manifest.local_steps << 16;
-    uint64_t low = x->age_ours / 2 > slack ? x->age_ours / 2 - slack : 0;
-    uint64_t high = 2 * x->age_ours + slack;
-    uint64_t seen = x->age_theirs < low ? low : (x->age_theirs > high ? high : x->age_theirs);
-    uint32_t weight = GV_Q16_ONE / 2;
-    if (core->manifest.merge == GV_MERGE_AGE && x->age_ours + x->age_theirs > 0) {
-        weight = (uint32_t)gv_fixed_ratio(x->age_theirs, GV_Q16_ONE, x->age_ours + x->age_theirs);
-    }
-    int64_t delta = gv_fixed_scale((int64_t)seen - (int64_t)x->age_ours, weight);
+    int64_t delta = gv_fixed_scale((int64_t)x->age_theirs - (int64_t)x->age_ours, gv_transfer_weight(core));
     if (delta < 0 && (uint64_t)-delta > core->age) {
         delta = -(int64_t)core->age;
     }
@@ -350,7 +362,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
         return;
     }
     begin(core, link, offer->nonce, false, codec);
-    x->age_theirs = gv_age_of(offer->age);
+    x->age_theirs = believed_age(core, offer->age);
     core->theirs = offer->stats;
     uint32_t ours = core->links[link].chunk_bytes;
     x->chunk_bytes = offer->chunk_bytes < ours ? offer->chunk_bytes : ours;
@@ -376,7 +388,7 @@ static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, u
         return;
     }
     gv_swarm_stats_seen(core, accept->stats.epoch);
-    x->age_theirs = gv_age_of(accept->age);
+    x->age_theirs = believed_age(core, accept->age);
     core->theirs = accept->stats;
     x->codec = codec;
     x->phase = GV_EXCHANGE_STREAMING;
@@ -479,9 +491,9 @@ static void on_outcome_reply(struct gv_core *core, uint32_t link, uint32_t outco
     } else if (outcome == GV_OUTCOME_PENDING) {
         x->link = (uint16_t)link;
         (void)send_plain(core, link, GV_KIND_COMMIT, x->nonce);
-    } else {
-        /* Unknown: the responder has restarted since; whether it had committed before, nobody can say any more. */
-        core->exchanges_doubt += outcome == GV_OUTCOME_ABORTED ? 0 : 1;
+    } else if (outcome == GV_OUTCOME_ABORTED) {
+        fail(core, GV_ERR_LINK_LOST, false);
+    } else { /* the responder has restarted since; whether it had committed before, nobody can say any more */
         gv_exchange_fail(core, GV_ERR_LINK_LOST, false);
     }
 }
@@ -534,7 +546,7 @@ static void on_abort(struct gv_core *core, const struct gv_msg_exchange *msg)
     if (x->phase == GV_EXCHANGE_OFFERED) {
         on_turned_down(core, msg, false);
     } else {
-        fail(core, reason, false); /* who says so has not merged: no doubt about a push */
+        fail(core, reason, false); /* who says so has not merged: no doubt */
     }
 }
 
@@ -705,8 +717,6 @@ void gv_exchange_tick(struct gv_core *core)
     }
     if (x->phase == GV_EXCHANGE_ASKING) {
         if (x->deadline_us <= core->now_us) {
-            core->exchanges_doubt++;
-            gv_fx_log(core, GV_LOG_EXCHANGE_DOUBT, &x->peer, GV_ERR_TIMEOUT, core->now_us - x->started_us);
 #if defined(GV_CANARY) && GV_CANARY == 3 /* an initiator that never heard how it ended takes it for committed */
             commit(core);
             return;

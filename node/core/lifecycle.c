@@ -252,14 +252,12 @@ static void stop(struct gv_core *core)
 static void leave(struct gv_core *core)
 {
     fall_silent(core);
-    uint32_t told = 0;
-    for (uint32_t i = 0; i < core->config.links_max && told < GV_ACTIVE_MAX; i++) {
+    for (uint32_t i = 0; i < core->config.links_max; i++) {
         if (core->links[i].state == GV_LINK_VERIFIED) {
             struct gv_msg *msg = gv_fx_send(core, i, GV_KIND_LEAVE);
             msg->u.leave.ttl = LEAVE_TTL;
             msg->u.leave.id = core->self.id;
             msg->u.leave.incarnation = core->self.incarnation;
-            told++;
         }
     }
     (void)gv_fx(core, GV_FX_STOPPED);

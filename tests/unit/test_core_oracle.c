@@ -66,6 +66,12 @@ static void teardown(void)
 
 TestSuite(core_oracle, .init = setup, .fini = teardown);
 
+static void command(enum gv_command command)
+{
+    struct gv_event event = {.kind = GV_EV_COMMAND, .u.command = command};
+    step(&event);
+}
+
 static uint32_t count(enum gv_effect_kind kind)
 {
     uint32_t found = 0;
@@ -275,11 +281,19 @@ Test(core_oracle, any_number_of_peers_may_come_one_after_the_other)
 
 Test(core_oracle, a_stopped_node_turns_introductions_away)
 {
-    struct gv_event stop = {.kind = GV_EV_COMMAND};
-    stop.u.command = GV_CMD_STOP;
-    step(&stop);
+    command(GV_CMD_STOP);
     introduce(1, 1);
     cr_assert_eq(count(GV_FX_CLOSE), 1);
+}
+
+Test(core_oracle, who_leaves_says_so_on_every_link)
+{
+    for (uint32_t i = 1; i <= LINKS; i++) {
+        introduce(i, (uint8_t)i);
+    }
+    command(GV_CMD_LEAVE);
+    cr_assert_eq(count(GV_FX_SEND), LINKS);
+    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_LEAVE);
 }
 
 Test(core_oracle, a_push_needs_no_more_than_a_snapshot_of_its_initiator)
@@ -302,6 +316,41 @@ Test(core_oracle, a_push_needs_no_more_than_a_snapshot_of_its_initiator)
     give_plain(5, GV_KIND_COMMITTED, nonce);
     cr_assert_eq(core->exchanges_done, 1, "once");
     cr_assert_eq(gv_core_next_deadline(core), idle_deadline());
+}
+
+Test(core_oracle, an_age_that_lies_weighs_no_more_than_twice_ours)
+{
+    start(GV_EXCHANGE_PUSH, true);
+    core->manifest.merge = GV_MERGE_AGE;
+    core->age = (uint64_t)1000 << 16;
+    introduce(5, 1);
+    struct gv_msg offer = an_offer(GV_EXCHANGE_PUSH);
+    offer.u.offer.age = UINT64_MAX;
+    give(5, &offer, 123);
+    work_done(GV_EV_SNAPSHOT, 77);
+    uint32_t slack = core->manifest.local_steps;
+    uint32_t most = (uint32_t)((uint64_t)GV_Q16_ONE * (2000 + slack) / (3000 + slack));
+    cr_assert_eq(find(GV_FX_APPLY)->u.work.weight_q16, most);
+    work_done(GV_EV_APPLIED, 77);
+    int64_t moved = find(GV_FX_COMMIT)->u.work.age_delta >> 16;
+    cr_assert_eq(moved, (int64_t)(1000 + slack) * most >> 16);
+}
+
+Test(core_oracle, who_stops_with_a_commit_on_its_way_takes_nothing_back)
+{
+    start(GV_EXCHANGE_PAIR, true);
+    introduce(5, 1);
+    round_done();
+    struct gv_msg accept = {.kind = GV_KIND_ACCEPT, .u.offer = offered(5)->u.offer};
+    uint64_t nonce = accept.u.offer.nonce;
+    give(5, &accept, 123);
+    work_done(GV_EV_APPLIED, nonce);
+    give_plain(5, GV_KIND_DONE, nonce);
+    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMIT);
+    command(GV_CMD_STOP);
+    cr_assert_eq(core->exchanges_doubt, 1, "they may have merged it");
+    cr_assert_eq(core->exchanges_failed, 1);
+    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_DISCONNECT, "no ABORT after a COMMIT");
 }
 
 Test(core_oracle, a_push_is_merged_and_answered_by_its_receiver)
