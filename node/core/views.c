@@ -42,6 +42,7 @@
 #define EVICTIONS_EACH_US (20 * GV_SECOND)
 #define EVICTIONS_BURST 3
 #define ALONE_SOONER 6                /* times sooner to ask again without any neighbour */
+#define FORGIVEN_SOONER 3             /* ... to ask those again that were asked before it was lost */
 #define ALONE_ASKS_US (2 * GV_SECOND) /* all that may have room are asked within it, not in one moment */
 #define KEPT_US (60 * GV_SECOND)      /* who came in so stays at least so long */
 #define WELCOME_DRAWS 24
@@ -195,18 +196,21 @@ static void add_active(struct gv_core *core, uint32_t peer, bool chosen)
     gv_fx_log(core, GV_LOG_PROMOTED, &p->ref.id, GV_OK, core->active_count);
 }
 
-/* Who had no room may have it for one that has nobody; and all may know of others. At most once per back-off, or who is
-   let go again and again would be shut out for asking too often. A NEIGHBOUR that is under way is not repeated. */
+/* Who had no room may have it for one that has nobody; and all may know of others. Not at any moment, or who is let go
+   again and again would be shut out for asking too often; nor those asked while we had nobody. */
 static void forget_backoffs(struct gv_core *core)
 {
-    if (!gv_rate_take(&core->forgiven_us, core->now_us, core->config.backoff_us, 1)) {
+    uint64_t soon_us = core->now_us + core->config.backoff_us / ALONE_SOONER;
+    uint64_t next_us = core->forgiven_us;
+    if (!gv_rate_take(&next_us, core->now_us, core->config.backoff_us / FORGIVEN_SOONER, 1)) {
         return;
     }
     for (uint32_t i = 0; i < core->peers_used; i++) {
         struct gv_peer *p = &core->peers[i];
-        bool backs_off = core->roles[i] == GV_ROLE_PASSIVE && p->neighbour_after_us > core->now_us + ASK_US;
+        bool backs_off = core->roles[i] == GV_ROLE_PASSIVE && p->neighbour_after_us > soon_us;
         if (backs_off && core->dial_after_us[i] <= core->now_us) {
             p->neighbour_after_us = core->now_us + gv_rng_u64(&core->rng) % ALONE_ASKS_US;
+            core->forgiven_us = next_us;
         }
     }
 }
@@ -223,9 +227,6 @@ void gv_views_remove(struct gv_core *core, uint32_t peer, bool keep_passive)
         core->active_count--;
         core->changes += GV_CHANGED_VIEWS;
         core->promote_us = gv_sooner(core->promote_us, core->now_us + 100 * GV_MS);
-        if (core->active_count == 0) {
-            forget_backoffs(core);
-        }
         if (core->active_count < core->config.active_min) { /* the seeds may know more than who is left */
             core->book_wait_us = 0;
             core->seed_us = gv_sooner(core->seed_us, core->now_us + HURRY_US);
@@ -618,6 +619,9 @@ static void promote(struct gv_core *core)
 {
     bool hurry = core->active_count < core->config.active_min;
     core->promote_us = core->now_us + (hurry ? HURRY_US : core->config.promote_us);
+    if (core->active_count == 0) {
+        forget_backoffs(core);
+    }
     uint32_t missing = missing_neighbours(core);
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
         uint32_t peer = pick_welcoming(core);

@@ -286,29 +286,63 @@ Test(core_views, who_has_declined_is_asked_again_only_when_its_time_has_come)
     cr_assert(asked_in_the_last_step());
 }
 
+/* Time passes for its views alone, in steps of 100 ms. */
+static void wait(uint64_t us)
+{
+    core->fx = effects;
+    for (uint64_t end_us = core->now_us + us; core->now_us < end_us;) {
+        core->now_us += 100 * GV_MS;
+        effects->count = 0;
+        gv_views_tick(core);
+    }
+    now_us = core->now_us;
+}
+
+/* For how much longer it is not asked, microseconds. */
+static int64_t left_alone(uint32_t link)
+{
+    return (int64_t)(core->peers[row_of(link)].neighbour_after_us - core->now_us);
+}
+
 Test(core_views, who_loses_its_last_neighbour_asks_those_again_that_had_no_room)
 {
-    (void)asks(1, GV_REF_DIALABLE, false);
-    (void)asks(2, GV_REF_DIALABLE, false);
-    (void)asks(3, GV_REF_DIALABLE, false);
+    const int64_t second = GV_SECOND;
+    for (uint32_t link = 1; link <= 3; link++) {
+        (void)asks(link, GV_REF_DIALABLE, false);
+    }
     core->fx = effects;
     gv_views_demote(core, row_of(1), false); /* both are left alone for the back-off */
     gv_views_demote(core, row_of(2), false);
-    cr_assert_gt(core->peers[row_of(1)].neighbour_after_us, core->now_us + 30 * GV_SECOND);
+    cr_assert_gt(left_alone(1), 30 * second);
     gv_views_demote(core, row_of(3), false);
+    wait(200 * GV_MS);
     cr_assert_eq(core->active_count, 0);
-    for (uint32_t link = 1; link <= 2; link++) {
-        cr_assert_leq(core->peers[row_of(link)].neighbour_after_us, core->now_us + 2 * GV_SECOND, "link %u", link);
+    for (uint32_t link = 1; link <= 3; link++) {
+        cr_assert_leq(left_alone(link), 5 * second, "link %u: it is asked, or soon", link);
     }
-    cr_assert_gt(core->peers[row_of(3)].neighbour_after_us, core->now_us + 30 * GV_SECOND, "it has just let us go");
-    /* Again within the back-off: not once more, or it would be shut out for asking too often. */
-    uint64_t back_off_us = core->now_us + 40 * GV_SECOND;
+    /* Let go again soon: not all of them at once, or it would be shut out for asking too often. */
     cr_assert(asks_again(3, false));
-    core->peers[row_of(1)].neighbour_after_us = back_off_us;
+    core->peers[row_of(1)].neighbour_after_us = core->now_us + 40 * GV_SECOND;
+    core->peers[row_of(2)].neighbour_after_us = core->now_us + 40 * GV_SECOND;
     core->fx = effects;
     gv_views_demote(core, row_of(3), false);
+    wait(GV_SECOND);
     cr_assert_eq(core->active_count, 0);
-    cr_assert_eq(core->peers[row_of(1)].neighbour_after_us, back_off_us);
+    cr_assert_gt(left_alone(1), 30 * second);
+    /* But they are not forgotten until it has somebody. */
+    wait(20 * GV_SECOND);
+    cr_assert_leq(left_alone(1), 5 * second);
+    cr_assert_leq(left_alone(2), 5 * second);
+}
+
+Test(core_views, who_is_asked_without_a_neighbour_is_asked_no_sooner_for_having_none)
+{
+    (void)asks(1, GV_REF_DIALABLE, false);
+    core->fx = effects;
+    gv_views_demote(core, row_of(1), false);
+    core->peers[row_of(1)].neighbour_after_us = core->now_us + 10 * GV_SECOND; /* as a refusal does to who has nobody */
+    wait(5 * GV_SECOND);
+    cr_assert_eq(left_alone(1), (int64_t)(5 * GV_SECOND));
 }
 
 /* A neighbour comes back on another link. True if it is asked whether it still is one. */
