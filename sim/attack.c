@@ -188,16 +188,15 @@ static bool stall(struct gv_msg *msg)
     return msg->kind != GV_KIND_DONE && msg->kind != GV_KIND_COMMIT && msg->kind != GV_KIND_COMMITTED;
 }
 
-static void lie_about_age(struct gv_attacker *a, struct gv_msg *msg)
+static void lie_about_age(struct gv_msg *msg)
 {
-    uint64_t lie = a->turn++ % 2 == 0 ? AGE_LIE : 0;
     if (msg->kind == GV_KIND_OFFER || msg->kind == GV_KIND_ACCEPT) {
-        msg->u.offer.age = lie;
+        msg->u.offer.age = AGE_LIE;
     } else if (msg->kind == GV_KIND_STATE_REPLY) {
-        msg->u.state.age = lie;
+        msg->u.state.age = AGE_LIE;
         msg->u.state.donates = true;
     } else if (msg->kind == GV_KIND_FETCH_REPLY) {
-        msg->u.fetch.age = lie;
+        msg->u.fetch.age = AGE_LIE;
     }
 }
 
@@ -242,7 +241,7 @@ bool gv_attack_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
         return !mid;
     case GV_ATTACK_AGE:
         if (sim->learning != NULL) {
-            lie_about_age(a, msg);
+            lie_about_age(msg);
         }
         return true;
     case GV_ATTACK_BUSY:

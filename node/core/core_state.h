@@ -39,6 +39,7 @@
 #define GV_PINS_MAX 2 /* takers served at once */
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
+#define GV_AGE_GAPS 9
 #define GV_OFFSETS_MAX 15
 #define GV_RECORDS_DUE_MAX 96
 #define GV_ADMITTED_MAX 8
@@ -338,6 +339,9 @@ struct gv_core {
     uint64_t durations[GV_DURATIONS_MAX];     /* of the last exchanges, sorted */
     uint8_t duration_turns[GV_DURATIONS_MAX]; /* beside each its number, modulo GV_DURATIONS_MAX */
 
+    int64_t age_gaps[GV_AGE_GAPS]; /* to the ages of the last partners, since ours last moved */
+    uint32_t age_gap_next;
+
     /* swarm statistics */
     struct gv_swarm_stats figures;          /* of the epoch that began at figures_us */
     struct gv_swarm_stats theirs;           /* of the far side of the exchange under way */
@@ -382,6 +386,11 @@ static inline uint64_t gv_age_of(uint64_t claimed)
 {
     return claimed & (UINT64_MAX >> 3);
 }
+
+/* age.c: the swarm's clock */
+void gv_age_set(struct gv_core *core, uint64_t age);
+uint64_t gv_age_believed(const struct gv_core *core, uint64_t claimed); /* of the partner of the exchange under way */
+int64_t gv_age_follow(struct gv_core *core);                            /* after it; by how much ours moved */
 
 /* score.c: who misbehaves, how often, and token buckets */
 void gv_score_count(struct gv_core *core, enum gv_err reason);

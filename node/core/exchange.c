@@ -226,25 +226,10 @@ static void count_done(struct gv_core *core)
     }
 }
 
-/* An age may lie: it counts only as far as it is within a factor of two of ours. */
-static uint64_t believed_age(const struct gv_core *core, uint64_t claimed)
-{
-    uint64_t ours = core->exchange.age_ours;
-    uint64_t slack = (uint64_t)core->manifest.local_steps << 16;
-    uint64_t low = ours / 2 > slack ? ours / 2 - slack : 0;
-    uint64_t high = 2 * ours + slack;
-    return claimed < low ? low : (claimed > high ? high : claimed);
-}
-
 static void commit(struct gv_core *core)
 {
     struct gv_exchange *x = &core->exchange;
-    int64_t delta = gv_fixed_scale((int64_t)x->age_theirs - (int64_t)x->age_ours, gv_transfer_weight(core));
-    if (delta < 0 && (uint64_t)-delta > core->age) {
-        delta = -(int64_t)core->age;
-    }
-    core->age = (uint64_t)((int64_t)core->age + delta);
-    gv_fx_work(core, GV_FX_COMMIT, x->nonce)->u.work.age_delta = delta;
+    gv_fx_work(core, GV_FX_COMMIT, x->nonce)->u.work.age_delta = gv_age_follow(core);
     gv_outcome_remember(core, x->nonce, &x->peer, GV_OUTCOME_COMMITTED);
     if (x->push) {
         gv_swarm_stats_take(core, &core->theirs);
@@ -362,7 +347,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
         return;
     }
     begin(core, link, offer->nonce, false, codec);
-    x->age_theirs = believed_age(core, offer->age);
+    x->age_theirs = gv_age_believed(core, offer->age);
     core->theirs = offer->stats;
     uint32_t ours = core->links[link].chunk_bytes;
     x->chunk_bytes = offer->chunk_bytes < ours ? offer->chunk_bytes : ours;
@@ -388,7 +373,7 @@ static void on_accept(struct gv_core *core, const struct gv_msg_offer *accept, u
         return;
     }
     gv_swarm_stats_seen(core, accept->stats.epoch);
-    x->age_theirs = believed_age(core, accept->age);
+    x->age_theirs = gv_age_believed(core, accept->age);
     core->theirs = accept->stats;
     x->codec = codec;
     x->phase = GV_EXCHANGE_STREAMING;

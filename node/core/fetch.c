@@ -351,7 +351,7 @@ void gv_fetch_merged(struct gv_core *core)
     if (f->phase != GV_FETCH_ADOPTING) {
         return;
     }
-    core->age = f->age;
+    gv_age_set(core, f->age);
     gv_fx_log(core, GV_LOG_FETCH_DONE, &f->donor, GV_OK, core->now_us - f->begun_us);
     finish(core, true);
 }

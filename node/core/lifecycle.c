@@ -203,7 +203,7 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
     core->swarm = event->u.start.swarm;
     core->manifest = event->u.start.manifest;
     core->trust_digest = event->u.start.trust_digest;
-    core->age = gv_age_of(event->u.start.age); /* a file may say anything */
+    gv_age_set(core, gv_age_of(event->u.start.age)); /* a file may say anything */
     core->has_model = event->u.start.has_model;
     core->paused = event->u.start.paused;
     core->trains = event->u.start.trains;
@@ -293,7 +293,7 @@ void gv_lifecycle_manifest(struct gv_core *core, const struct gv_core_manifest *
     }
     core->manifest = *manifest;
     if (restart) {
-        core->age = 0;
+        gv_age_set(core, 0);
         core->has_model = true; /* the initial one, which all share */
         core->warmup_left = 0;
         gv_outcome_forget_durations(core);

@@ -113,6 +113,8 @@ Test(sim_vitals, each_attack_does_what_it_says)
     struct gv_summary stall = run_attack("stall", "mean");
     cr_expect_eq(stall.vitals.hostile_exchange_share, 0.0);
     cr_expect_gt(stall.last.exchanges_failed, 100);
+    struct gv_summary age = run_attack("age", "mean"); /* the clock goes on nearly as if nobody lied */
+    cr_expect_lt(age.last.age_mean, 1.2 * age.last.steps_mean, "%g", age.last.age_mean / age.last.steps_mean);
     struct gv_summary reset = run_attack("reset", "mean");
     cr_expect_gt(reset.last.exchanges_failed, 100);
 }
