@@ -289,7 +289,8 @@ clean:
 
 help:
 	@echo 'make                the programs and the library, in build/'
-	@echo 'make demo           a swarm of eight nodes on this machine, with deaths and newcomers (installs what is missing)'
+	@echo 'make demo           a swarm of eight nodes on this machine, with deaths and newcomers (installs what is missing);'
+	@echo '                    DEMO_ARGS="--nodes 32 --seconds 300" for a larger one; GRAPEVINE_DEMO_KEEP=1 keeps its folder'
 	@echo 'make test           unit, integration and system tests (installs what is missing)'
 	@echo 'make check-asan     the same suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan     a swarm over loopback under ThreadSanitizer'
@@ -302,7 +303,7 @@ help:
 	@echo 'make check-purity   the core calls nothing and computes without floats; no group reaches into another'
 	@echo 'make fuzz           every fuzz target for FUZZ_SECONDS (60) seconds'
 	@echo 'make bench          measurements'
-	@echo 'make bench-churn    simulated swarms through deaths, cuts, churn and hostile members (FULL=1: whole days)'
+	@echo 'make bench-churn    simulated swarms through deaths, cuts, churn and hostile members (FULL=1: whole days; SEEDS=50)'
 	@echo 'make install        PREFIX (/usr/local) and DESTDIR as usual; make uninstall undoes it'
 	@echo 'make clean          removes build/'
 	@echo 'Variables: CC, CFLAGS, V=1 (show commands), CI=1 (warnings are errors), MODE=release|debug|asan|tsan|fuzz'
