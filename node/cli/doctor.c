@@ -68,8 +68,6 @@ int gv_cmd_doctor(const struct gv_args *args)
                           "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
         return gv_cli_fail(args, &diag);
     }
-    /* Names are looked up by libzmq and by us: a dead resolver must not hold us up for half a minute. */
-    (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
     struct gv_doctor *d = calloc(1, sizeof *d);
     json_t *checks = json_array();
     if (d == NULL || checks == NULL) {

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "nearest.h"
 #include "reexec.h"
+#include "resolver.h"
 #include "units.h"
 
 static int unknown_command(const char *name)
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
         gv_log_set_level(command->run == gv_cmd_run ? GV_LEVEL_INFO : GV_LEVEL_UNUSUAL);
         gv_reexec_for_blas();
     }
+    gv_resolver_bound_lookups();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
     if (gv_proto_init() != GV_OK) {

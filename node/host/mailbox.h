@@ -52,6 +52,8 @@ enum gv_mail_kind {
     GV_MAIL_PERSISTED,
     GV_MAIL_CHECKPOINTED,
 
+    GV_MAIL_RESOLVED, /* a look-up -> resolver */
+
     GV_MAIL_STOP, /* to any thread: finish and return */
 };
 

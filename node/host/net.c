@@ -1,8 +1,10 @@
 /*
  * Links: the sockets, the table of links, dialling and sending.
  *
- *     dialled:   CONNECTING --HANDSHAKE_SUCCEEDED--> UP --DISCONNECTED--> gone
- *                     |------- failure or 5 s -----> gone
+ *     dialled:   RESOLVING --address--> CONNECTING --HANDSHAKE_SUCCEEDED--> UP --DISCONNECTED--> gone
+ *                     |                   |  ^ |
+ *                     |                   +--+ +- failure or 5 s, no other address --> gone
+ *                     +------ no address, or none within 5 s ------------------------> gone
  *     accepted:  first frame --> UP --DISCONNECTED--> gone
  *     either:    gv_net_close() --> CLOSING --moment to flush--> gone
  */
@@ -18,13 +20,15 @@
 #include "clock.h"
 #include "gv/limits.h"
 #include "inbound.h"
+#include "resolver.h"
+#include "scope.h"
 #include "zap.h"
 
 /* Credit bounds the chunks in it to four; the rest is small. At 8, four chunks with their credits and a ping filled it
  * while the I/O thread was starved, and a chunk was lost. */
 #define SEND_QUEUE 64
 #define DIAL_TIMEOUT_US 5000000u
-#define CONNECT_TIMEOUT_MS 4000
+#define CONNECT_TIMEOUT_MS 4000 /* the addresses of a name share it */
 #define CLOSE_FLUSH_US 200000u
 #define DEAD_ROUTES 64
 #define ROUTE_BYTES_MAX 16
@@ -42,7 +46,7 @@ struct watch {
     bool check;
 };
 
-enum slot_state { SLOT_FREE = 0, SLOT_CONNECTING, SLOT_UP, SLOT_CLOSING };
+enum slot_state { SLOT_FREE = 0, SLOT_RESOLVING, SLOT_CONNECTING, SLOT_UP, SLOT_CLOSING };
 
 struct route { /* a ROUTER's name for a connection */
     uint8_t bytes[ROUTE_BYTES_MAX];
@@ -56,9 +60,11 @@ struct slot {
     bool lost;      /* a dialled link whose connection ended: reported, then freed */
     bool connected; /* a dialled link has a TCP connection */
     uint32_t dial;
-    uint64_t since_us;
+    uint64_t since_us; /* CONNECTING: to the present address */
     struct gv_curve_public key;
     char address[GV_ENDPOINT_BYTES_MAX + 1];
+    struct gv_addresses addresses; /* of a dialled link */
+    uint32_t tried;                /* of them */
     void *dealer;
     void *monitor;
     struct watch frames, events;
@@ -75,7 +81,8 @@ struct gv_net {
     void *zap;
     void *router;
     void *router_monitor;
-    struct watch zap_watch, router_watch, monitor_watch;
+    struct gv_resolver *resolver;
+    struct watch zap_watch, router_watch, monitor_watch, resolver_watch;
     bool *polled[GV_NET_POLL_MAX]; /* whose `check` each polled descriptor sets */
     char endpoint[GV_ENDPOINT_BYTES_MAX + 1];
     uint64_t now_us;
@@ -165,18 +172,32 @@ static struct slot *take_slot(struct gv_net *net)
     return NULL;
 }
 
-static void free_slot(struct gv_net *net, struct slot *slot, int linger_ms)
+/* Ends a dialled connection, or what has become of it. */
+static void close_dealer(struct slot *slot, int linger_ms)
 {
-    if (slot->dealer != NULL) {
+    if (slot->monitor != NULL) {
         (void)zmq_socket_monitor(slot->dealer, NULL, 0);
         (void)zmq_close(slot->monitor);
+    }
+    if (slot->dealer != NULL) {
         (void)set_int(slot->dealer, ZMQ_LINGER, linger_ms);
         (void)zmq_close(slot->dealer);
-    } else if (slot->route.length > 0) {
-        net->dead[net->dead_next++ % DEAD_ROUTES] = slot->route;
     }
     if (slot->held >= 0) {
         (void)close(slot->held);
+    }
+    slot->monitor = NULL;
+    slot->dealer = NULL;
+    slot->held = -1;
+    slot->connected = false;
+    slot->lost = false;
+}
+
+static void free_slot(struct gv_net *net, struct slot *slot, int linger_ms)
+{
+    close_dealer(slot, linger_ms);
+    if (slot->route.length > 0) {
+        net->dead[net->dead_next++ % DEAD_ROUTES] = slot->route;
     }
     memset(slot, 0, sizeof *slot);
     slot->held = -1;
@@ -184,10 +205,16 @@ static void free_slot(struct gv_net *net, struct slot *slot, int linger_ms)
 
 /* ---- dialling -------------------------------------------------------------------------------------------- */
 
+static int connect_ms(const struct slot *slot)
+{
+    return CONNECT_TIMEOUT_MS / (int)slot->addresses.count;
+}
+
+/* To an address: a name would hold up all links for as long as libzmq looks it up. */
 static bool open_dealer(struct gv_net *net, struct slot *slot, const char *endpoint)
 {
     char name[64];
-    (void)snprintf(name, sizeof name, "inproc://link-%u", slot->link);
+    (void)snprintf(name, sizeof name, "inproc://link-%u-%u", slot->link, slot->tried);
     slot->dealer = zmq_socket(net->context, ZMQ_DEALER);
     if (slot->dealer == NULL) {
         return false;
@@ -196,25 +223,40 @@ static bool open_dealer(struct gv_net *net, struct slot *slot, const char *endpo
      * queued for a connection that does not exist, so nothing stale is delivered to the next one. */
     bool ready = set_common(net, slot->dealer) && set_family(net, slot->dealer, endpoint) &&
                  set_int(slot->dealer, ZMQ_RECONNECT_IVL, -1) && set_int(slot->dealer, ZMQ_IMMEDIATE, 1) &&
-                 set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS) &&
+                 set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, connect_ms(slot)) &&
                  zmq_setsockopt(slot->dealer, ZMQ_CURVE_SERVERKEY, slot->key.b, GV_KEY_BYTES) == 0;
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
                  ZMQ_EVENT_CLOSED;
     slot->monitor = ready ? monitor_of(net, slot->dealer, name, events) : NULL;
     if (slot->monitor == NULL || zmq_connect(slot->dealer, endpoint) != 0) {
-        if (slot->monitor != NULL) {
-            (void)zmq_socket_monitor(slot->dealer, NULL, 0);
-            (void)zmq_close(slot->monitor);
-        }
-        (void)zmq_close(slot->dealer);
-        slot->dealer = NULL;
-        slot->monitor = NULL;
+        close_dealer(slot, 0);
         return false;
     }
     slot->frames = watch_of(slot->dealer);
     slot->events = watch_of(slot->monitor);
     return true;
+}
+
+/* Connects to the next address that there is. False: there is none. */
+static bool connect_next(struct gv_net *net, struct slot *slot)
+{
+    slot->state = SLOT_CONNECTING;
+    slot->since_us = net->now_us;
+    bool opened = false;
+    while (!opened && slot->tried < slot->addresses.count) {
+        opened = open_dealer(net, slot, slot->addresses.endpoint[slot->tried++]);
+    }
+    return opened;
+}
+
+static void fail_dial(struct gv_net *net, struct slot *slot, enum gv_err why)
+{
+    uint32_t dial = slot->dial;
+    char endpoint[sizeof slot->address];
+    memcpy(endpoint, slot->address, sizeof endpoint);
+    free_slot(net, slot, 0);
+    net->handler.dial_failed(net->handler.context, dial, endpoint, why);
 }
 
 void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
@@ -230,10 +272,34 @@ void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const 
     slot->dial = dial;
     slot->key = *server;
     (void)snprintf(slot->address, sizeof slot->address, "%s", endpoint);
-    slot->state = SLOT_CONNECTING;
-    if (!open_dealer(net, slot, endpoint)) {
-        free_slot(net, slot, 0);
-        net->handler.dial_failed(net->handler.context, dial, endpoint, GV_ERR_NET);
+    if (gv_endpoint_literal(endpoint)) {
+        slot->addresses.count = 1;
+        memcpy(slot->addresses.endpoint[0], slot->address, sizeof slot->address);
+        if (!connect_next(net, slot)) {
+            fail_dial(net, slot, GV_ERR_NET);
+        }
+        return;
+    }
+    slot->state = SLOT_RESOLVING;
+    if (!gv_resolver_ask(net->resolver, slot->link, endpoint, net->family, now_us)) {
+        fail_dial(net, slot, GV_ERR_CROWDED);
+    }
+}
+
+static void step_resolver(struct gv_net *net)
+{
+    uint32_t link;
+    struct gv_addresses addresses;
+    net->resolver_watch.check = false; /* all of them are taken */
+    while (gv_resolver_take(net->resolver, &link, &addresses, net->now_us)) {
+        struct slot *slot = find(net, link);
+        if (slot == NULL || slot->state != SLOT_RESOLVING) {
+            continue; /* it came too late */
+        }
+        slot->addresses = addresses;
+        if (!connect_next(net, slot)) {
+            fail_dial(net, slot, addresses.count > 0 ? GV_ERR_NET : GV_ERR_UNREACHABLE);
+        }
     }
 }
 
@@ -277,19 +343,19 @@ static void dialled_events(struct gv_net *net, struct slot *slot)
     }
 }
 
-/* Frees a lost or overdue dialled link and says so. Called after its last frames were read. */
+/* Ends a lost or overdue dialled connection and says so, unless there is another address to try. Called after its last
+ * frames were read. */
 static void settle_dialled(struct gv_net *net, struct slot *slot)
 {
     uint64_t age_us = gv_elapsed_us(net->now_us, slot->since_us);
     uint32_t link = slot->link;
-    uint32_t dial = slot->dial;
     if (slot->state == SLOT_CONNECTING && (slot->lost || age_us > DIAL_TIMEOUT_US)) {
-        char endpoint[sizeof slot->address];
-        memcpy(endpoint, slot->address, sizeof endpoint);
-        bool silent = !slot->connected && age_us >= CONNECT_TIMEOUT_MS * 1000u;
+        bool silent = !slot->connected && age_us >= (uint64_t)connect_ms(slot) * 1000u;
         enum gv_err why = slot->connected ? GV_ERR_HANDSHAKE : (silent ? GV_ERR_TIMEOUT : GV_ERR_UNREACHABLE);
-        free_slot(net, slot, 0);
-        net->handler.dial_failed(net->handler.context, dial, endpoint, why);
+        close_dealer(slot, 0);
+        if (!connect_next(net, slot)) {
+            fail_dial(net, slot, why);
+        }
     } else if (slot->state == SLOT_UP && slot->lost) {
         free_slot(net, slot, 0);
         net->handler.down(net->handler.context, link, GV_ERR_LINK_LOST);
@@ -492,7 +558,8 @@ void gv_net_close(struct gv_net *net, uint32_t link, uint64_t now_us)
     slot->since_us = now_us;
 }
 
-/* Accepted links whose moment to flush is over; dialled links whose peer floods us with parts of one message. */
+/* Accepted links whose moment to flush is over; dials whose name finds no address; dialled links whose peer floods us
+ * with parts of one message. */
 static void sweep(struct gv_net *net)
 {
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
@@ -503,6 +570,8 @@ static void sweep(struct gv_net *net)
                 gv_inbound_kick(connection);
             }
             free_slot(net, slot, 0);
+        } else if (slot->state == SLOT_RESOLVING && gv_elapsed_us(net->now_us, slot->since_us) > GV_LOOKUP_US) {
+            fail_dial(net, slot, GV_ERR_TIMEOUT);
         }
     }
     if (gv_elapsed_us(net->now_us, net->swept_us) < 1000000u) {
@@ -563,6 +632,9 @@ void gv_net_step(struct gv_net *net, uint64_t now_us)
     if (net->router != NULL && (all || net->router_watch.check || net->monitor_watch.check)) {
         step_router(net);
     }
+    if (all || net->resolver_watch.check) {
+        step_resolver(net);
+    }
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct slot *slot = &net->slot[i];
         bool live = slot->state == SLOT_CONNECTING || slot->state == SLOT_UP;
@@ -584,6 +656,7 @@ static int add_watch(struct gv_net *net, struct pollfd *fds, int count, struct w
 int gv_net_poll(struct gv_net *net, struct pollfd *fds)
 {
     int count = add_watch(net, fds, 0, &net->zap_watch);
+    count = add_watch(net, fds, count, &net->resolver_watch);
     if (net->router != NULL) {
         count = add_watch(net, fds, count, &net->router_watch);
         count = add_watch(net, fds, count, &net->monitor_watch);
@@ -706,8 +779,10 @@ enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_options *options
     fresh->family = options->family;
     gv_inbound_init(&fresh->inbound, 0, options->inbound_max);
     fresh->context = zmq_ctx_new();
-    enum gv_err err = GV_OK;
-    if (fresh->context == NULL || zmq_ctx_set(fresh->context, ZMQ_MAX_SOCKETS, 4 * GV_LINK_SLOTS) != 0) {
+    enum gv_err err = gv_resolver_new(&fresh->resolver);
+    if (err != GV_OK) {
+        (void)gv_diag_set(diag, err, "out of memory");
+    } else if (fresh->context == NULL || zmq_ctx_set(fresh->context, ZMQ_MAX_SOCKETS, 4 * GV_LINK_SLOTS) != 0) {
         err = gv_diag_set(diag, GV_ERR_NET, "cannot start ZeroMQ: %s", zmq_strerror(errno));
     } else if (zmq_has("curve") != 1) {
         err = gv_diag_set(diag, GV_ERR_NET, "this libzmq is built without CURVE; install one with libsodium");
@@ -721,6 +796,7 @@ enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_options *options
         return err;
     }
     fresh->zap_watch = watch_of(fresh->zap);
+    fresh->resolver_watch.fd = gv_resolver_fd(fresh->resolver);
     *net = fresh;
     return GV_OK;
 }
@@ -748,6 +824,7 @@ void gv_net_free(struct gv_net **net, int linger_ms)
         (void)zmq_close(old->zap);
     }
     gv_inbound_deinit(&old->inbound);
+    gv_resolver_free(&old->resolver);
     if (old->context != NULL) {
         (void)zmq_ctx_term(old->context);
     }

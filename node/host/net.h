@@ -20,7 +20,7 @@
 #include "identity.h"
 
 #define GV_LINK_SLOTS 256
-#define GV_NET_POLL_MAX (3 + 2 * GV_LINK_SLOTS)
+#define GV_NET_POLL_MAX (4 + 2 * GV_LINK_SLOTS)
 
 /* What happens on links. Every call comes from gv_net_step(). */
 struct gv_net_handler {
@@ -59,9 +59,11 @@ void gv_net_free(struct gv_net **net, int linger_ms);
 const char *gv_net_endpoint(const struct gv_net *net);
 
 /**
- * Starts to dial; exactly one `up` or `dial_failed` with this number follows. Why it failed: GV_ERR_UNREACHABLE
- * (nothing listens there, or there is no way to it), GV_ERR_TIMEOUT (no answer), GV_ERR_HANDSHAKE (a connection, but
- * the encrypted handshake failed or was cut), GV_ERR_CROWDED (no free link), GV_ERR_NET (no socket).
+ * Starts to dial; exactly one `up` or `dial_failed` with this number follows. A name is looked up first, of its
+ * addresses the first of each family is tried. Why it failed: GV_ERR_UNREACHABLE (nothing listens there, or there is no
+ * way to it, or the name stands for nothing), GV_ERR_TIMEOUT (no answer, of the name servers neither), GV_ERR_HANDSHAKE
+ * (a connection, but the encrypted handshake failed or was cut), GV_ERR_CROWDED (no free link, or too many names to
+ * look up), GV_ERR_NET (no socket).
  */
 void gv_net_dial(struct gv_net *net, uint32_t dial, const char *endpoint, const struct gv_curve_public *server,
                  uint64_t now_us);

@@ -62,6 +62,29 @@ static enum gv_scope scope_of_ipv6(const struct in6_addr *address)
     return local ? GV_SCOPE_PRIVATE : GV_SCOPE_PUBLIC;
 }
 
+/* AF_INET, AF_INET6, or AF_UNSPEC if the host is not an address. */
+static int parse_literal(struct in_addr *ipv4, struct in6_addr *ipv6, char *host)
+{
+    if (inet_pton(AF_INET, host, ipv4) == 1) {
+        return AF_INET;
+    }
+    size_t length = strlen(host);
+    if (host[0] != '[' || host[length - 1] != ']') {
+        return AF_UNSPEC;
+    }
+    host[strcspn(host, "]%")] = '\0';
+    return inet_pton(AF_INET6, host + 1, ipv6) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
+bool gv_endpoint_literal(const char *endpoint)
+{
+    char host[GV_ENDPOINT_BYTES_MAX + 1];
+    uint32_t port;
+    struct in_addr ipv4;
+    struct in6_addr ipv6;
+    return gv_endpoint_split(host, &port, endpoint) && parse_literal(&ipv4, &ipv6, host) != AF_UNSPEC;
+}
+
 enum gv_scope gv_scope_of(const char *endpoint)
 {
     char host[GV_ENDPOINT_BYTES_MAX + 1];
@@ -77,15 +100,9 @@ enum gv_scope gv_scope_of(const char *endpoint)
     if (strcmp(host, "localhost") == 0) {
         return GV_SCOPE_LOOPBACK;
     }
-    if (inet_pton(AF_INET, host, &ipv4) == 1) {
+    int family = parse_literal(&ipv4, &ipv6, host);
+    if (family == AF_INET) {
         return scope_of_ipv4(ntohl(ipv4.s_addr));
     }
-    size_t length = strcspn(host, "]%");
-    if (host[0] == '[') {
-        host[length] = '\0';
-        if (inet_pton(AF_INET6, host + 1, &ipv6) == 1) {
-            return scope_of_ipv6(&ipv6);
-        }
-    }
-    return GV_SCOPE_NAME;
+    return family == AF_INET6 ? scope_of_ipv6(&ipv6) : GV_SCOPE_NAME;
 }

@@ -21,6 +21,9 @@ enum gv_scope {
 /** Of "tcp://host:port". */
 enum gv_scope gv_scope_of(const char *endpoint);
 
+/** True if it names an address, so that nothing needs to be looked up to dial it. */
+bool gv_endpoint_literal(const char *endpoint);
+
 /** Host and port of "tcp://host:port"; brackets of IPv6 stay. False if it is not of that form. */
 bool gv_endpoint_split(char host[GV_ENDPOINT_BYTES_MAX + 1], uint32_t *port, const char *endpoint);
 

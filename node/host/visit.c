@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "manifest_text.h"
+#include "resolver.h"
 #include "wire.h"
 
 #define ANSWER_MS 3300    /* connecting, the encrypted handshake and WELCOME */
@@ -23,6 +24,7 @@
 struct attempt {
     struct gv_visit *visit;
     const struct gv_seed *seed;
+    const char *address; /* one of the seed's */
     void *socket;
     void *monitor;
     int64_t deadline_ms;
@@ -39,6 +41,11 @@ static int64_t now_ms(void)
 static bool set_int(void *socket, int option, int value)
 {
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+static int answer_ms(const struct gv_visit *visit)
+{
+    return visit->answer_ms > 0 ? visit->answer_ms : ANSWER_MS;
 }
 
 /*
@@ -70,7 +77,7 @@ static enum gv_err open_attempt(struct attempt *attempt, void *context, uint32_t
         zmq_socket_monitor(attempt->socket, name, events) != 0 || zmq_connect(attempt->monitor, name) != 0) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot open a socket: %s", zmq_strerror(errno));
     }
-    if (zmq_connect(attempt->socket, attempt->seed->endpoint) != 0) {
+    if (zmq_connect(attempt->socket, attempt->address) != 0) {
         return gv_diag_set(diag, GV_ERR_TIMEOUT, "cannot be dialled: %s", zmq_strerror(errno));
     }
     return GV_OK;
@@ -259,11 +266,12 @@ static enum gv_err converse(struct attempt *attempt, struct gv_diag *diag)
     return err;
 }
 
-static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t number, struct gv_diag *diag)
+/* `number` is another for each attempt. */
+static enum gv_err try_address(struct gv_visit *visit, void *context, const struct gv_seed *seed, const char *address,
+                               uint32_t number, struct gv_diag *diag)
 {
-    int answer_ms = visit->answer_ms > 0 ? visit->answer_ms : ANSWER_MS;
     struct attempt attempt = {
-        .visit = visit, .seed = &visit->invite->seeds[number], .deadline_ms = now_ms() + answer_ms};
+        .visit = visit, .seed = seed, .address = address, .deadline_ms = now_ms() + answer_ms(visit)};
     diag->code = GV_OK;
     enum gv_err err = open_attempt(&attempt, context, number, diag);
     if (err == GV_OK) {
@@ -271,7 +279,6 @@ static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t numb
     }
     close_attempt(&attempt);
     if (err == GV_OK) {
-        visit->seed = number;
         return GV_OK;
     }
     if (diag->code == GV_OK && !attempt.welcome && (err == GV_ERR_TIMEOUT || err == GV_ERR_LINK_LOST)) {
@@ -281,6 +288,21 @@ static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t numb
     } else if (diag->code == GV_OK) {
         (void)gv_diag_set(diag, err, "%s", gv_err_text((int)err));
     }
+    return err;
+}
+
+static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t number, struct gv_diag *diag)
+{
+    const struct gv_seed *seed = &visit->invite->seeds[number];
+    struct gv_addresses addresses;
+    if (gv_resolve(&addresses, seed->endpoint, visit->family, answer_ms(visit)) != GV_OK) {
+        return gv_diag_set(diag, GV_ERR_TIMEOUT, "no address is found for this name");
+    }
+    enum gv_err err = GV_ERR_TIMEOUT;
+    for (uint32_t i = 0; i < addresses.count && err == GV_ERR_TIMEOUT; i++) {
+        err = try_address(visit, context, seed, addresses.endpoint[i], GV_ADDRESSES_MAX * number + i, diag);
+    }
+    visit->seed = err == GV_OK ? number : visit->seed;
     return err;
 }
 

@@ -1,6 +1,8 @@
 /* Links over real sockets on loopback: handshakes, frames both ways, loss, strangers, kicks. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,6 +13,22 @@
 #include <unistd.h>
 
 #include "net.h"
+
+/* In the place of the resolver's, for libzmq too: one name takes its time, one is of two addresses. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name != NULL && strstr(name, "slow.example") != NULL) {
+        (void)sleep(3);
+        return EAI_AGAIN;
+    }
+    if (name != NULL && strcmp(name, "node.example") == 0) {
+        int code = real("::1", service, hints, list); /* where nobody listens */
+        return code != 0 ? code : real("127.0.0.1", service, hints, &(*list)->ai_next);
+    }
+    return real(name, service, hints, list);
+}
 
 struct seen {
     uint32_t up, failed, in, down, bad;
@@ -304,4 +322,54 @@ Test(net, say_which_endpoint_is_taken, .timeout = 20)
     cr_assert_not_null(strstr(diag.text, gv_net_endpoint(first.net)));
     gv_curve_key_free(&second.key);
     close_end(&first);
+}
+
+/* A dial to this host at the listener's port. */
+static void dial_name(struct end *dialler, const struct end *listener, const char *host)
+{
+    char endpoint[64];
+    const char *port = strrchr(gv_net_endpoint(listener->net), ':');
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://%s%s", host, port);
+    gv_net_dial(dialler->net, 77, endpoint, gv_curve_key_public(listener->key), now_us());
+}
+
+Test(net, carry_frames_while_a_name_is_being_looked_up, .timeout = 30)
+{
+    struct end dialler;
+    struct end listener;
+    connect_ends(&dialler, &listener);
+    uint32_t link = dialler.seen.last_link;
+    uint64_t start_us = now_us();
+    dial_name(&dialler, &listener, "slow.example");
+    for (uint32_t i = 0; i < 20; i++) {
+        cr_assert_eq(say(&dialler, link, "still here"), GV_OK);
+        cr_assert(until(&dialler, &listener, &listener.seen.frames, 2 + i), "frame %u", i);
+    }
+    cr_assert_lt(now_us() - start_us, 1500000);
+    cr_assert_eq(dialler.seen.failed, 0);
+    while (dialler.seen.failed == 0 && now_us() < start_us + 8000000) {
+        (void)until(&dialler, &listener, &dialler.seen.failed, 1);
+    }
+    cr_assert_eq(dialler.seen.failed, 1);
+    cr_assert_eq(dialler.seen.last_error, GV_ERR_UNREACHABLE);
+    close_end(&dialler);
+    close_end(&listener);
+}
+
+Test(net, dial_each_family_of_a_name_while_others_are_looked_up, .timeout = 30)
+{
+    struct end dialler;
+    struct end listener;
+    open_end(&listener, "tcp://127.0.0.1:*");
+    open_end(&dialler, "");
+    dial_name(&dialler, &listener, "a.slow.example");
+    dial_name(&dialler, &listener, "b.slow.example");
+    dial_name(&dialler, &listener, "node.example");
+    cr_assert(until(&dialler, &listener, &dialler.seen.up, 1));
+    cr_assert_eq(say(&dialler, dialler.seen.last_link, "hello"), GV_OK);
+    cr_assert(until(&dialler, &listener, &listener.seen.frames, 1));
+    uint64_t start_us = now_us();
+    close_end(&dialler); /* waits for no look-up */
+    cr_assert_lt(now_us() - start_us, 1000000);
+    close_end(&listener);
 }

@@ -43,3 +43,16 @@ Test(scope, takes_an_endpoint_apart)
     cr_assert(!gv_endpoint_split(host, &port, "tcp://nothing"));
     cr_assert(!gv_endpoint_split(host, &port, ""));
 }
+
+Test(scope, an_address_needs_no_look_up)
+{
+    static const char *const literal[] = {"tcp://1.2.3.4:5", "tcp://[::1]:5", "tcp://[fe80::1%eth0]:5"};
+    static const char *const other[] = {"tcp://localhost:5", "tcp://a.b:5", "tcp://1.2.3:5", "tcp://[a.b]:5",
+                                        "tcp://[::1:5",      "tcp://*:5",   "tcp://1.2.3.4", "1.2.3.4:5"};
+    for (size_t i = 0; i < sizeof literal / sizeof literal[0]; i++) {
+        cr_expect(gv_endpoint_literal(literal[i]), "%s", literal[i]);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        cr_expect_not(gv_endpoint_literal(other[i]), "%s", other[i]);
+    }
+}
