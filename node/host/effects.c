@@ -251,9 +251,17 @@ static void dial_seed(struct gv_node *node, uint32_t dial, uint32_t index)
 
 /* ---- orders ---------------------------------------------------------------------------------------------- */
 
+/* What ends something must reach the worker, or an exchange never ends and the served model never moves again. Each PIN
+ * and SNAPSHOT is followed by one such letter at most: with half of the box for either kind there is always room. */
+static bool must_arrive(const struct gv_mail *mail)
+{
+    bool begins = mail->relay == GV_MAIL_SNAPSHOT || mail->relay == GV_MAIL_PIN;
+    return mail->kind == GV_MAIL_PERSIST || (mail->kind == GV_MAIL_RELAY && !begins);
+}
+
 bool gv_node_order(struct gv_node *node, const struct gv_mail *mail)
 {
-    if (gv_mailbox_try_put(node->worker.in, mail)) {
+    if (must_arrive(mail) ? gv_mailbox_try_put(node->worker.in, mail) : gv_mailbox_offer(node->worker.in, mail)) {
         return true;
     }
     node->drops.count[GV_DROP_WORKER]++;
@@ -261,15 +269,84 @@ bool gv_node_order(struct gv_node *node, const struct gv_mail *mail)
     return false;
 }
 
+static struct gv_sending *find_sending(struct gv_node *node, uint32_t link, uint64_t nonce)
+{
+    for (size_t i = 0; i < GV_SENDING_MAX; i++) {
+        struct gv_sending *sending = &node->sending[i];
+        if (sending->chunks > 0 && sending->link == link && sending->nonce == nonce) {
+            return sending;
+        }
+    }
+    return NULL;
+}
+
+/* The core counts what it has ordered, the peer says what it may: a CREDIT ahead of what has left buys nothing here. */
+static bool begin_sending(struct gv_node *node, uint32_t link, uint64_t nonce)
+{
+    struct gv_sending *sending = find_sending(node, link, nonce);
+    for (size_t i = 0; sending == NULL && i < GV_SENDING_MAX; i++) {
+        sending = node->sending[i].chunks == 0 ? &node->sending[i] : NULL;
+    }
+    if (sending == NULL || sending->chunks == GV_CREDIT_CHUNKS_MAX) {
+        return false;
+    }
+    sending->link = link;
+    sending->nonce = nonce;
+    sending->chunks++;
+    return true;
+}
+
+static void end_sending(struct gv_node *node, const struct gv_mail *mail)
+{
+    struct gv_sending *sending = find_sending(node, mail->link, mail->nonce);
+    GV_ASSERT(sending != NULL);
+    sending->chunks--;
+}
+
+void gv_node_encoded(struct gv_node *node, struct gv_mail *mail)
+{
+    zmq_msg_t *message = mail->data;
+    end_sending(node, mail);
+    enum gv_err err = message != NULL ? gv_net_send(node->net, mail->link, message) : GV_ERR_BUSY;
+    free(message);
+    if (err == GV_ERR_BUSY) {
+        struct gv_event event = {.kind = GV_EV_SEND_FAILED, .link = mail->link};
+        gv_node_event(node, &event);
+    }
+}
+
+/* An ENCODE or APPLY that nobody will do. */
+static void give_up(struct gv_node *node, struct gv_mail *mail)
+{
+    if (mail->kind == GV_MAIL_ENCODE) {
+        end_sending(node, mail);
+    }
+    gv_mail_drop(mail);
+}
+
+/* The same, and the core is told. */
+static void fail_work(struct gv_node *node, struct gv_mail *mail)
+{
+    if (mail->kind == GV_MAIL_ENCODE) {
+        send_failed(node, mail->link);
+    } else {
+        struct gv_event event = {.kind = GV_EV_APPLIED, .verdict = GV_ERR_NOMEM};
+        event.u.work.nonce = mail->nonce;
+        event.u.work.index = mail->index;
+        queue_event(node, &event);
+    }
+    give_up(node, mail);
+}
+
 /* Orders that touch the stage wait while the trainer has it. */
-static void order_on_stage(struct gv_node *node, const struct gv_mail *mail)
+static void order_on_stage(struct gv_node *node, struct gv_mail *mail)
 {
     if (node->stage_lent > 0 && !(mail->kind == GV_MAIL_ENCODE && mail->fetch)) {
         GV_ASSERT(node->held_count < GV_PARKED_FRAMES);
         node->held[node->held_count++] = *mail;
-        return;
+    } else if (!gv_node_order(node, mail)) {
+        fail_work(node, mail);
     }
-    (void)gv_node_order(node, mail);
 }
 
 void gv_node_stage_returned(struct gv_node *node)
@@ -296,14 +373,14 @@ void gv_node_shape(struct gv_node *node, uint64_t now_us)
     }
 }
 
-static bool is_pin(const struct gv_node *node, uint64_t nonce)
+/* The place of a pin with this nonce; pin_count if there is none. */
+static uint32_t find_pin(const struct gv_node *node, uint64_t nonce)
 {
-    for (size_t i = 0; i < GV_PINNED_MAX; i++) {
-        if (node->pins[i] == nonce) {
-            return nonce != 0;
-        }
+    uint32_t at = 0;
+    while (at < node->pin_count && node->pins[at] != nonce) {
+        at++;
     }
-    return false;
+    return at;
 }
 
 static void chunk_send(struct gv_node *node, const struct gv_effect *effect)
@@ -314,10 +391,12 @@ static void chunk_send(struct gv_node *node, const struct gv_effect *effect)
                            .index = effect->u.work.index,
                            .codec = effect->u.work.codec,
                            .chunk_bytes = effect->u.work.chunk_bytes,
-                           .fetch = is_pin(node, effect->u.work.nonce)};
-    if (!gv_shaper_put(&node->up, &mail, effect->u.work.chunk_bytes)) {
-        gv_drop(&node->drops, GV_DROP_SHAPER, gv_net_address(node->net, effect->link));
-        send_failed(node, effect->link);
+                           .fetch = find_pin(node, effect->u.work.nonce) < node->pin_count};
+    if (!begin_sending(node, mail.link, mail.nonce)) {
+        send_failed(node, mail.link);
+    } else if (!gv_shaper_put(&node->up, &mail, mail.chunk_bytes)) {
+        gv_drop(&node->drops, GV_DROP_SHAPER, gv_net_address(node->net, mail.link));
+        fail_work(node, &mail);
     }
     gv_node_shape(node, gv_now_us());
 }
@@ -350,27 +429,20 @@ static void apply(struct gv_node *node, const struct gv_effect *effect)
     release(parked);
     if (frame == NULL || !gv_shaper_put(&node->down, &mail, bytes)) {
         gv_drop(&node->drops, frame == NULL ? GV_DROP_MEMORY : GV_DROP_SHAPER, "");
-        struct gv_event event = {.kind = GV_EV_APPLIED, .verdict = GV_ERR_NOMEM};
-        event.u.work.nonce = effect->u.work.nonce;
-        event.u.work.index = effect->u.work.index;
-        queue_event(node, &event);
-        if (frame != NULL) {
-            (void)zmq_msg_close(frame);
-            free(frame);
-        }
+        fail_work(node, &mail);
     }
     gv_node_shape(node, gv_now_us());
 }
 
 /* What goes to the trainer goes through the worker, behind all its work of before, so that neither meets the other in
  * the stage. */
-static void relay(struct gv_node *node, enum gv_mail_kind kind, uint64_t nonce, uint64_t value)
+static bool relay(struct gv_node *node, enum gv_mail_kind kind, uint64_t nonce, uint64_t value)
 {
     struct gv_mail mail = {.kind = GV_MAIL_RELAY, .relay = kind, .nonce = nonce, .value = value};
     bool stage = kind == GV_MAIL_SNAPSHOT || kind == GV_MAIL_COMMIT || kind == GV_MAIL_ADOPT;
-    if (gv_node_order(node, &mail) && stage) {
-        node->stage_lent++;
-    }
+    bool ordered = gv_node_order(node, &mail);
+    node->stage_lent += ordered && stage ? 1 : 0;
+    return ordered;
 }
 
 /* Work for this exchange that has not reached the worker yet must not meet the next one in the stage. */
@@ -378,12 +450,12 @@ static void forget(struct gv_node *node, uint64_t nonce)
 {
     struct gv_mail mail;
     while (gv_shaper_forget(&node->up, &mail, nonce) || gv_shaper_forget(&node->down, &mail, nonce)) {
-        gv_mail_drop(&mail);
+        give_up(node, &mail);
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < node->held_count; i++) {
         if (node->held[i].nonce == nonce) {
-            gv_mail_drop(&node->held[i]);
+            give_up(node, &node->held[i]);
         } else {
             node->held[kept++] = node->held[i];
         }
@@ -391,13 +463,38 @@ static void forget(struct gv_node *node, uint64_t nonce)
     node->held_count = kept;
 }
 
-static void set_pin(struct gv_node *node, uint64_t old, uint64_t nonce)
+/* A pin that was not ordered is never ready, and ends when its taker gives up. */
+static void pin(struct gv_node *node, uint64_t nonce)
 {
-    for (size_t i = 0; i < GV_PINNED_MAX; i++) {
-        if (node->pins[i] == old) {
-            node->pins[i] = nonce;
-            return;
-        }
+    if (node->pin_count < GV_PINNED_MAX && relay(node, GV_MAIL_PIN, nonce, 0)) {
+        node->pins[node->pin_count++] = nonce;
+    }
+}
+
+static void unpin(struct gv_node *node, uint64_t nonce)
+{
+    uint32_t at = find_pin(node, nonce);
+    forget(node, nonce);
+    if (at < node->pin_count) {
+        node->pins[at] = node->pins[--node->pin_count];
+        (void)relay(node, GV_MAIL_UNPIN, nonce, 0);
+    }
+}
+
+static void snapshot(struct gv_node *node, uint64_t nonce, uint32_t codec)
+{
+    node->snapshot_codec = codec;
+    node->snapshot = nonce;
+    node->has_snapshot = relay(node, GV_MAIL_SNAPSHOT, nonce, 0);
+}
+
+/* What the worker has already been told is done before anything that follows. */
+static void discard(struct gv_node *node, uint64_t nonce)
+{
+    forget(node, nonce);
+    if (node->has_snapshot && node->snapshot == nonce) {
+        node->has_snapshot = false;
+        (void)relay(node, GV_MAIL_CANCEL, nonce, 0);
     }
 }
 
@@ -511,8 +608,7 @@ static void act_on_work(struct gv_node *node, const struct gv_effect *effect)
     uint64_t nonce = effect->u.work.nonce;
     switch (effect->kind) {
     case GV_FX_SNAPSHOT:
-        node->snapshot_codec = effect->u.work.codec;
-        relay(node, GV_MAIL_SNAPSHOT, nonce, 0);
+        snapshot(node, nonce, effect->u.work.codec);
         return;
     case GV_FX_CHUNK_SEND:
         chunk_send(node, effect);
@@ -527,23 +623,19 @@ static void act_on_work(struct gv_node *node, const struct gv_effect *effect)
         return;
     }
     case GV_FX_COMMIT:
-        relay(node, GV_MAIL_COMMIT, nonce, (uint64_t)effect->u.work.age_delta);
+        (void)relay(node, GV_MAIL_COMMIT, nonce, (uint64_t)effect->u.work.age_delta);
         return;
     case GV_FX_ADOPT:
-        relay(node, GV_MAIL_ADOPT, nonce, effect->u.work.age);
+        (void)relay(node, GV_MAIL_ADOPT, nonce, effect->u.work.age);
         return;
     case GV_FX_PIN:
-        set_pin(node, 0, nonce);
-        relay(node, GV_MAIL_PIN, nonce, 0);
+        pin(node, nonce);
         return;
     case GV_FX_UNPIN:
-        set_pin(node, nonce, 0);
-        forget(node, nonce);
-        relay(node, GV_MAIL_UNPIN, nonce, 0);
+        unpin(node, nonce);
         return;
-    default: /* DISCARD; what the worker has already been told is done before anything that follows */
-        forget(node, nonce);
-        relay(node, GV_MAIL_CANCEL, nonce, 0);
+    default: /* DISCARD */
+        discard(node, nonce);
         return;
     }
 }

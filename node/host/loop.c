@@ -315,17 +315,6 @@ static void on_work(struct gv_node *node, const struct gv_mail *mail, enum gv_ev
     gv_node_event(node, &event);
 }
 
-static void on_encoded(struct gv_node *node, struct gv_mail *mail)
-{
-    zmq_msg_t *message = mail->data;
-    enum gv_err err = message != NULL ? gv_net_send(node->net, mail->link, message) : GV_ERR_BUSY;
-    free(message);
-    if (err == GV_ERR_BUSY) {
-        struct gv_event event = {.kind = GV_EV_SEND_FAILED, .link = mail->link};
-        gv_node_event(node, &event);
-    }
-}
-
 static void on_persisted(struct gv_node *node, const struct gv_mail *mail)
 {
     if (mail->verdict != GV_OK || mail->value != node->persist_wanted) {
@@ -399,7 +388,7 @@ static void take_letter(struct gv_node *node, struct gv_mail *mail)
         on_work(node, mail, GV_EV_APPLIED);
         return;
     case GV_MAIL_ENCODED:
-        on_encoded(node, mail);
+        gv_node_encoded(node, mail);
         return;
     case GV_MAIL_VERIFIED:
         gv_node_verified(node, mail->data);

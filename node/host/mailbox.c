@@ -73,15 +73,25 @@ static void append(struct gv_mailbox *box, const struct gv_mail *mail)
     (void)pthread_cond_signal(&box->filled);
 }
 
-bool gv_mailbox_try_put(struct gv_mailbox *mailbox, const struct gv_mail *mail)
+static bool put_below(struct gv_mailbox *mailbox, const struct gv_mail *mail, uint32_t limit)
 {
     (void)pthread_mutex_lock(&mailbox->lock);
-    bool room = mailbox->count < GV_MAILBOX_LETTERS;
+    bool room = mailbox->count < limit;
     if (room) {
         append(mailbox, mail);
     }
     (void)pthread_mutex_unlock(&mailbox->lock);
     return room;
+}
+
+bool gv_mailbox_try_put(struct gv_mailbox *mailbox, const struct gv_mail *mail)
+{
+    return put_below(mailbox, mail, GV_MAILBOX_LETTERS);
+}
+
+bool gv_mailbox_offer(struct gv_mailbox *mailbox, const struct gv_mail *mail)
+{
+    return put_below(mailbox, mail, GV_MAILBOX_LETTERS - GV_MAILBOX_SPARE);
 }
 
 void gv_mailbox_put(struct gv_mailbox *mailbox, const struct gv_mail *mail)

@@ -13,6 +13,7 @@
 #include "gv/err.h"
 
 #define GV_MAILBOX_LETTERS 1024
+#define GV_MAILBOX_SPARE 512 /* of them, not for letters that can be refused */
 
 /* Orders and answers between the threads. */
 enum gv_mail_kind {
@@ -86,6 +87,8 @@ int gv_mailbox_fd(const struct gv_mailbox *mailbox);
 
 /** Copies a letter in; false if the box is full (nothing is taken then). */
 bool gv_mailbox_try_put(struct gv_mailbox *mailbox, const struct gv_mail *mail);
+/** The same, but leaves GV_MAILBOX_SPARE places free. */
+bool gv_mailbox_offer(struct gv_mailbox *mailbox, const struct gv_mail *mail);
 /** The same, waiting for room: for the worker and the trainer, whom the loop never waits for. */
 void gv_mailbox_put(struct gv_mailbox *mailbox, const struct gv_mail *mail);
 

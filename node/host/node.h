@@ -32,6 +32,7 @@
 #define GV_QUEUED_EVENTS 256
 #define GV_LEAVES_KEPT 64
 #define GV_PINNED_MAX 8
+#define GV_SENDING_MAX 16
 #define GV_VERIFICATIONS_MAX 32
 #define GV_WAITING_FRAMES 64
 #define GV_WAITING_PER_LINK 8
@@ -45,6 +46,12 @@ struct gv_parked { /* a frame with bulk parameters, waiting for the core's APPLY
 struct gv_waiting { /* a frame behind a greeting that is being verified */
     uint32_t link;
     zmq_msg_t *frame; /* owned */
+};
+
+struct gv_sending { /* chunks of one transfer that were ordered and have not gone to the link */
+    uint32_t link;
+    uint32_t chunks; /* 0: free */
+    uint64_t nonce;
 };
 
 struct gv_leave_entry { /* a signed farewell, to be passed on */
@@ -123,7 +130,11 @@ struct gv_node {
     uint32_t verifications;                       /* at the worker */
     struct gv_waiting waiting[GV_WAITING_FRAMES]; /* in order of arrival */
     uint32_t waiting_count;
-    uint64_t pins[GV_PINNED_MAX];
+    uint64_t pins[GV_PINNED_MAX]; /* nonces of the fetches that the served model stands still for */
+    uint32_t pin_count;
+    struct gv_sending sending[GV_SENDING_MAX];
+    bool has_snapshot;
+    uint64_t snapshot; /* nonce of the SNAPSHOT that was ordered last, until it is cancelled */
     uint32_t snapshot_codec;
     uint32_t stage_lent; /* SNAPSHOTs, COMMITs, ADOPTs not answered: worker jobs on the stage wait in `held` */
     struct gv_mail held[GV_PARKED_FRAMES];
@@ -177,11 +188,13 @@ struct gv_parked *gv_node_parked(struct gv_node *node, uint32_t handle);
 
 /** Executes one effect. */
 void gv_node_act(struct gv_node *node, struct gv_effect *effect);
+/** The worker's answer to an ENCODE; takes its frame. */
+void gv_node_encoded(struct gv_node *node, struct gv_mail *mail);
 /** Passes on what the caps now allow. */
 void gv_node_shape(struct gv_node *node, uint64_t now_us);
 /** The stage is the worker's again: what waited for it goes there. */
 void gv_node_stage_returned(struct gv_node *node);
-/** Sends a letter to the worker; logs and frees nothing if its box is full (false). */
+/** Sends a letter to the worker; logs and frees nothing if its box is full (false), or half full for what can wait. */
 bool gv_node_order(struct gv_node *node, const struct gv_mail *mail);
 
 /** Signs our record with the fields in node->record. */

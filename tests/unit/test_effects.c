@@ -1,0 +1,122 @@
+/* Effects become orders: what must reach the worker does, however much else waits there. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "node.h"
+
+static struct gv_node *node;
+
+static void setup(void)
+{
+    node = calloc(1, sizeof *node);
+    cr_assert_not_null(node);
+    cr_assert_eq(gv_mailbox_new(&node->worker.in), GV_OK);
+}
+
+static void teardown(void)
+{
+    gv_mailbox_free(&node->worker.in);
+    free(node);
+}
+
+TestSuite(effects, .init = setup, .fini = teardown);
+
+static void act(enum gv_effect_kind kind, uint64_t nonce)
+{
+    struct gv_effect effect = {.kind = kind, .link = 7};
+    effect.u.work.nonce = nonce;
+    effect.u.work.chunk_bytes = GV_CHUNK_BYTES_MIN;
+    gv_node_act(node, &effect);
+}
+
+static bool same(const struct gv_mail *a, const struct gv_mail *b)
+{
+    return a->kind == b->kind && (a->kind != GV_MAIL_RELAY || a->relay == b->relay) && a->nonce == b->nonce;
+}
+
+/* Takes all letters to the worker; how many of them are like this one. */
+static uint32_t letters_like(struct gv_mail wanted)
+{
+    struct gv_mail mail;
+    uint32_t count = 0;
+    while (gv_mailbox_take(node->worker.in, &mail, 0)) {
+        count += same(&mail, &wanted) ? 1 : 0;
+    }
+    return count;
+}
+
+static void fill_box(void)
+{
+    struct gv_mail mail = {.kind = GV_MAIL_ENCODE};
+    uint32_t count = 0;
+    while (gv_node_order(node, &mail)) {
+        cr_assert_leq(++count, GV_MAILBOX_LETTERS);
+    }
+}
+
+Test(effects, a_box_full_of_work_has_room_for_what_ends_an_exchange)
+{
+    act(GV_FX_PIN, 5);
+    act(GV_FX_SNAPSHOT, 6);
+    fill_box();
+    act(GV_FX_COMMIT, 6);
+    cr_expect_eq(letters_like((struct gv_mail){.kind = GV_MAIL_RELAY, .relay = GV_MAIL_COMMIT, .nonce = 6}), 1);
+    fill_box();
+    act(GV_FX_UNPIN, 5);
+    cr_expect_eq(letters_like((struct gv_mail){.kind = GV_MAIL_RELAY, .relay = GV_MAIL_UNPIN, .nonce = 5}), 1);
+    fill_box();
+    act(GV_FX_PERSIST, 0);
+    cr_expect_eq(letters_like((struct gv_mail){.kind = GV_MAIL_PERSIST}), 1);
+}
+
+Test(effects, offers_and_aborts_without_end_lose_no_letter_that_must_come)
+{
+    struct gv_mail mail;
+    uint64_t open = 0;
+    act(GV_FX_PIN, 1);
+    for (uint64_t nonce = 0; nonce < 3 * GV_MAILBOX_LETTERS;
+         nonce++) { /* 0 is a nonce too; while the worker waits for a disk */
+        act(GV_FX_SNAPSHOT, nonce % 3);
+        act(GV_FX_DISCARD, nonce % 3);
+        act(GV_FX_PIN, nonce % 3);
+        act(GV_FX_UNPIN, nonce % 3);
+    }
+    act(GV_FX_UNPIN, 1);
+    while (gv_mailbox_take(node->worker.in, &mail, 0)) {
+        cr_assert_eq(mail.kind, GV_MAIL_RELAY);
+        open += mail.relay == GV_MAIL_SNAPSHOT || mail.relay == GV_MAIL_PIN ? 1 : 0;
+        open -= mail.relay == GV_MAIL_CANCEL || mail.relay == GV_MAIL_UNPIN ? 1 : 0;
+        cr_assert_leq(open, 2, "each is ended before the next");
+    }
+    cr_assert_eq(open, 0);
+}
+
+Test(effects, at_most_four_chunks_of_a_transfer_wait_to_be_sent)
+{
+    for (int i = 0; i < 20; i++) {
+        act(GV_FX_CHUNK_SEND, 9);
+    }
+    cr_expect_eq(node->queue_count, 16, "the sends that failed");
+    for (int i = 0; i < 4; i++) {
+        struct gv_mail mail;
+        cr_assert(gv_mailbox_take(node->worker.in, &mail, 0));
+        mail.kind = GV_MAIL_ENCODED;
+        gv_node_encoded(node, &mail);
+        act(GV_FX_CHUNK_SEND, 9);
+    }
+    cr_expect_eq(node->queue_count, 16);
+    act(GV_FX_CHUNK_SEND, 10);
+    cr_expect_eq(letters_like((struct gv_mail){.kind = GV_MAIL_ENCODE, .nonce = 10}), 1, "another transfer");
+}
+
+Test(effects, chunks_that_are_forgotten_make_room)
+{
+    gv_shaper_set(&node->up, 1);
+    for (int turn = 0; turn < 8; turn++) {
+        for (int i = 0; i < 4; i++) {
+            act(GV_FX_CHUNK_SEND, 9);
+        }
+        act(GV_FX_DISCARD, 9);
+    }
+    cr_expect_eq(node->queue_count, 7, "the one that the cap let pass keeps its place");
+}
