@@ -269,26 +269,32 @@ static void snapshot(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
     node->pins[slot] = made;
 }
 
-static struct gv_snapshot *find_snapshot(struct gv_sim_node *node, uint64_t nonce)
+static struct gv_snapshot *find_pin(const struct gv_sim_node *node, uint64_t nonce)
 {
     for (uint32_t i = 0; i < GV_SIM_PINS_MAX; i++) {
         if (node->pins[i] != NULL && node->pins[i]->nonce == nonce) {
             return node->pins[i];
         }
     }
+    return NULL;
+}
+
+static struct gv_snapshot *find_stage(const struct gv_sim_node *node, uint64_t nonce)
+{
     return node->stage != NULL && node->stage->nonce == nonce ? node->stage->sent : NULL;
 }
 
 struct gv_span gv_sim_inline_state(struct gv_sim_node *node, uint64_t nonce)
 {
-    const struct gv_snapshot *found = find_snapshot(node, nonce);
+    const struct gv_snapshot *found = find_stage(node, nonce);
     return found != NULL ? gv_snapshot_payload(found, 0) : (struct gv_span){0};
 }
 
 static void chunk_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_effect *effect)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    struct gv_snapshot *found = find_snapshot(node, effect->u.work.nonce);
+    uint64_t nonce = effect->u.work.nonce;
+    struct gv_snapshot *found = effect->u.work.fetch ? find_pin(node, nonce) : find_stage(node, nonce);
     if (found == NULL || effect->u.work.index >= found->chunk_count) {
         gv_sim_violate(sim, thread, index, "work-consistent");
         return;

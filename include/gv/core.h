@@ -9,7 +9,8 @@
  * event; the START event seeds a generator the core owns; verdicts about signatures and numbers come in as events.
  *
  * What never passes through here: parameters, records' bytes, keys, addresses. The host keeps verified records in a
- * directory; the core names them by id. Links are handles the host gives out and never reuses.
+ * directory; the core names them by id. Links are handles the host gives out and never reuses. A nonce may be any number,
+ * 0 too, and names one exchange, fetch or pin at a time.
  */
 #ifndef GV_CORE_H
 #define GV_CORE_H
@@ -186,7 +187,7 @@ enum gv_effect_kind {
     GV_FX_SIGN,       /* sign our record with this sequence now (no answer) */
     GV_FX_TRAIN,      /* training on or off from now */
     GV_FX_SNAPSHOT,   /* copy the exchanged blocks for `nonce`; answer SNAPSHOT */
-    GV_FX_CHUNK_SEND, /* encode chunk `index` of `nonce`'s snapshot (or pin) and send it on link */
+    GV_FX_CHUNK_SEND, /* encode chunk `index` of `nonce`'s snapshot, or pin if `fetch`, and send it on link */
     GV_FX_APPLY,      /* decode the bytes `handle` as chunk `index` into `nonce`'s stage; answer APPLIED */
     GV_FX_DROP,       /* forget the bytes `handle` */
     GV_FX_COMMIT,     /* hand the staged delta to the trainer and add age_delta to the age; answer MERGED */
@@ -256,7 +257,7 @@ struct gv_effect {
             uint32_t
                 chunk_bytes; /* SNAPSHOT, PIN, CHUNK_SEND, APPLY: encoded size of a full chunk; fixes where one lies */
             uint32_t weight_q16; /* APPLY: a in d = a (Q(x_j) - Q(x_i)), 0..65536; 65536 in a fetch */
-            bool fetch;          /* APPLY: the bytes are the model itself, not the far side of an exchange */
+            bool fetch;          /* CHUNK_SEND, APPLY: the bytes are the model itself, not a side of an exchange */
             int64_t age_delta;   /* COMMIT, Q16 steps */
             uint64_t age;        /* ADOPT, Q16 steps */
         } work;

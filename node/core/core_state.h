@@ -528,6 +528,7 @@ void gv_exchange_link_gone(struct gv_core *core, uint32_t link);
 void gv_exchange_verified(struct gv_core *core, uint32_t link);
 bool gv_exchange_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell);
+bool gv_exchange_owns(const struct gv_core *core, uint64_t nonce);
 bool gv_exchange_idle(const struct gv_core *core);
 void gv_exchange_tick(struct gv_core *core);
 uint64_t gv_exchange_deadline(const struct gv_core *core);
@@ -590,6 +591,7 @@ void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict);
 void gv_donor_link_gone(struct gv_core *core, uint32_t link);
 void gv_donor_cancel(struct gv_core *core);
 bool gv_donor_free(const struct gv_core *core);
+bool gv_donor_owns(const struct gv_core *core, uint64_t nonce);
 void gv_donor_tick(struct gv_core *core);
 uint64_t gv_donor_deadline(const struct gv_core *core);
 

@@ -25,6 +25,11 @@ static uint32_t pin_of(const struct gv_core *core, uint64_t nonce)
     return GV_NOBODY;
 }
 
+bool gv_donor_owns(const struct gv_core *core, uint64_t nonce)
+{
+    return pin_of(core, nonce) != GV_NOBODY;
+}
+
 bool gv_donor_free(const struct gv_core *core)
 {
     return core->pins_used < GV_PINS_MAX;
@@ -66,7 +71,9 @@ static enum gv_err judge(const struct gv_core *core, const struct gv_msg_fetch *
     if (asked->first_index >= *chunk_count) {
         return GV_ERR_CHUNK;
     }
-    if (!gv_lifecycle_donates(core) || !gv_donor_free(core) || pin_of(core, asked->nonce) != GV_NOBODY) {
+    bool used =
+        gv_donor_owns(core, asked->nonce) || gv_exchange_owns(core, asked->nonce) || gv_fetch_owns(core, asked->nonce);
+    if (!gv_lifecycle_donates(core) || !gv_donor_free(core) || used) {
         return GV_ERR_BUSY;
     }
     return GV_OK;
@@ -110,6 +117,7 @@ static void pump(struct gv_core *core, struct gv_pin *pin)
         effect->u.work.index = pin->sent++;
         effect->u.work.codec = pin->codec;
         effect->u.work.chunk_bytes = pin->chunk_bytes;
+        effect->u.work.fetch = true;
     }
 }
 

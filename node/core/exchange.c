@@ -66,6 +66,11 @@ bool gv_exchange_idle(const struct gv_core *core)
     return core->exchange.phase == GV_EXCHANGE_IDLE;
 }
 
+bool gv_exchange_owns(const struct gv_core *core, uint64_t nonce)
+{
+    return !gv_exchange_idle(core) && core->exchange.nonce == nonce;
+}
+
 /* True if the exchange is with whom this link leads to; the link that it stands on does, without looking further. */
 static bool is_with(const struct gv_core *core, uint32_t link)
 {
@@ -338,7 +343,8 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
     if (err == GV_OK && (x->phase != GV_EXCHANGE_IDLE || !gv_rounds_in_turn(core, core->link_peers[link]))) {
         err = GV_ERR_BUSY;
     }
-    if (err == GV_OK && gv_outcome_recall(core, offer->nonce, them) != GV_OUTCOME_UNKNOWN) {
+    bool used = gv_donor_owns(core, offer->nonce) || gv_outcome_recall(core, offer->nonce, them) != GV_OUTCOME_UNKNOWN;
+    if (err == GV_OK && used) {
         err = GV_ERR_PROTOCOL; /* a nonce is used once */
     }
     if (err != GV_OK) {

@@ -391,7 +391,7 @@ static void chunk_send(struct gv_node *node, const struct gv_effect *effect)
                            .index = effect->u.work.index,
                            .codec = effect->u.work.codec,
                            .chunk_bytes = effect->u.work.chunk_bytes,
-                           .fetch = find_pin(node, effect->u.work.nonce) < node->pin_count};
+                           .fetch = effect->u.work.fetch};
     if (!begin_sending(node, mail.link, mail.nonce)) {
         send_failed(node, mail.link);
     } else if (!gv_shaper_put(&node->up, &mail, mail.chunk_bytes)) {

@@ -236,15 +236,15 @@ static void do_chunk_send(struct vnet *net, uint32_t index, const struct gv_effe
     uint32_t count = 0;
     struct gv_msg msg = {.kind = GV_KIND_CHUNK};
     struct payload *load = new_load();
-    bool is_pin = false;
-    for (uint32_t i = 0; i < PINS_MAX; i++) {
+    for (uint32_t i = 0; i < PINS_MAX && fx->u.work.fetch; i++) {
         if (node->pins[i].used && node->pins[i].nonce == fx->u.work.nonce) {
             from = node->pins[i].values;
-            is_pin = true;
         }
     }
-    units_of(node, fx, is_pin, &first, &count);
-    if (from == NULL) {
+    units_of(node, fx, fx->u.work.fetch, &first, &count);
+    if (fx->u.work.fetch) {
+        MUST(net, index, from != NULL);
+    } else {
         MUST(net, index, node->stage.used && node->stage.nonce == fx->u.work.nonce && !node->stage.fetch);
         from = node->stage.values;
         for (uint32_t u = first; u < first + count; u++) {
