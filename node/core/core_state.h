@@ -227,12 +227,15 @@ struct gv_fetch {
 
 struct gv_pin {
     bool used, ready;
+    bool wanted; /* others were turned away while it was used */
     uint16_t link;
+    uint64_t taker; /* first bytes of its id; remembered when it is unpinned */
     uint64_t nonce;
     uint32_t codec, chunk_bytes, chunk_count, first;
     uint32_t sent, credit;
     uint64_t age;
-    uint64_t progress_us;
+    uint64_t begun_us, progress_us;
+    uint64_t until_us; /* used: then it ends at the latest; else until then it is closed to its last taker */
 };
 
 /* What is reported of the whole swarm. */
@@ -558,6 +561,7 @@ void gv_outcome_forget_durations(struct gv_core *core);
 uint64_t gv_outcome_median(const struct gv_core *core);
 uint64_t gv_outcome_limit(const struct gv_core *core);
 uint64_t gv_outcome_patience(const struct gv_core *core);
+uint64_t gv_outcome_slowest_us(uint64_t bytes); /* what so much may take at most on the slowest line there may be */
 
 /* rounds.c */
 /* Whether it may exchange again, or others are to come first. */
@@ -590,7 +594,6 @@ bool gv_donor_message(struct gv_core *core, uint32_t link, const struct gv_msg *
 void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict);
 void gv_donor_link_gone(struct gv_core *core, uint32_t link);
 void gv_donor_cancel(struct gv_core *core);
-bool gv_donor_free(const struct gv_core *core);
 bool gv_donor_owns(const struct gv_core *core, uint64_t nonce);
 void gv_donor_tick(struct gv_core *core);
 uint64_t gv_donor_deadline(const struct gv_core *core);

@@ -2,10 +2,12 @@
  * Giving the model to late joiners.
  *
  *     FETCH --ready to donate, a place free--> PIN --PINNED--> FETCH_REPLY ok, CHUNKs under credit
- *       |                                                        | DONE, link lost, no credit for 30 s
+ *       |                                                        | DONE, link lost, no credit for 30 s, the limit
  *       +--otherwise--> FETCH_REPLY busy, layout, epoch, codec   +--> UNPIN
  *
- * At most GV_PINS_MAX takers at once, so that one node never serves a crowd (they spread over donors).
+ * At most GV_PINS_MAX takers at once, so that one node never serves a crowd (they spread over donors). A peer has one
+ * place, for no longer than the slowest line needs, and if others were turned away meanwhile leaves it to them for as
+ * long as it had it, a minute at most: else two members that take a chunk now and then keep all others out for ever.
  */
 #include "core_state.h"
 
@@ -30,15 +32,37 @@ bool gv_donor_owns(const struct gv_core *core, uint64_t nonce)
     return pin_of(core, nonce) != GV_NOBODY;
 }
 
-bool gv_donor_free(const struct gv_core *core)
+static uint64_t taker_at(const struct gv_core *core, uint32_t link)
 {
-    return core->pins_used < GV_PINS_MAX;
+    return gv_head_of(core->peers[core->link_peers[link]].ref.id.b);
+}
+
+/* The place for the peer at this link, GV_NOBODY if all are taken, it has one, or is to leave one to others. Whoever
+   gets that makes us forget it, so of free places the one goes first that has been closed to its last taker longest. */
+static uint32_t place_for(struct gv_core *core, uint32_t link)
+{
+    uint64_t taker = taker_at(core, link);
+    uint32_t place = GV_NOBODY;
+    bool closed = false;
+    for (uint32_t i = 0; i < GV_PINS_MAX; i++) {
+        struct gv_pin *pin = &core->pins[i];
+        pin->wanted = pin->wanted || core->pins_used == GV_PINS_MAX;
+        closed = closed || (pin->taker == taker && (pin->used || core->now_us < pin->until_us));
+        bool sooner = place == GV_NOBODY || pin->until_us < core->pins[place].until_us;
+        place = !pin->used && sooner ? i : place;
+    }
+    return closed ? GV_NOBODY : place;
 }
 
 static void unpin(struct gv_core *core, uint32_t row)
 {
-    (void)gv_fx_work(core, GV_FX_UNPIN, core->pins[row].nonce);
-    core->pins[row].used = false;
+    struct gv_pin *pin = &core->pins[row];
+    (void)gv_fx_work(core, GV_FX_UNPIN, pin->nonce);
+    pin->used = false;
+    pin->until_us = core->now_us;
+    if (pin->wanted) {
+        pin->until_us += gv_sooner(core->now_us - pin->begun_us, core->config.backoff_us);
+    }
     core->pins_used--;
 }
 
@@ -73,36 +97,34 @@ static enum gv_err judge(const struct gv_core *core, const struct gv_msg_fetch *
     }
     bool used =
         gv_donor_owns(core, asked->nonce) || gv_exchange_owns(core, asked->nonce) || gv_fetch_owns(core, asked->nonce);
-    if (!gv_lifecycle_donates(core) || !gv_donor_free(core) || used) {
-        return GV_ERR_BUSY;
-    }
-    return GV_OK;
+    return used || !gv_lifecycle_donates(core) ? GV_ERR_BUSY : GV_OK;
 }
 
 static void on_fetch(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *asked)
 {
     uint32_t chunk_count = 0;
     enum gv_err err = judge(core, asked, &chunk_count);
+    uint32_t place = err == GV_OK ? place_for(core, link) : GV_NOBODY;
+    err = err == GV_OK && place == GV_NOBODY ? GV_ERR_BUSY : err;
     if (err != GV_OK) {
         gv_score_count(core, err);
         reply(core, link, asked, err, core->age);
         return;
     }
-    uint32_t row = 0;
-    while (core->pins[row].used) {
-        row++;
-    }
-    core->pins[row] = (struct gv_pin){.used = true,
-                                      .link = (uint16_t)link,
-                                      .nonce = asked->nonce,
-                                      .codec = asked->codec,
-                                      .chunk_bytes = asked->chunk_bytes,
-                                      .chunk_count = chunk_count,
-                                      .first = asked->first_index,
-                                      .sent = asked->first_index,
-                                      .credit = asked->first_index + GV_CREDIT_CHUNKS_MAX,
-                                      .age = core->age,
-                                      .progress_us = core->now_us};
+    core->pins[place] = (struct gv_pin){.used = true,
+                                        .link = (uint16_t)link,
+                                        .taker = taker_at(core, link),
+                                        .nonce = asked->nonce,
+                                        .codec = asked->codec,
+                                        .chunk_bytes = asked->chunk_bytes,
+                                        .chunk_count = chunk_count,
+                                        .first = asked->first_index,
+                                        .sent = asked->first_index,
+                                        .credit = asked->first_index + GV_CREDIT_CHUNKS_MAX,
+                                        .age = core->age,
+                                        .begun_us = core->now_us,
+                                        .progress_us = core->now_us,
+                                        .until_us = GV_NEVER};
     core->pins_used++;
     struct gv_effect *effect = gv_fx_work(core, GV_FX_PIN, asked->nonce);
     effect->u.work.codec = asked->codec;
@@ -127,7 +149,7 @@ bool gv_donor_message(struct gv_core *core, uint32_t link, const struct gv_msg *
     if (msg->kind == GV_KIND_STATE) {
         struct gv_msg_state *state = &gv_fx_send(core, link, GV_KIND_STATE_REPLY)->u.state;
         state->state = core->shown;
-        state->donates = gv_lifecycle_donates(core) && gv_donor_free(core);
+        state->donates = gv_lifecycle_donates(core) && place_for(core, link) != GV_NOBODY;
         state->epoch = core->manifest.epoch;
         state->manifest_version = core->manifest.version;
         state->layout = core->manifest.layout;
@@ -166,6 +188,7 @@ void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict)
         .nonce = nonce, .chunk_bytes = pin->chunk_bytes, .codec = pin->codec, .first_index = pin->first};
     pin->progress_us = core->now_us;
     pin->ready = verdict == GV_OK;
+    pin->until_us = core->now_us + gv_outcome_slowest_us((uint64_t)(pin->chunk_count - pin->first) * pin->chunk_bytes);
     reply(core, pin->link, &asked, verdict == GV_OK ? GV_OK : GV_ERR_BUSY, pin->age);
     if (pin->ready) {
         pump(core, pin);
@@ -192,10 +215,16 @@ void gv_donor_cancel(struct gv_core *core)
     }
 }
 
+/* When a pin has been idle, or there, for long enough. */
+static uint64_t give_up_us(const struct gv_pin *pin)
+{
+    return gv_sooner(pin->progress_us + STALL_US, pin->until_us);
+}
+
 void gv_donor_tick(struct gv_core *core)
 {
     for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
-        if (core->pins[i].used && core->now_us - core->pins[i].progress_us >= STALL_US && gv_fx_room(core)) {
+        if (core->pins[i].used && give_up_us(&core->pins[i]) <= core->now_us && gv_fx_room(core)) {
             unpin(core, i);
         }
     }
@@ -206,7 +235,7 @@ uint64_t gv_donor_deadline(const struct gv_core *core)
     uint64_t at = GV_NEVER;
     for (uint32_t i = 0; i < GV_PINS_MAX && core->pins_used > 0; i++) {
         if (core->pins[i].used) {
-            at = gv_sooner(at, core->pins[i].progress_us + STALL_US);
+            at = gv_sooner(at, give_up_us(&core->pins[i]));
         }
     }
     return at;

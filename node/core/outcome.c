@@ -116,11 +116,15 @@ static uint64_t journey_us(const struct gv_core *core)
     return gv_sooner(core->links[link].srtt_us + 4 * (uint64_t)core->links[link].rttvar_us, JOURNEY_MAX_US);
 }
 
+uint64_t gv_outcome_slowest_us(uint64_t bytes)
+{
+    return LIMIT_MIN_US + bytes * GV_SECOND / SLOWEST_BYTES_PER_SECOND;
+}
+
 uint64_t gv_outcome_limit(const struct gv_core *core)
 {
     uint64_t bytes = gv_state_bytes(core->manifest.block_elements, core->manifest.block_count, core->exchange.codec);
-    return LIMIT_MIN_US + bytes * GV_SECOND / SLOWEST_BYTES_PER_SECOND + LIMIT_MEDIANS * gv_outcome_median(core) +
-           LIMIT_JOURNEYS * journey_us(core);
+    return gv_outcome_slowest_us(bytes) + LIMIT_MEDIANS * gv_outcome_median(core) + LIMIT_JOURNEYS * journey_us(core);
 }
 
 uint64_t gv_outcome_patience(const struct gv_core *core)

@@ -144,3 +144,111 @@ Test(core_donor, no_two_transfers_under_way_have_one_nonce)
     offer(1, 6);
     cr_assert_not_null(sent(1, GV_KIND_ACCEPT));
 }
+
+static void credit(uint32_t link, uint64_t nonce, uint32_t value)
+{
+    struct gv_msg msg = {.kind = GV_KIND_CREDIT};
+    msg.u.exchange.nonce = nonce;
+    msg.u.exchange.credit = value;
+    give(link, &msg);
+}
+
+static void plain(uint32_t link, enum gv_kind kind, uint64_t nonce)
+{
+    struct gv_msg msg = {.kind = kind};
+    msg.u.exchange.nonce = nonce;
+    give(link, &msg);
+}
+
+/* Whether the core says that it would give the model to this peer. */
+static bool donates_to(uint32_t link)
+{
+    plain(link, GV_KIND_STATE, 0);
+    return sent(link, GV_KIND_STATE_REPLY)->u.state.donates;
+}
+
+/* Lets time pass until what is pinned under this nonce is given up, with a CREDIT for one more chunk each `each_us`;
+   how long that took. */
+static uint64_t held(uint32_t link, uint64_t nonce, uint32_t first, uint64_t each_us)
+{
+    uint64_t from_us = now_us;
+    uint32_t value = first + GV_CREDIT_CHUNKS_MAX;
+    uint64_t due_us = now_us + each_us;
+    while (gv_donor_owns(core, nonce) && now_us - from_us < 3600 * GV_SECOND) {
+        now_us += 100 * GV_MS;
+        plain(3, GV_KIND_PING, 0); /* time passes */
+        if (now_us >= due_us && value < CHUNKS) {
+            credit(link, nonce, ++value);
+            due_us += each_us;
+        }
+    }
+    return now_us - from_us;
+}
+
+Test(core_donor, one_taker_has_one_place)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    cr_assert(!donates_to(1) && donates_to(2));
+    cr_assert_eq(fetch(1, 11, 0), GV_ERR_BUSY);
+    cr_assert_eq(fetch(2, 12, 0), GV_OK);
+    cr_assert_eq(fetch(3, 13, 0), GV_ERR_BUSY);
+}
+
+Test(core_donor, who_takes_next_to_nothing_is_served_no_longer_than_the_slowest_line_needs)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    pinned(10);
+    uint64_t slowest_us = 10 * GV_SECOND + CHUNKS * (uint64_t)CHUNK_BYTES * GV_SECOND / (16 * 1024);
+    uint64_t held_us = held(1, 10, 0, 29 * GV_SECOND);
+    cr_assert(held_us >= slowest_us && held_us <= slowest_us + GV_SECOND, "%lu us", (unsigned long)held_us);
+    cr_assert_eq(fetch(2, 10, CHUNKS / 2), GV_OK);
+    pinned(10);
+    cr_assert_eq(held(2, 10, CHUNKS / 2, 29 * GV_SECOND), 10 * GV_SECOND + (slowest_us - 10 * GV_SECOND) / 2,
+                 "half is left");
+}
+
+Test(core_donor, the_slowest_line_gets_all_of_it)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    pinned(10);
+    uint32_t value = GV_CREDIT_CHUNKS_MAX;
+    for (uint32_t staged = 1; staged < CHUNKS; staged++) {
+        now_us += CHUNK_BYTES * GV_SECOND / (16 * 1024);
+        cr_assert(gv_donor_owns(core, 10));
+        credit(1, 10, ++value);
+    }
+    cr_assert_eq(core->pins[0].sent, CHUNKS);
+}
+
+Test(core_donor, who_had_a_place_leaves_it_to_those_that_were_turned_away)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    pinned(10);
+    now_us += 20 * GV_SECOND;
+    plain(1, GV_KIND_ABORT, 10);
+    cr_assert_eq(fetch(1, 10, 0), GV_OK, "nobody else came");
+    cr_assert_eq(fetch(2, 11, 0), GV_OK);
+    now_us += 20 * GV_SECOND;
+    cr_assert(!donates_to(3));
+    plain(1, GV_KIND_ABORT, 10);
+    now_us += 19 * GV_SECOND;
+    cr_assert(!donates_to(1) && donates_to(3));
+    cr_assert_eq(fetch(1, 10, 0), GV_ERR_BUSY);
+    now_us += 2 * GV_SECOND;
+    cr_assert_eq(fetch(1, 10, 0), GV_OK, "as long as it had it");
+}
+
+Test(core_donor, two_takers_that_take_nothing_leave_places_to_others)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    cr_assert_eq(fetch(2, 11, 0), GV_OK);
+    pinned(10);
+    pinned(11);
+    cr_assert(!donates_to(3));
+    cr_assert_eq(held(1, 10, 0, 3600 * GV_SECOND), 30 * GV_SECOND);
+    cr_assert_eq(core->pins_used, 0);
+    cr_assert(!donates_to(1) && !donates_to(2));
+    cr_assert_eq(fetch(3, 12, 0), GV_OK);
+    now_us += core->config.backoff_us;
+    cr_assert(donates_to(1) && donates_to(2), "a minute at most");
+}
