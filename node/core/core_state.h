@@ -218,6 +218,7 @@ struct gv_fetch {
     uint32_t candidate_count;
     struct gv_candidate candidates[GV_DONORS_MAX];
     uint64_t asked_us, deadline_us, first_reply_us, begun_us;
+    uint64_t seen_us; /* REQUESTED and later: when we last heard of somebody with a model, or lost the donor */
     uint64_t nonce;
     uint64_t age;
     uint32_t codec, chunk_bytes, chunk_count;

@@ -9,6 +9,7 @@
  *     REQUESTED --FETCH_REPLY ok--> TAKING --all chunks staged--> ADOPTING --MERGED--> IDLE, oriented
  *     REQUESTED, TAKING --BUSY, link lost, stall--> REQUESTED with another donor, from the chunk reached
  *                       --a chunk that is not finite--> that donor scores, the fetch begins anew
+ *                       --nobody with a model for 30 s--> the fetch begins anew, and may find that nobody has one
  *
  * A model is out of date if the median age of the donors is more than max(8 H, a quarter of our age) steps ahead:
  * averaging it in would pull its partners back, so it is replaced instead. The age adopted is that median, which one
@@ -204,6 +205,7 @@ static void next_donor(struct gv_core *core, enum gv_err reason)
     }
     gv_fx_log(core, GV_LOG_FETCH_FAILED, &f->donor, reason, f->applied);
     f->link = GV_NOBODY;
+    f->seen_us = core->now_us;
     if (!request(core)) {
         f->phase = GV_FETCH_REQUESTED; /* keeps the stage; retried with whoever answers STATE */
         f->candidate_count = 0;
@@ -224,6 +226,7 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     c->donates = same && reply->donates;
     c->has_age = same && settled_in;
     c->age = gv_age_of(reply->age);
+    f->seen_us = c->has_age ? core->now_us : f->seen_us;
     uint32_t answered = 0;
     for (uint32_t i = 0; i < f->candidate_count; i++) {
         answered += f->candidates[i].answered ? 1 : 0;
@@ -395,6 +398,8 @@ void gv_fetch_tick(struct gv_core *core)
     } else if (f->link != GV_NOBODY) {
         gv_score_add(core, core->link_peers[f->link], GV_ERR_TIMEOUT, GV_SCORE_FAULT);
         next_donor(core, GV_ERR_TIMEOUT);
+    } else if (core->now_us - f->seen_us >= NO_MODEL_US) { /* perhaps nobody has one any more: conclude() decides */
+        restart(core);
     } else { /* no donor: ask whoever is there */
         f->deadline_us = core->now_us + REPLIES_US;
         f->candidate_count = 0;

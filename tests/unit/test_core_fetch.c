@@ -1,0 +1,201 @@
+/*
+ * A core without a model, and donors that come, go and are slow.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "core_state.h"
+
+#define CHUNKS 10
+#define AGE ((uint64_t)1000 << 16)
+
+static struct gv_core *core;
+static struct gv_effects *effects;
+static uint64_t now_us;
+static enum gv_state states[3]; /* what peers 1 and 2 say that they are */
+
+static void step(struct gv_event *event)
+{
+    event->now_us = now_us;
+    event->wall_s = 1800000000;
+    gv_core_step(core, event, effects);
+}
+
+static void give(uint32_t link, struct gv_msg *msg, uint32_t handle)
+{
+    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
+    event.u.msg.msg = msg;
+    event.u.msg.handle = handle;
+    step(&event);
+}
+
+/* Peer number `link` dials us, is verified and becomes a neighbour. */
+static void comes_in(uint32_t link)
+{
+    struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
+    step(&in);
+    struct gv_msg msg = {.kind = GV_KIND_HELLO};
+    msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9};
+    msg.u.hello.self.id.b[0] = (uint8_t)link;
+    give(link, &msg, 0);
+    msg = (struct gv_msg){.kind = GV_KIND_NEIGHBOUR};
+    give(link, &msg, 0);
+}
+
+static void setup(void)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
+    effects = calloc(1, sizeof *effects);
+    now_us = 10 * GV_SECOND;
+    struct gv_event start = {.kind = GV_EV_START};
+    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    start.u.start.trains = true;
+    start.u.start.manifest =
+        (struct gv_core_manifest){.epoch = 1,
+                                  .block_count = 1,
+                                  .block_elements = {CHUNKS * (4 * GV_CHUNK_BYTES_MIN / sizeof(float))},
+                                  .local_steps = 16,
+                                  .stop_age = GV_NEVER};
+    step(&start);
+    states[1] = states[2] = GV_STATE_TRAINING;
+}
+
+static void teardown(void)
+{
+    free(core);
+    free(effects);
+}
+
+TestSuite(core_fetch, .init = setup, .fini = teardown);
+
+/* The message of this kind among what the last step sent over this link, copied to *out. */
+static bool sent(uint32_t link, enum gv_kind kind, struct gv_msg *out)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct gv_effect *fx = &effects->item[i];
+        if (fx->kind == GV_FX_SEND && fx->link == link && fx->u.msg.kind == kind) {
+            out->u = fx->u.msg.u;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The peer that the last step asked for the model, 0: nobody. */
+static uint32_t donor_asked(void)
+{
+    struct gv_msg msg;
+    return sent(1, GV_KIND_FETCH, &msg) ? 1 : (sent(2, GV_KIND_FETCH, &msg) ? 2 : 0);
+}
+
+/* Answers what the last step asked of peers 1 and 2; the peer that it asked for the model meanwhile, 0: nobody. */
+static uint32_t answer(void)
+{
+    struct gv_msg state[3], ping[3];
+    bool asked[3], pinged[3];
+    for (uint32_t link = 1; link <= 2; link++) {
+        asked[link] = sent(link, GV_KIND_STATE, &state[link]);
+        pinged[link] = sent(link, GV_KIND_PING, &ping[link]);
+    }
+    uint32_t donor = donor_asked();
+    for (uint32_t link = 1; link <= 2; link++) {
+        struct gv_msg pong = {.kind = GV_KIND_PONG};
+        struct gv_msg reply = {.kind = GV_KIND_STATE_REPLY};
+        reply.u.state = (struct gv_msg_state){
+            .state = states[link], .donates = states[link] == GV_STATE_TRAINING, .epoch = 1, .age = AGE};
+        if (pinged[link]) {
+            pong.u.ping.seq = ping[link].u.ping.seq;
+            pong.u.ping.neighbour_count = 1; /* us */
+            give(link, &pong, 0);
+            donor = donor != 0 ? donor : donor_asked();
+        }
+        if (asked[link]) {
+            give(link, &reply, 0);
+            donor = donor != 0 ? donor : donor_asked();
+        }
+    }
+    return donor;
+}
+
+/* Lets time pass until the core asks somebody for the model, or has given up the search. */
+static uint32_t until_asked(uint64_t us)
+{
+    uint32_t donor = answer();
+    for (uint64_t end_us = now_us + us; donor == 0 && now_us < end_us && core->fetch.phase != GV_FETCH_IDLE;) {
+        now_us += 10 * GV_MS;
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        step(&tick);
+        donor = answer();
+    }
+    return donor;
+}
+
+static void reply(uint32_t link, enum gv_err reason)
+{
+    struct gv_msg msg = {.kind = GV_KIND_FETCH_REPLY};
+    msg.u.fetch = (struct gv_msg_fetch){.nonce = core->fetch.nonce,
+                                        .reason = reason,
+                                        .epoch = 1,
+                                        .chunk_bytes = core->fetch.chunk_bytes,
+                                        .first_index = core->fetch.applying};
+    give(link, &msg, 0);
+}
+
+static void goes(uint32_t link)
+{
+    struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
+    step(&down);
+}
+
+Test(core_fetch, who_loses_the_only_donor_begins_without_one)
+{
+    states[2] = GV_STATE_JOINING;
+    comes_in(1);
+    comes_in(2);
+    cr_assert_eq(until_asked(10 * GV_SECOND), 1);
+    reply(1, GV_OK);
+    goes(1);
+    uint64_t from_us = now_us;
+    cr_assert_eq(until_asked(3600 * GV_SECOND), 0);
+    cr_assert(now_us - from_us >= 30 * GV_SECOND && now_us - from_us < 35 * GV_SECOND, "after %lu us",
+              (unsigned long)(now_us - from_us));
+    cr_assert(core->oriented && core->has_model);
+    cr_assert_eq(core->state, GV_STATE_TRAINING);
+}
+
+Test(core_fetch, who_loses_everybody_begins_alone)
+{
+    comes_in(1);
+    cr_assert_eq(until_asked(10 * GV_SECOND), 1);
+    reply(1, GV_OK);
+    goes(1);
+    for (uint32_t i = 0; i < 70; i++) {
+        now_us += GV_SECOND;
+        struct gv_event tick = {.kind = GV_EV_TICK};
+        step(&tick);
+    }
+    cr_assert(core->has_model && core->lone_model);
+    cr_assert_eq(core->state, GV_STATE_ISOLATED);
+}
+
+Test(core_fetch, what_has_come_is_kept_while_there_is_somebody_with_a_model)
+{
+    comes_in(1);
+    comes_in(2);
+    uint32_t donor = until_asked(10 * GV_SECOND);
+    cr_assert_neq(donor, 0);
+    reply(donor, GV_OK);
+    uint64_t nonce = core->fetch.nonce;
+    uint32_t other = 3 - donor;
+    goes(donor);
+    cr_assert_eq(until_asked(GV_SECOND), other);
+    states[other] = GV_STATE_SETTLING; /* here: has a model, but no place for us */
+    reply(other, GV_ERR_BUSY);
+    cr_assert_eq(until_asked(120 * GV_SECOND), 0);
+    cr_assert_eq(core->fetch.phase, GV_FETCH_REQUESTED);
+    states[other] = GV_STATE_TRAINING;
+    cr_assert_eq(until_asked(10 * GV_SECOND), other);
+    cr_assert_eq(core->fetch.nonce, nonce);
+}
