@@ -19,6 +19,7 @@
 #define AGE_LIE (UINT64_C(1) << 50)
 #define SHUFFLE_TTL 4u
 #define LEAVE_TTL 3u
+#define JOINS_EACH_ACT 4u
 
 struct gv_attacker {
     enum gv_attack attack;
@@ -290,6 +291,10 @@ static void send_records(struct gv_sim *sim, struct gv_thread *thread, uint32_t 
     struct gv_attacker *a = sim->nodes[index].attacker;
     begin(a, GV_KIND_NEIGHBOUR)->u.neighbour.urgent = true;
     gv_sim_send(sim, thread, index, link, &a->msg);
+    for (uint32_t i = 0; i < JOINS_EACH_ACT && a->colluder_count > 0; i++) {
+        (void)begin(a, GV_KIND_FORWARD_JOIN); /* whom the receiver shall ask is filled in on its way out */
+        gv_sim_send(sim, thread, index, link, &a->msg);
+    }
     if (!unasked) {
         return;
     }

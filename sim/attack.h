@@ -2,7 +2,8 @@
  * What hostile members do to the protocol. Each has a valid membership and the daemon's own core; what the core wants
  * to say passes through here, and once in a while something is said that no core would.
  *
- *     eclipse      asks everybody for a place, accepts everybody, never lets go, and hands out records of its like only
+ *     eclipse      asks everybody for a place, accepts everybody, never lets go, hands out records of its like only,
+ *                  and names these to everybody as newcomers to ask (FORWARD_JOIN)
  *     flood        the same records unasked, and shuffles with them, ten times a second on each link
  *     accuse       suspects its neighbours aloud, reports that whoever is probed is dead, sends farewells nobody signed
  *     replay       hands out the oldest records it has kept of others, dead ones' too

@@ -64,6 +64,7 @@ struct gv_peer {
     uint8_t dial_failures;
     bool asked : 1;       /* a NEIGHBOUR of ours awaits its reply */
     bool renews : 1;      /* it was a neighbour when we asked */
+    bool named : 1;       /* we ask because of a FORWARD_JOIN: it is no choice of ours */
     bool turned_away : 1; /* its last NEIGHBOUR was refused */
     bool expelled : 1;    /* left or revoked: nobody is told of it any more */
     uint16_t met;         /* the number of the last exchange offered to or done with it, 0: none yet */
@@ -102,7 +103,7 @@ struct gv_link {
     uint32_t told;        /* our record's version they have (gv_core.self_version) */
     uint32_t chunk_bytes; /* what suits this link */
     uint64_t accused_us;  /* it suspected us: when that is forgotten */
-    uint64_t shuffles_us; /* its SHUFFLEs: when those that came are forgotten */
+    uint64_t walks_us;    /* its SHUFFLEs and FORWARD_JOINs: when those that came are forgotten */
     uint16_t records_due; /* records that we have asked for on it */
 };
 
@@ -330,6 +331,7 @@ struct gv_core {
     uint64_t admitted[GV_ADMITTED_MAX]; /* branches of the last that were, in turn; 0: none yet */
     uint32_t admitted_next;
     uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
+    uint64_t named_us;     /* asks of those whom others named: when they are forgotten */
     uint64_t forgiven_us;  /* back-offs of others have been forgotten; it may be done again */
 
     uint64_t book_wait_us, sample_wait_us;
@@ -500,6 +502,8 @@ void gv_views_tick(struct gv_core *core);
 uint64_t gv_views_deadline(const struct gv_core *core);
 
 /* shuffle.c */
+/* Whether this link may bring `records` more that we did not ask for. */
+bool gv_shuffle_may_bring(struct gv_core *core, uint32_t link, uint32_t records);
 void gv_shuffle_message(struct gv_core *core, uint32_t link, struct gv_msg *msg);
 void gv_shuffle_tick(struct gv_core *core);
 uint64_t gv_shuffle_deadline(const struct gv_core *core);

@@ -72,12 +72,22 @@ static void lend(struct gv_core *core, struct gv_msg *msg, uint32_t count, uint3
     }
 }
 
+/* A node begins a shuffle each period, and each passes through a handful: on one of its links that is one in several.
+   All other records that come unasked are charged as parts of one. */
+bool gv_shuffle_may_bring(struct gv_core *core, uint32_t link, uint32_t records)
+{
+    uint64_t each_us = core->config.shuffle_early_us / 2 / GV_SHUFFLE_RECORDS;
+    uint32_t burst = SHUFFLES_BURST * GV_SHUFFLE_RECORDS / records;
+    bool may = gv_rate_take(&core->links[link].walks_us, core->now_us, records * each_us, burst);
+    if (!may) {
+        gv_score_count(core, GV_ERR_RATE);
+    }
+    return may;
+}
+
 static void on_shuffle(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
-    /* A node begins one each period, and each passes through a handful: on one of its links that is one in several. */
-    if (!gv_rate_take(&core->links[link].shuffles_us, core->now_us, core->config.shuffle_early_us / 2,
-                      SHUFFLES_BURST)) {
-        gv_score_count(core, GV_ERR_RATE);
+    if (!gv_shuffle_may_bring(core, link, GV_SHUFFLE_RECORDS)) {
         return;
     }
     uint32_t ttl = msg->u.walk.ttl < WALK_TTL ? msg->u.walk.ttl : WALK_TTL;

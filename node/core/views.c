@@ -15,15 +15,17 @@
  *     more often than once a minute       refused without records, and costs score
  *
  * Room: at most active_max neighbours. active_chosen_min of the places are for peers that we asked ourselves, whom we
- * draw from all that we know: nobody can fill our view by asking, however often and urgently. The others are for whom
- * we prefer of those who ask: of whose branch (gv_ref_branch()) there are fewer, so that many identities of one member
- * do not help; then by an order of ids that everybody can work out and that is another every ten minutes
- * (gv_peers_rank()), so that neither coming first nor asking often does. Who looks for neighbours asks where it comes
- * far to the front; who asks everybody comes on average in the middle. With an order that only we knew, those who had
- * asked everybody were ahead of nearly all that asked once, and whom we chose had no room for us, but for the hostile.
+ * draw from all that we know: nobody can fill our view by asking, however often and urgently, nor by having us ask
+ * (who gets its place because a FORWARD_JOIN named it counts among those who ask). The others are for whom we prefer of
+ * those who ask: of whose branch (gv_ref_branch()) there are fewer, so that many identities of one member do not help;
+ * then by an order of ids that everybody can work out and that is another every ten minutes (gv_peers_rank()), so that
+ * neither coming first nor asking often does. Who looks for neighbours asks where it comes far to the front; who asks
+ * everybody comes on average in the middle. With an order that only we knew, those who had asked everybody were ahead
+ * of nearly all that asked once, and whom we chose had no room for us, but for the hostile.
  * At most half of active_max are for outbound-only nodes.
  *
- * Records are taken up only if we asked for them, so nobody can fill the passive view by sending.
+ * Records are taken up only if we asked for them, but for a trickle of shuffles and newcomers, so nobody can fill the
+ * passive view by sending.
  *
  * Source: Leitao, Pereira, Rodrigues, "HyParView", 2007; refusals that hand out records: gossipsub's peer exchange.
  */
@@ -342,7 +344,7 @@ static void ask_sample(struct gv_core *core, uint32_t link)
     expect_records(core, link, DISCOVER_RECORDS);
 }
 
-/* Asks a peer for a place in its view, over its link or one to be dialled. */
+/* Asks a peer for a place in its view, over its link or one to be dialled; again once that link is there. */
 static bool ask(struct gv_core *core, uint32_t peer)
 {
     struct gv_peer *p = &core->peers[peer];
@@ -479,7 +481,8 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
         gv_score_add(core, peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
         return;
     }
-    p->asked = false;
+    bool ours = !p->named;
+    p->asked = p->named = false;
     if (!msg->u.neighbour.accepted) {
         if (p->renews) {
             gv_views_demote(core, peer, true); /* it has let us go; told, in case it asks us at this moment */
@@ -492,32 +495,47 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
         return;
     }
     bool is_new = core->roles[peer] != GV_ROLE_ACTIVE;
-    if (is_new && core->active_count >= core->config.active_target) {
+    if (is_new && ours && core->active_count >= core->config.active_target) {
         make_way(core, peer);
     }
-    if (is_new && core->active_count >= core->config.active_max) {
+    bool room = ours ? core->active_count < core->config.active_max : has_room(core, peer);
+    if (is_new && !room) {
         (void)gv_fx_send(core, link, GV_KIND_DISCONNECT);
         return;
     }
-    add_active(core, peer, !p->renews);
+    add_active(core, peer, ours && !p->renews);
+}
+
+/* Where a walk ends. It is others who say whom we ask: no more often than we ask of our own accord, and it counts among
+   those who ask us. */
+static void ask_newcomer(struct gv_core *core, uint32_t peer)
+{
+    bool room = core->active_count < core->config.active_target;
+    if (room && core->roles[peer] == GV_ROLE_PASSIVE && core->peers[peer].neighbour_after_us <= core->now_us &&
+        gv_rate_take(&core->named_us, core->now_us, core->config.promote_us, PROMOTIONS_MAX)) {
+        core->peers[peer].named = true;
+        (void)ask(core, peer);
+    }
 }
 
 static void on_forward_join(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
+    uint32_t from = core->link_peers[link];
     if (msg->ref_count == 0 || gv_id_equal(&msg->refs[0].id, &core->self.id)) {
         return;
     }
+    if (core->roles[from] != GV_ROLE_ACTIVE || !gv_shuffle_may_bring(core, link, 1)) {
+        return;
+    }
     uint32_t ttl = msg->u.walk.ttl < ACTIVE_WALK ? msg->u.walk.ttl : ACTIVE_WALK;
-    uint32_t next = gv_views_random_active(core, core->link_peers[link]);
+    uint32_t next = gv_views_random_active(core, from);
     if (ttl == 0 || ttl == PASSIVE_WALK || next == GV_NOBODY || knows_few(core)) {
         gv_views_learn(core, &msg->refs[0]);
     }
     uint32_t newcomer = gv_peers_find(core, &msg->refs[0].id);
-    bool room = core->active_count < core->config.active_target;
     if (ttl == 0 || next == GV_NOBODY || next == newcomer) {
-        if (newcomer != GV_NOBODY && room && core->roles[newcomer] == GV_ROLE_PASSIVE &&
-            core->peers[newcomer].neighbour_after_us <= core->now_us) {
-            (void)ask(core, newcomer);
+        if (newcomer != GV_NOBODY) {
+            ask_newcomer(core, newcomer);
         }
         return;
     }
@@ -615,6 +633,12 @@ static uint32_t pick_welcoming(struct gv_core *core)
     return gv_peers_best(core, may_promote, WELCOME_DRAWS, our_rank);
 }
 
+static bool ask_chosen(struct gv_core *core, uint32_t peer)
+{
+    core->peers[peer].named = false;
+    return ask(core, peer);
+}
+
 static void promote(struct gv_core *core)
 {
     bool hurry = core->active_count < core->config.active_min;
@@ -625,7 +649,7 @@ static void promote(struct gv_core *core)
     uint32_t missing = missing_neighbours(core);
     for (uint32_t i = 0; i < missing && i < PROMOTIONS_MAX; i++) {
         uint32_t peer = pick_welcoming(core);
-        if (peer == GV_NOBODY || !ask(core, peer)) {
+        if (peer == GV_NOBODY || !ask_chosen(core, peer)) {
             break;
         }
     }
@@ -680,7 +704,7 @@ void gv_views_tick(struct gv_core *core)
         gv_peers_expire(core);
         uint32_t peer = core->active_count >= core->config.active_target ? pick_welcoming(core) : GV_NOBODY;
         if (peer != GV_NOBODY) {
-            (void)ask(core, peer);
+            (void)ask_chosen(core, peer);
         }
     }
     if (may_sample(core) && core->sample_us <= core->now_us && gv_fx_room(core)) {

@@ -65,8 +65,8 @@ static bool asks_again(uint32_t link, bool urgent)
     return false;
 }
 
-/* Somebody dials us, introduces itself and asks for a place; `flags` of its record. */
-static bool asks(uint32_t link, uint32_t flags, bool urgent)
+/* Somebody dials us and introduces itself; `flags` of its record. */
+static void greets(uint32_t link, uint32_t flags)
 {
     now_us += 60 * GV_MS; /* 20 greetings a second are taken */
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
@@ -76,6 +76,12 @@ static bool asks(uint32_t link, uint32_t flags, bool urgent)
     hello.u.hello.self.id.b[0] = (uint8_t)link;
     hello.u.hello.self.inviters[0] = inviter;
     give(link, &hello);
+}
+
+/* The same, and it asks for a place. */
+static bool asks(uint32_t link, uint32_t flags, bool urgent)
+{
+    greets(link, flags);
     return asks_again(link, urgent);
 }
 
@@ -266,6 +272,74 @@ static bool asked_in_the_last_step(void)
         }
     }
     return false;
+}
+
+/* Over `link` we hear that whoever came over link `newcomer` looks for a place. True if it is asked for one. */
+static bool is_asked_when_named(uint32_t link, uint32_t newcomer)
+{
+    struct gv_msg msg = {.kind = GV_KIND_FORWARD_JOIN, .ref_count = 1};
+    msg.refs[0] = core->peers[row_of(newcomer)].ref;
+    give(link, &msg);
+    return asked_in_the_last_step();
+}
+
+Test(core_views, only_neighbours_name_a_newcomer_and_not_without_end)
+{
+    cr_assert(asks(1, GV_REF_DIALABLE, false));
+    for (uint32_t link = 2; link <= 12; link++) {
+        greets(link, GV_REF_DIALABLE);
+    }
+    core->promote_us = core->swap_us = GV_NEVER;
+    cr_assert_not(is_asked_when_named(2, 3), "who only has a link says whom we ask");
+    uint32_t asked = 0;
+    for (uint32_t link = 3; link <= 12; link++) {
+        asked += is_asked_when_named(1, link) ? 1 : 0;
+    }
+    cr_assert_eq(asked, 3, "as many at once as we ask ourselves: %u", asked);
+    core->now_us = now_us += core->config.promote_us;
+    core->promote_us = core->swap_us = GV_NEVER;
+    cr_assert(is_asked_when_named(1, 12));
+    cr_assert_not(is_asked_when_named(1, 11));
+}
+
+Test(core_views, whom_another_named_is_no_choice_of_ours_and_displaces_nobody)
+{
+    uint32_t chosen = core->config.active_chosen_min;
+    for (uint32_t link = 1; link <= chosen; link++) {
+        cr_assert(asks(link, GV_REF_DIALABLE, false));
+        core->active[core->neighbours[row_of(link)]].chosen = true;
+    }
+    struct gv_msg accepted = {.kind = GV_KIND_NEIGHBOUR_REPLY, .u.neighbour = {.accepted = true}};
+    for (uint32_t link = chosen + 1; link <= chosen + 12; link++) {
+        greets(link, GV_REF_DIALABLE);
+        core->promote_us = core->swap_us = GV_NEVER;
+        core->named_us = 0; /* as if it were much later */
+        if (is_asked_when_named(1, link)) {
+            give(link, &accepted);
+            cr_assert_eq(core->roles[row_of(link)], GV_ROLE_ACTIVE, "link %u", link);
+            cr_assert_not(core->active[core->neighbours[row_of(link)]].chosen, "link %u", link);
+        }
+    }
+    cr_assert_eq(core->active_count, core->config.active_target);
+    for (uint32_t link = 1; link <= chosen; link++) {
+        cr_assert_eq(core->roles[row_of(link)], GV_ROLE_ACTIVE, "link %u", link);
+    }
+}
+
+Test(core_views, what_neighbours_name_unasked_is_bounded_as_shuffles_are)
+{
+    cr_assert(asks(1, GV_REF_DIALABLE, false));
+    struct gv_msg msg = {.kind = GV_KIND_FORWARD_JOIN, .ref_count = 1};
+    msg.refs[0] = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
+    msg.refs[0].id.b[1] = 1;
+    for (uint32_t i = 0; i < 200; i++) {
+        now_us += 100 * GV_MS; /* as fast as requests are taken at all */
+        msg.refs[0].id.b[0] = (uint8_t)i;
+        give(1, &msg);
+    }
+    uint32_t dropped = core->refusals[gv_reason_index(GV_ERR_RATE)];
+    cr_assert_leq(dropped, 200 - 96);
+    cr_assert_geq(dropped, 200 - 96 - 32, "96 at once and eight in five seconds are taken, not %u", 200 - dropped);
 }
 
 /* Or two that have nobody, and meet again and again, shut each other out for asking too often. */
