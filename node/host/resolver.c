@@ -116,7 +116,7 @@ static bool start(struct gv_resolver *resolver, struct lookup *lookup)
     pthread_t thread;
     atomic_fetch_add(&resolver->answers->holders, 1);
     if (pthread_create(&thread, NULL, look_up, lookup) != 0) {
-        let_go(resolver->answers);
+        atomic_fetch_sub(&resolver->answers->holders, 1);
         free(lookup);
         return false;
     }
@@ -221,11 +221,12 @@ enum gv_err gv_resolve(struct gv_addresses *addresses, const char *endpoint, enu
     if (err != GV_OK) {
         return err;
     }
-    if (gv_resolver_ask(resolver, 0, endpoint, family, gv_now_us())) {
-        struct pollfd fd = {.fd = gv_resolver_fd(resolver), .events = POLLIN};
-        err = poll(&fd, 1, timeout_ms) > 0 ? GV_OK : GV_ERR_TIMEOUT;
-    }
-    if (err == GV_OK && (!gv_resolver_take(resolver, &tag, addresses, gv_now_us()) || addresses->count == 0)) {
+    struct pollfd fd = {.fd = gv_resolver_fd(resolver), .events = POLLIN};
+    if (!gv_resolver_ask(resolver, 0, endpoint, family, gv_now_us())) {
+        err = GV_ERR_NOMEM;
+    } else if (poll(&fd, 1, timeout_ms) <= 0) {
+        err = GV_ERR_TIMEOUT;
+    } else if (!gv_resolver_take(resolver, &tag, addresses, gv_now_us()) || addresses->count == 0) {
         err = GV_ERR_UNREACHABLE;
     }
     gv_resolver_free(&resolver);
