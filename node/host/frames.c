@@ -187,11 +187,8 @@ static enum gv_err admit(struct gv_node *node, uint32_t link, struct gv_msg *msg
     }
     struct gv_ref stored;
     err = learn_record(node, &stored, record, bytes);
-    if (err == GV_OK) {
-        gv_node_observed(node, msg->u.hello.observed);
-        if (msg->kind == GV_KIND_HELLO && !gv_id_equal(&stored.id, &node->id)) {
-            gv_tally_came_in(&node->tally, &stored.id, gv_net_address(node->net, link), gv_now_us());
-        }
+    if (err == GV_OK && msg->kind == GV_KIND_HELLO && !gv_id_equal(&stored.id, &node->id)) {
+        gv_tally_came_in(&node->tally, &stored.id, gv_net_address(node->net, link), gv_now_us());
     }
     return err;
 }
@@ -244,6 +241,10 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         node->current_chain = job->verdict == GV_OK ? &job->records[0].chain : NULL;
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
         node->current_chain = NULL;
+        const struct gv_id *peer = gv_core_link_peer(node->core, job->link);
+        if (verdict == GV_OK && peer != NULL) { /* whom the core has let in may say where it sees us */
+            gv_node_observed(node, peer, msg->u.hello.observed);
+        }
     } else {
         for (uint32_t i = 0; i < job->count; i++) {
             struct gv_ref ref;

@@ -21,6 +21,7 @@
 #include "invite.h"
 #include "mailbox.h"
 #include "net.h"
+#include "observed.h"
 #include "shaper.h"
 #include "store.h"
 #include "tally.h"
@@ -97,8 +98,7 @@ struct gv_node {
     uint8_t record_data[GV_RECORD_BYTES_MAX];
     size_t record_bytes;
     struct gv_id id;
-    char observed[GV_ENDPOINT_BYTES_MAX + 1]; /* host part peers reported last */
-    uint32_t observed_votes;
+    struct gv_observed observed;
 
     /* what we know */
     struct gv_trust *trust;
@@ -199,8 +199,8 @@ bool gv_node_order(struct gv_node *node, const struct gv_mail *mail);
 
 /** Signs our record with the fields in node->record. */
 GV_NODISCARD enum gv_err gv_node_sign_record(struct gv_node *node);
-/** A peer told us how it sees us ("tcp://host:port"). */
-void gv_node_observed(struct gv_node *node, const char *endpoint);
+/** An admitted peer told us how it sees us ("tcp://host:port"). */
+void gv_node_observed(struct gv_node *node, const struct gv_id *peer, const char *endpoint);
 /** Fills node->record's endpoints from configuration and observation; true if they changed. */
 bool gv_node_endpoints(struct gv_node *node);
 

@@ -2,7 +2,6 @@
  * Our standing in the swarm: our signed record and the addresses in it, the manifest in force, who is no longer a
  * member.
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,9 +10,9 @@
 #include "manifest_text.h"
 #include "model.h"
 #include "node.h"
+#include "scope.h"
 
 #define CLOSE_GRACE_S 90 /* three shuffles: records of the last users have come round */
-#define OBSERVED_VOTES 3 /* reports in a row that move an address we already have */
 
 /* ---- our record ------------------------------------------------------------------------------------------ */
 
@@ -27,33 +26,17 @@ enum gv_err gv_node_sign_record(struct gv_node *node)
     return err;
 }
 
-/* Host and port of "tcp://host:port"; brackets of IPv6 stay. */
-static bool split_endpoint(char host[GV_ENDPOINT_BYTES_MAX + 1], char port[8], const char *endpoint)
-{
-    const char *colon = strrchr(endpoint, ':');
-    if (strncmp(endpoint, "tcp://", 6) != 0 || colon == NULL || colon < endpoint + 6 || strlen(colon + 1) > 5) {
-        return false;
-    }
-    (void)snprintf(host, GV_ENDPOINT_BYTES_MAX + 1, "%.*s", (int)(colon - endpoint - 6), endpoint + 6);
-    (void)snprintf(port, 8, "%s", colon + 1);
-    return host[0] != '\0';
-}
-
-static bool is_wildcard(const char *host)
-{
-    return strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0;
-}
-
 bool gv_node_endpoints(struct gv_node *node)
 {
     char endpoint[GV_ENDPOINT_BYTES_MAX + 1] = "";
     char host[GV_ENDPOINT_BYTES_MAX + 1];
-    char port[8];
+    uint32_t port;
+    const char *listen = gv_net_endpoint(node->net);
     if (node->config.advertise[0] != '\0') {
         (void)snprintf(endpoint, sizeof endpoint, "%s", node->config.advertise);
-    } else if (split_endpoint(host, port, gv_net_endpoint(node->net))) {
-        const char *name = is_wildcard(host) ? node->observed : host;
-        int length = name[0] != '\0' ? snprintf(endpoint, sizeof endpoint, "tcp://%s:%s", name, port) : 0;
+    } else if (gv_endpoint_split(host, &port, listen)) {
+        const char *name = gv_scope_of(listen) == GV_SCOPE_ANY ? node->observed.host : host;
+        int length = name[0] != '\0' ? snprintf(endpoint, sizeof endpoint, "tcp://%s:%u", name, port) : 0;
         endpoint[length < (int)sizeof endpoint ? sizeof endpoint - 1 : 0] = '\0';
     }
     bool some = endpoint[0] != '\0' && gv_endpoint_valid(endpoint);
@@ -67,24 +50,9 @@ bool gv_node_endpoints(struct gv_node *node)
     return changed;
 }
 
-void gv_node_observed(struct gv_node *node, const char *endpoint)
+void gv_node_observed(struct gv_node *node, const struct gv_id *peer, const char *endpoint)
 {
-    char host[GV_ENDPOINT_BYTES_MAX + 1];
-    char port[8];
-    if (node->config.advertise[0] != '\0' || !split_endpoint(host, port, endpoint) || is_wildcard(host)) {
-        return;
-    }
-    if (strcmp(host, node->observed) == 0) {
-        node->observed_votes = 0;
-        return;
-    }
-    /* One report will do where we have nothing; afterwards a single peer cannot move us. */
-    if (node->observed[0] != '\0' && ++node->observed_votes < OBSERVED_VOTES) {
-        return;
-    }
-    memcpy(node->observed, host, sizeof host);
-    node->observed_votes = 0;
-    if (gv_node_endpoints(node)) {
+    if (gv_observed_report(&node->observed, peer, endpoint) && gv_node_endpoints(node)) {
         node->record.sequence++;
         if (gv_node_sign_record(node) == GV_OK) {
             gv_log(GV_LEVEL_INFO, "our address", "endpoint=%s",
