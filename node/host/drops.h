@@ -10,8 +10,8 @@
 #define GV_DROP_LIST(X)                                                                                        \
     X(CONNECTIONS, "connections", "a connection beyond the most there may be was cut")                         \
     X(HANDSHAKE_RATE, "handshake_rate", "an address that connects too often was cut")                          \
-    X(SILENT, "silent", "a connection was cut: too many had not spoken yet")                                   \
-    X(SILENT_ADDRESS, "silent_of_address", "a connection was cut: too many of its address had not spoken")     \
+    X(SILENT, "silent", "a connection was cut: too many were not admitted yet")                                \
+    X(SILENT_ADDRESS, "silent_of_address", "a connection was cut: too many of its address were not admitted")  \
     X(SILENCE, "silence", "a connection that said nothing for five seconds was cut")                           \
     X(FLOOD, "flood", "a connection was cut that sent more than any message holds")                            \
     X(DESCRIPTORS, "descriptors", "a connection could not be watched: no descriptor is left")                  \

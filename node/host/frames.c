@@ -243,6 +243,7 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         node->current_chain = NULL;
         const struct gv_id *peer = gv_core_link_peer(node->core, job->link);
         if (verdict == GV_OK && peer != NULL) { /* whom the core has let in may say where it sees us */
+            gv_net_admitted(node->net, job->link);
             gv_node_observed(node, peer, msg->u.hello.observed);
         }
     } else {

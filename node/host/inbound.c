@@ -143,27 +143,27 @@ void gv_inbound_kick(struct gv_connection *connection)
     }
 }
 
-/* Those that have not spoken: the ones of our own machine, or all the others. */
-struct silence {
+/* Those not admitted, whether they have spoken or not: the ones of our own machine, or all the others. */
+struct provisional {
     uint32_t all, same; /* of the same source */
     struct gv_connection *oldest;
 };
 
-static struct silence silence_of(struct gv_inbound *inbound, const struct gv_connection *fresh)
+static struct provisional provisional_of(struct gv_inbound *inbound, const struct gv_connection *fresh)
 {
-    struct silence silence = {0};
+    struct provisional provisional = {0};
     for (size_t i = 0; i < GV_INBOUND_SLOTS; i++) {
         struct gv_connection *connection = &inbound->slot[i];
-        if (connection->fd < 0 || connection->link != 0 || connection->kicked || connection->local != fresh->local) {
+        if (connection->fd < 0 || connection->admitted || connection->kicked || connection->local != fresh->local) {
             continue;
         }
-        silence.all++;
-        silence.same += memcmp(connection->source, fresh->source, 16) == 0 ? 1u : 0u;
-        if (silence.oldest == NULL || connection->accepted_us < silence.oldest->accepted_us) {
-            silence.oldest = connection;
+        provisional.all++;
+        provisional.same += memcmp(connection->source, fresh->source, 16) == 0 ? 1u : 0u;
+        if (provisional.oldest == NULL || connection->accepted_us < provisional.oldest->accepted_us) {
+            provisional.oldest = connection;
         }
     }
-    return silence;
+    return provisional;
 }
 
 /* GV_DROPS, or why a connection is not wanted. */
@@ -172,22 +172,22 @@ static enum gv_drop judge(struct gv_inbound *inbound, const struct gv_connection
     if (inbound->count >= inbound->max) {
         return GV_DROP_CONNECTIONS;
     }
-    struct silence silence = silence_of(inbound, fresh);
-    if (!fresh->local && silence.same >= GV_PER_ADDRESS_SILENT_MAX) {
+    struct provisional provisional = provisional_of(inbound, fresh);
+    if (!fresh->local && provisional.same >= GV_PER_ADDRESS_PROVISIONAL_MAX) {
         return GV_DROP_SILENT_ADDRESS;
     }
     if (!fresh->local && !rate_allows(inbound, fresh->source, now_us)) {
         return GV_DROP_HANDSHAKE_RATE;
     }
-    if (silence.all < (fresh->local ? GV_LOCAL_SILENT_MAX : GV_SILENT_MAX)) {
+    if (provisional.all < (fresh->local ? GV_LOCAL_PROVISIONAL_MAX : GV_PROVISIONAL_MAX)) {
         return GV_DROPS;
     }
     /* Or a handful of addresses could keep every place by opening six connections a second. */
-    if (gv_elapsed_us(now_us, silence.oldest->accepted_us) < GV_SILENT_GRACE_US) {
+    if (gv_elapsed_us(now_us, provisional.oldest->accepted_us) < GV_PROVISIONAL_GRACE_US) {
         return GV_DROP_SILENT;
     }
-    gv_drop(&inbound->drops, GV_DROP_SILENCE, silence.oldest->text);
-    gv_inbound_kick(silence.oldest);
+    gv_drop(&inbound->drops, GV_DROP_SILENT, provisional.oldest->text);
+    gv_inbound_kick(provisional.oldest);
     return GV_DROPS;
 }
 

@@ -17,17 +17,18 @@
 
 #define GV_INBOUND_SLOTS 160
 #define GV_ADDRESS_SLOTS 64
-#define GV_PER_ADDRESS_SILENT_MAX 4 /* connections of one address that have not spoken */
+#define GV_PER_ADDRESS_PROVISIONAL_MAX 4 /* connections of one address that were not admitted yet */
 #define GV_HANDSHAKES_PER_S 20
 #define GV_HANDSHAKE_BURST 5
-#define GV_SILENT_MAX 32                 /* connections that have not spoken, in all */
-#define GV_LOCAL_SILENT_MAX 64           /* the same of our own machine, on top: a local swarm must be able to form */
-#define GV_SILENT_GRACE_US (1000 * 1000) /* three round trips; then who has not spoken makes way for a newcomer */
+#define GV_PROVISIONAL_MAX 32       /* the same in all */
+#define GV_LOCAL_PROVISIONAL_MAX 64 /* the same of our own machine, on top: a local swarm must be able to form */
+#define GV_PROVISIONAL_GRACE_US (1000 * 1000) /* three round trips; then it makes way for a newcomer */
 
 struct gv_connection {
     int fd;        /* libzmq's number, -1: free slot */
     int held;      /* our duplicate */
     uint32_t link; /* 0: has not spoken */
+    bool admitted; /* the core has let its link in: it is no longer provisional */
     bool kicked;
     bool local; /* from this machine */
     uint64_t accepted_us;

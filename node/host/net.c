@@ -558,6 +558,14 @@ void gv_net_close(struct gv_net *net, uint32_t link, uint64_t now_us)
     slot->since_us = now_us;
 }
 
+void gv_net_admitted(struct gv_net *net, uint32_t link)
+{
+    struct gv_connection *connection = gv_inbound_of_link(&net->inbound, link);
+    if (connection != NULL) {
+        connection->admitted = true;
+    }
+}
+
 /* Accepted links whose moment to flush is over; dials whose name finds no address; dialled links whose peer floods us
  * with parts of one message. */
 static void sweep(struct gv_net *net)

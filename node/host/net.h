@@ -74,6 +74,9 @@ GV_NODISCARD enum gv_err gv_net_send(struct gv_net *net, uint32_t link, zmq_msg_
 /** Ends a link once what was sent has had a moment to leave; no `down` follows. Unknown links are ignored. */
 void gv_net_close(struct gv_net *net, uint32_t link, uint64_t now_us);
 
+/** The core has let this link in: it no longer counts as provisional. Nothing happens to a dialled one. */
+void gv_net_admitted(struct gv_net *net, uint32_t link);
+
 /** The peer's CURVE key, or NULL. */
 const struct gv_curve_public *gv_net_key(const struct gv_net *net, uint32_t link);
 /** The peer's address as we see it, "tcp://host:port", or "". */

@@ -71,8 +71,22 @@ Test(inbound, cuts_an_address_that_knocks_without_a_word)
     for (int i = 0; i < 20; i++) {
         admitted += connects(&scene, 0x7f010001, SECOND_US) ? 1 : 0;
     }
-    cr_assert_eq(admitted, GV_PER_ADDRESS_SILENT_MAX);
+    cr_assert_eq(admitted, GV_PER_ADDRESS_PROVISIONAL_MAX);
     cr_assert(connects(&scene, 0x7f010002, SECOND_US), "another address has its own allowance");
+    close_scene(&scene);
+}
+
+Test(inbound, counts_whoever_speaks_without_being_admitted)
+{
+    struct scene scene;
+    open_scene(&scene);
+    for (int i = 0; i < GV_PER_ADDRESS_PROVISIONAL_MAX; i++) {
+        cr_assert(connects(&scene, 0x7f010001, SECOND_US));
+        gv_inbound_find(&scene.inbound, scene.near[i])->link = 1 + (uint32_t)i; /* a PING, say */
+    }
+    cr_assert_not(connects(&scene, 0x7f010001, SECOND_US));
+    gv_inbound_find(&scene.inbound, scene.near[0])->admitted = true;
+    cr_assert(connects(&scene, 0x7f010001, 2 * SECOND_US));
     close_scene(&scene);
 }
 
@@ -93,7 +107,7 @@ Test(inbound, keeps_places_for_others_when_its_own_machine_floods)
     for (int i = 0; i < 100; i++) {
         (void)connects(&scene, INADDR_LOOPBACK, SECOND_US);
     }
-    cr_assert_eq(scene.inbound.count, GV_LOCAL_SILENT_MAX);
+    cr_assert_eq(scene.inbound.count, GV_LOCAL_PROVISIONAL_MAX);
     cr_assert(connects(&scene, 0x7f010001, SECOND_US));
     close_scene(&scene);
 }
@@ -102,13 +116,13 @@ Test(inbound, lets_the_silent_make_way_after_a_second)
 {
     struct scene scene;
     open_scene(&scene);
-    for (uint32_t i = 0; i < GV_SILENT_MAX; i++) {
-        cr_assert(connects(&scene, 0x7f010001 + i / GV_PER_ADDRESS_SILENT_MAX, SECOND_US + i));
+    for (uint32_t i = 0; i < GV_PROVISIONAL_MAX; i++) {
+        cr_assert(connects(&scene, 0x7f010001 + i / GV_PER_ADDRESS_PROVISIONAL_MAX, SECOND_US + i));
     }
     cr_assert_not(connects(&scene, 0x7f020001, SECOND_US + 900000), "all places are taken by the young");
     cr_assert(connects(&scene, 0x7f020001, 2 * SECOND_US + 10), "the oldest has had its time");
     cr_assert(gv_inbound_find(&scene.inbound, scene.near[0])->kicked);
-    cr_assert_not(gv_inbound_find(&scene.inbound, scene.near[GV_SILENT_MAX - 1])->kicked);
+    cr_assert_not(gv_inbound_find(&scene.inbound, scene.near[GV_PROVISIONAL_MAX - 1])->kicked);
     close_scene(&scene);
 }
 
