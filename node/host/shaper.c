@@ -55,8 +55,10 @@ bool gv_shaper_take(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t now
 
 void gv_shaper_debit(struct gv_shaper *shaper, size_t bytes)
 {
-    if (shaper->bytes_per_s > 0) {
-        shaper->tokens -= (int64_t)bytes;
+    int64_t floor = -(int64_t)shaper->bytes_per_s;
+    if (shaper->bytes_per_s > 0 && shaper->tokens > floor) {
+        int64_t tokens = shaper->tokens - (int64_t)bytes;
+        shaper->tokens = tokens > floor ? tokens : floor;
     }
 }
 

@@ -48,6 +48,25 @@ Test(shaper, keeps_to_its_cap_over_ten_seconds)
     cr_assert_leq(passed, 10500000u, "%llu bytes", (unsigned long long)passed);
 }
 
+Test(shaper, lets_a_letter_pass_within_two_seconds_whatever_went_past_it)
+{
+    struct gv_shaper shaper;
+    struct gv_mail mail = letter(1);
+    memset(&shaper, 0, sizeof shaper);
+    gv_shaper_set(&shaper, 100000);
+    for (int i = 0; i < 100; i++) {
+        gv_shaper_debit(&shaper, 100000);
+    }
+    cr_assert(gv_shaper_put(&shaper, &mail, 65536));
+    cr_assert_not(gv_shaper_take(&shaper, &mail, 500000));
+    cr_assert(gv_shaper_take(&shaper, &mail, 2500000));
+    gv_shaper_debit(&shaper, 1);
+    cr_assert(gv_shaper_put(&shaper, &mail, 1000000));
+    cr_assert(gv_shaper_take(&shaper, &mail, 4500000));
+    gv_shaper_debit(&shaper, 1);
+    cr_assert_geq(gv_shaper_deadline(&shaper, 4500000), 14000000u, "a long letter's own debt is paid in full");
+}
+
 Test(shaper, forgets_the_work_of_one_exchange_and_keeps_the_order_of_the_rest)
 {
     struct gv_shaper shaper;
