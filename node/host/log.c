@@ -15,15 +15,16 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
-#define SOURCES 64 /* remembered at once; the one silent for longest makes room */
-#define SOURCE_BYTES 80
-#define BURST 8       /* lines of one source in a row */
-#define PER_MINUTE 12 /* and then */
+#define BUCKETS 64 /* remembered at once; the one silent for longest makes room */
+#define BUCKET_NAME_BYTES 80
+#define BURST 8           /* lines of one source in a row */
+#define BURST_OF_EVENT 60 /* lines of one event, whoever causes it: sources come and go as a peer likes */
+#define PER_MINUTE 12     /* and then, of either */
 #define LINE_COST_MS (60000 / PER_MINUTE)
 
-/* A token bucket in milliseconds: full at BURST x LINE_COST_MS, a line takes LINE_COST_MS. */
-struct source {
-    char name[SOURCE_BYTES];
+/* A token bucket in milliseconds: full at its burst x LINE_COST_MS, a line takes LINE_COST_MS. */
+struct bucket {
+    char name[BUCKET_NAME_BYTES];
     uint64_t seen_ms;
     uint64_t credit_ms;
     uint64_t suppressed;
@@ -33,7 +34,8 @@ static struct {
     pthread_mutex_t lock;
     enum gv_log_level level;
     int fd;
-    struct source sources[SOURCES];
+    struct bucket sources[BUCKETS];
+    struct bucket events[BUCKETS];
 } gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO, .fd = STDERR_FILENO};
 
 static const char *const LEVELS[] = {"broken", "unusual", "info", "debug"};
@@ -96,42 +98,44 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
     write_all(gv_the_log.fd, line, used + 1);
 }
 
-static struct source *find_source(const char *name, uint64_t now)
+/* The bucket of this name, with what it has gained; a full one if the name is new. */
+static struct bucket *find_bucket(struct bucket *table, const char *name, uint64_t burst, uint64_t now)
 {
-    struct source *oldest = &gv_the_log.sources[0];
-    for (size_t i = 0; i < SOURCES; i++) {
-        struct source *s = &gv_the_log.sources[i];
-        if (s->name[0] != '\0' && strncmp(s->name, name, sizeof s->name - 1) == 0) {
-            return s;
+    struct bucket *oldest = &table[0];
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct bucket *b = &table[i];
+        if (b->name[0] != '\0' && strncmp(b->name, name, sizeof b->name - 1) == 0) {
+            uint64_t credit_ms = b->credit_ms + now - b->seen_ms;
+            b->credit_ms = credit_ms < burst * LINE_COST_MS ? credit_ms : burst * LINE_COST_MS;
+            b->seen_ms = now;
+            return b;
         }
-        if (s->seen_ms < oldest->seen_ms) {
-            oldest = s;
+        if (b->seen_ms < oldest->seen_ms) {
+            oldest = b;
         }
     }
     memset(oldest, 0, sizeof *oldest);
     (void)snprintf(oldest->name, sizeof oldest->name, "%s", name[0] != '\0' ? name : "-");
     oldest->seen_ms = now;
-    oldest->credit_ms = (uint64_t)BURST * LINE_COST_MS;
+    oldest->credit_ms = burst * LINE_COST_MS;
     return oldest;
 }
 
-/* True if this source may write a line now; *suppressed is then what it could not write before. */
-static bool admit(const char *name, uint64_t *suppressed)
+/* True if this source may write a line of this event now; *suppressed is then what could not be written before. */
+static bool admit(const char *source, const char *event, uint64_t *suppressed)
 {
     uint64_t now = now_ms();
-    struct source *s = find_source(name, now);
-    s->credit_ms += now - s->seen_ms;
-    if (s->credit_ms > (uint64_t)BURST * LINE_COST_MS) {
-        s->credit_ms = (uint64_t)BURST * LINE_COST_MS;
-    }
-    s->seen_ms = now;
-    if (s->credit_ms < LINE_COST_MS) {
-        s->suppressed++;
+    struct bucket *own = find_bucket(gv_the_log.sources, source, BURST, now);
+    struct bucket *all = find_bucket(gv_the_log.events, event, BURST_OF_EVENT, now);
+    if (own->credit_ms < LINE_COST_MS || all->credit_ms < LINE_COST_MS) {
+        (own->credit_ms < LINE_COST_MS ? own : all)->suppressed++;
         return false;
     }
-    s->credit_ms -= LINE_COST_MS;
-    *suppressed = s->suppressed;
-    s->suppressed = 0;
+    own->credit_ms -= LINE_COST_MS;
+    all->credit_ms -= LINE_COST_MS;
+    *suppressed = own->suppressed + all->suppressed;
+    own->suppressed = 0;
+    all->suppressed = 0;
     return true;
 }
 
@@ -195,7 +199,7 @@ void gv_log_limited(enum gv_log_level level, const char *source, const char *eve
     uint64_t suppressed = 0;
     va_start(args, format);
     (void)pthread_mutex_lock(&gv_the_log.lock);
-    if (level <= gv_the_log.level && admit(source, &suppressed)) {
+    if (level <= gv_the_log.level && admit(source, event, &suppressed)) {
         write_line(level, suppressed, event, format, args);
     }
     (void)pthread_mutex_unlock(&gv_the_log.lock);

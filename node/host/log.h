@@ -1,5 +1,5 @@
 /*
- * The log: lines of key=value on standard error or in a file, rate-limited per source.
+ * The log: lines of key=value on standard error or in a file, rate-limited per source and per event.
  *
  *     2026-11-20T13:30:00Z unusual event="peer refused" peer=ab12cd34 reason="the invite has expired"
  *
@@ -22,8 +22,8 @@ GV_NODISCARD enum gv_err gv_log_open(const char *path, struct gv_diag *diag);
 GV_PRINTF(3, 4)
 void gv_log(enum gv_log_level level, const char *event, const char *format, ...);
 
-/** The same, at most `burst` lines in a row and then `per_minute` for one `source` (a peer, say); what was swallowed
- *  is counted on the next line that passes (suppressed=N). */
+/** The same, at most 8 lines in a row and then 12 a minute for one `source` (a peer, say), and 60 and then 12 for one
+ *  `event` of all sources; what was swallowed is counted on the next line that passes (suppressed=N). */
 GV_PRINTF(4, 5)
 void gv_log_limited(enum gv_log_level level, const char *source, const char *event, const char *format, ...);
 
