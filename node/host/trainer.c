@@ -53,9 +53,10 @@ struct work {
     double loss_sum, correct;
 };
 
-static uint64_t q16(double value)
+uint64_t gv_q16(double value)
 {
-    return value > 0 && isfinite(value) ? (uint64_t)(value * 65536.0) : 0;
+    double scaled = value > 0 && isfinite(value) ? value * 65536.0 : 0;
+    return scaled < 0x1p64 ? (uint64_t)scaled : UINT64_MAX;
 }
 
 static void answer(const struct work *work, enum gv_mail_kind kind, uint64_t nonce)
@@ -206,8 +207,8 @@ static void advance_evaluation(struct work *work)
         work->evaluating = false;
         double samples = (double)all->count;
         struct gv_mail mail = {.kind = GV_MAIL_METRICS,
-                               .loss = q16(work->loss_sum / samples),
-                               .accuracy = q16(work->correct / samples),
+                               .loss = gv_q16(work->loss_sum / samples),
+                               .accuracy = gv_q16(work->correct / samples),
                                .samples = all->count};
         gv_mailbox_put(work->trainer->loop, &mail);
     }
@@ -222,7 +223,7 @@ static void report(struct work *work, uint64_t now_us, bool round)
     struct gv_mail mail = {.kind = GV_MAIL_STEPS,
                            .value = work->steps,
                            .index = round ? 1 : 0,
-                           .loss = q16(work->loss),
+                           .loss = gv_q16(work->loss),
                            .rate = elapsed_us > 0 ? samples * 65536u * 1000u / (elapsed_us / 1000u + 1u) : 0,
                            .compute_us = work->compute_us,
                            .wall_us = work->wall_us};

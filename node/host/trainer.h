@@ -61,6 +61,9 @@ struct gv_slice {
     bool served;
 };
 
+/** In fixed point, as events carry it; 0 for what is negative or not finite, UINT64_MAX for what is too large. */
+uint64_t gv_q16(double value);
+
 /** Starts the thread; it answers READY or FAILED. The model is there on return. */
 GV_NODISCARD enum gv_err gv_trainer_start(struct gv_trainer *trainer, const struct gv_trainer_options *options,
                                           struct gv_mailbox *loop, struct gv_diag *diag);
