@@ -418,7 +418,10 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
 
 void gv_node_greeted(struct gv_node *node, uint32_t link)
 {
-    check_rate(node, link)->verifying = false;
+    struct gv_check_rate *rate = &node->check_rates[link % GV_LINK_SLOTS];
+    if (rate->link == link) { /* else the link is gone, and another one is in its place */
+        rate->verifying = false;
+    }
     for (uint32_t i = 0; i < node->waiting_count;) {
         if (node->waiting[i].link != link) {
             i++;
