@@ -227,7 +227,8 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
         if (verdict == GV_OK) {
             job->has_manifest = false;
-            gv_node_take_manifest(node, &job->manifest);
+            struct gv_diag diag;
+            (void)!gv_node_take_manifest(node, &job->manifest, &diag); /* it has logged why */
         }
     } else if (msg->kind == GV_KIND_LEAVE) {
         if (verdict == GV_OK) {

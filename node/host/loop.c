@@ -22,6 +22,7 @@
 #define LAST_EVALUATION_US 10000000u
 #define PEERS_SAVE_US 60000000u
 #define TRUST_SAVE_US 5000000u
+#define MANIFEST_SAVE_US 5000000u
 #define INVITES_US 30000000u
 #define HOURS_US 20000000u
 #define PERSIST_RETRY_US 5000000u
@@ -439,6 +440,9 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     }
     if (node->trust_dirty && gv_elapsed_us(now_us, node->trust_us) > TRUST_SAVE_US) {
         gv_node_save_trust(node);
+    }
+    if (node->manifest_dirty && gv_elapsed_us(now_us, node->manifest_us) > MANIFEST_SAVE_US) {
+        gv_node_save_manifest(node);
     }
     if (due(&node->invites_us, now_us, INVITES_US)) {
         gv_node_close_invites(node);

@@ -160,8 +160,8 @@ struct gv_node {
     uint64_t misfit_us;         /* since when we look for a manifest that fits our data; 0: it fits */
 
     /* timers, monotonic */
-    uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us;
-    bool checkpointing, trust_dirty, peers_dirty;
+    uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us, manifest_us;
+    bool checkpointing, trust_dirty, peers_dirty, manifest_dirty;
     uint64_t checkpoints;    /* written by this process */
     uint64_t persist_wanted; /* an incarnation that must reach the disk; 0: none */
 
@@ -204,8 +204,14 @@ void gv_node_observed(struct gv_node *node, const struct gv_id *peer, const char
 /** Fills node->record's endpoints from configuration and observation; true if they changed. */
 bool gv_node_endpoints(struct gv_node *node);
 
-/** A verified manifest arrived (or a person gave one): takes it over if it is newer. Takes *manifest's memory. */
-void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest);
+/**
+ * A verified manifest arrived (or a person gave one): takes it over if it is newer. Takes *manifest's memory. An error,
+ * and the old one in force: it needs a new start and cannot be saved.
+ */
+GV_NODISCARD enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest,
+                                               struct gv_diag *diag);
+/** Saves the one in force, which could not be saved before. */
+void gv_node_save_manifest(struct gv_node *node);
 /** What the core must know of the manifest. */
 struct gv_core_manifest gv_node_core_manifest(const struct gv_node *node);
 /** Entries were added to the trust set: drops who is no longer a member, tells the core. */

@@ -250,7 +250,9 @@ static json_t *new_manifest(struct gv_node *node, const char *text)
         gv_manifest_deinit(&manifest);
         return refuse(GV_ERR_MANIFEST, "its version is not newer than the one in force");
     }
-    gv_node_take_manifest(node, &manifest);
+    if (gv_node_take_manifest(node, &manifest, &diag) != GV_OK) {
+        return refuse(diag.code, diag.text);
+    }
     return done();
 }
 

@@ -131,19 +131,39 @@ static void configure_trainer(struct gv_node *node)
     }
 }
 
-void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest)
+/* Rare: worth the loop's wait. */
+static enum gv_err save_manifest(const struct gv_node *node, const struct gv_manifest *manifest, struct gv_diag *diag)
+{
+    enum gv_err err = gv_store_save_manifest(node->dir, manifest, diag);
+    if (err != GV_OK) {
+        gv_log_limited(GV_LEVEL_BROKEN, "manifest", "cannot save the manifest", "why=\"%s\"", diag->text);
+    }
+    return err;
+}
+
+void gv_node_save_manifest(struct gv_node *node)
+{
+    struct gv_diag diag;
+    node->manifest_dirty = save_manifest(node, &node->manifest, &diag) != GV_OK;
+    node->manifest_us = gv_now_us();
+}
+
+enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest, struct gv_diag *diag)
 {
     if (!supersedes(manifest, &node->manifest)) {
         gv_manifest_deinit(manifest);
-        return;
+        return GV_OK;
     }
-    struct gv_diag diag;
-    if (gv_store_save_manifest(node->dir, manifest, &diag) != GV_OK) { /* rare: worth the loop's wait */
-        gv_log(GV_LEVEL_BROKEN, "cannot save the manifest", "why=\"%s\"", diag.text);
+    bool restart = needs_restart(manifest, &node->manifest);
+    enum gv_err err = save_manifest(node, manifest, diag);
+    if (err != GV_OK && restart) { /* a new start would find the old one: we run on, and peers offer it again */
+        gv_manifest_deinit(manifest);
+        return err;
     }
+    node->manifest_dirty = err != GV_OK;
+    node->manifest_us = gv_now_us();
     gv_log(GV_LEVEL_INFO, "new manifest", "version=%llu epoch=%u", (unsigned long long)manifest->version,
            manifest->epoch);
-    bool restart = needs_restart(manifest, &node->manifest);
     bool inviters = manifest->inviters != node->manifest.inviters;
     gv_manifest_deinit(&node->manifest);
     node->manifest = *manifest;
@@ -151,7 +171,7 @@ void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest)
     gv_trust_set_inviters(node->trust, node->manifest.inviters);
     if (restart) { /* another model: neighbours are told we will be back, and the new one starts from its seed */
         gv_node_restart(node);
-        return;
+        return GV_OK;
     }
     if (inviters) { /* chains that were valid may be so no longer */
         gv_node_trust_changed(node);
@@ -160,6 +180,7 @@ void gv_node_take_manifest(struct gv_node *node, struct gv_manifest *manifest)
     struct gv_event event = {.kind = GV_EV_MANIFEST};
     event.u.manifest = gv_node_core_manifest(node);
     gv_node_event(node, &event);
+    return GV_OK;
 }
 
 /* ---- revocation ------------------------------------------------------------------------------------------ */
