@@ -16,12 +16,15 @@
  *
  * INTRODUCE takes the place of all this where the host itself vouches for the peer.
  *
- * Told STALE, a node puts seen + 1 on disk (PERSIST) and dials again once that is done; until then no HELLO leaves it.
+ * Told STALE, a node puts seen + 1 on disk (PERSIST) and dials again once that is done; until then no HELLO leaves it,
+ * and none is taken, so it believes that twice (peers may have last met it at different times) and then once a minute.
  */
 #include "core_state.h"
 
 #define ADMISSIONS_PER_SECOND 20
 #define INCARNATION_JUMP_MAX (1u << 20) /* one start each: nobody restores a backup a million starts old */
+#define STALE_EVERY_US (60 * GV_SECOND)
+#define STALE_AT_ONCE 2
 #define ALARM_EVERY_US (10 * GV_SECOND)
 #define REDIRECT_RECORDS 16
 
@@ -83,7 +86,7 @@ static void alarm_about(struct gv_core *core, const struct gv_id *id, enum gv_er
 void gv_admission_stale(struct gv_core *core, uint64_t seen)
 {
     bool plausible = seen >= core->self.incarnation && seen - core->self.incarnation <= INCARNATION_JUMP_MAX;
-    if (!plausible || core->persisting) {
+    if (!plausible || core->persisting || !gv_rate_take(&core->stale_us, core->now_us, STALE_EVERY_US, STALE_AT_ONCE)) {
         return;
     }
     core->persisting = true;

@@ -325,6 +325,7 @@ struct gv_core {
     struct gv_swarm_id swarm;
     struct gv_ref self;
     uint64_t persist_to;
+    uint64_t stale_us; /* newer incarnations that we heard of and took: when they are forgotten */
     uint64_t refuted_us, alarm_us, manifest_alarm_us;
     uint32_t dial_number;
     struct gv_bucket admissions;

@@ -218,3 +218,53 @@ Test(core_admission, the_guests_of_one_inviter_leave_half_of_what_is_let_in_to_o
     now_us += GV_SECOND;
     cr_assert_eq(let_in(61, 25, true), 20);
 }
+
+/* The incarnation that the last step wants on disk, 0: none. */
+static uint64_t persist_wanted(void)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_PERSIST) {
+            return effects->item[i].u.self.incarnation;
+        }
+    }
+    return 0;
+}
+
+/* Somebody greets us and then says that it knows a newer incarnation of us; true if we take one for it. */
+static bool told_stale(uint32_t link, uint64_t seen)
+{
+    link_in(link);
+    hello(link, GV_PURPOSE_MEMBER);
+    struct gv_msg refuse = {.kind = GV_KIND_REFUSE};
+    refuse.u.refuse.reason = GV_ERR_STALE;
+    refuse.u.refuse.seen_incarnation = seen;
+    give(link, &refuse);
+    uint64_t wanted = persist_wanted();
+    cr_assert(wanted == 0 || wanted == seen + 1);
+    struct gv_event persisted = {.kind = GV_EV_PERSISTED};
+    persisted.u.self.incarnation = wanted;
+    if (wanted != 0) {
+        step(&persisted);
+    }
+    return wanted != 0;
+}
+
+Test(core_admission, who_says_that_we_are_stale_is_believed_twice_and_then_once_a_minute)
+{
+    uint32_t believed = 0;
+    for (uint32_t link = 1; link <= 10; link++) {
+        now_us += 100 * GV_MS;
+        believed += told_stale(link, core->self.incarnation) ? 1 : 0;
+    }
+    cr_assert_eq(believed, 2);
+    now_us += 60 * GV_SECOND;
+    cr_assert(told_stale(11, core->self.incarnation));
+    cr_assert(!told_stale(12, core->self.incarnation));
+}
+
+Test(core_admission, who_is_restored_from_a_backup_believes_the_first_and_who_knows_better)
+{
+    cr_assert(told_stale(1, 4)); /* it has not met us for a while */
+    cr_assert(told_stale(2, 7));
+    cr_assert_eq(core->self.incarnation, 8);
+}
