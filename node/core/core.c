@@ -144,13 +144,13 @@ static bool is_request(enum gv_kind kind)
     }
 }
 
-/* Chunks and credit are limited by credit itself, the rest of the exchange that we are in by its own order; all else by
- * tokens. */
+/* What the transfers under way wait for is limited by credit and by their own order; all else by tokens, chunks and
+ * credit of a transfer that is over too: there are only a few of those. */
 static bool within_rate(struct gv_core *core, uint32_t row, const struct gv_msg *msg)
 {
     struct gv_link *link = &core->links[row];
     enum gv_kind kind = msg->kind;
-    if (kind == GV_KIND_CHUNK || kind == GV_KIND_CREDIT || gv_exchange_awaits(core, row, msg)) {
+    if (gv_exchange_awaits(core, row, msg) || gv_fetch_awaits(core, row, msg) || gv_donor_awaits(core, row, msg)) {
         return true;
     }
     return gv_bucket_take(&link->messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST) &&

@@ -587,6 +587,7 @@ uint64_t gv_rounds_deadline(const struct gv_core *core);
 void gv_fetch_begin(struct gv_core *core);
 void gv_fetch_cancel(struct gv_core *core);
 bool gv_fetch_owns(const struct gv_core *core, uint64_t nonce);
+bool gv_fetch_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 void gv_fetch_message(struct gv_core *core, uint32_t link, const struct gv_event *event);
 void gv_fetch_applied(struct gv_core *core, uint32_t index, enum gv_err verdict);
 void gv_fetch_merged(struct gv_core *core);
@@ -601,6 +602,7 @@ void gv_donor_pinned(struct gv_core *core, uint64_t nonce, enum gv_err verdict);
 void gv_donor_link_gone(struct gv_core *core, uint32_t link);
 void gv_donor_cancel(struct gv_core *core);
 bool gv_donor_owns(const struct gv_core *core, uint64_t nonce);
+bool gv_donor_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 void gv_donor_tick(struct gv_core *core);
 uint64_t gv_donor_deadline(const struct gv_core *core);
 

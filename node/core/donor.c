@@ -32,6 +32,22 @@ bool gv_donor_owns(const struct gv_core *core, uint64_t nonce)
     return pin_of(core, nonce) != GV_NOBODY;
 }
 
+/* The pin of this nonce, for who is at this link. */
+static uint32_t pin_at(const struct gv_core *core, uint32_t link, uint64_t nonce)
+{
+    uint32_t row = pin_of(core, nonce);
+    return row != GV_NOBODY && core->pins[row].link == link ? row : GV_NOBODY;
+}
+
+bool gv_donor_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    if (msg->kind != GV_KIND_CREDIT) {
+        return false;
+    }
+    uint32_t row = pin_at(core, link, msg->u.exchange.nonce);
+    return row != GV_NOBODY && msg->u.exchange.credit > core->pins[row].credit;
+}
+
 static uint64_t taker_at(const struct gv_core *core, uint32_t link)
 {
     return gv_head_of(core->peers[core->link_peers[link]].ref.id.b);
@@ -160,8 +176,8 @@ bool gv_donor_message(struct gv_core *core, uint32_t link, const struct gv_msg *
         on_fetch(core, link, &msg->u.fetch);
         return true;
     }
-    uint32_t row = pin_of(core, msg->u.exchange.nonce);
-    if (row == GV_NOBODY || core->pins[row].link != link) {
+    uint32_t row = pin_at(core, link, msg->u.exchange.nonce);
+    if (row == GV_NOBODY) {
         return false;
     }
     struct gv_pin *pin = &core->pins[row];

@@ -79,28 +79,6 @@ static bool is_with(const struct gv_core *core, uint32_t link)
            (core->exchange.link == link || gv_id_equal(&core->exchange.peer, &core->peers[peer].ref.id));
 }
 
-bool gv_exchange_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg)
-{
-    const struct gv_exchange *x = &core->exchange;
-    uint64_t nonce = 0;
-    switch (msg->kind) {
-    case GV_KIND_ACCEPT:
-        nonce = msg->u.offer.nonce;
-        break;
-    case GV_KIND_BUSY:
-    case GV_KIND_DONE:
-    case GV_KIND_COMMIT:
-    case GV_KIND_COMMITTED:
-    case GV_KIND_ABORT:
-        nonce = msg->u.exchange.nonce;
-        break;
-    default:
-        return false;
-    }
-    bool running = x->phase != GV_EXCHANGE_IDLE && x->phase != GV_EXCHANGE_MERGING && x->nonce == nonce;
-    return running && is_with(core, link);
-}
-
 static bool has_link(const struct gv_exchange *x)
 {
     return x->link != GV_NOBODY;
@@ -192,6 +170,40 @@ static bool is_given(const struct gv_exchange *x)
 static bool is_promised(const struct gv_exchange *x)
 {
     return x->initiator && (x->phase == GV_EXCHANGE_DECIDING || x->phase == GV_EXCHANGE_ASKING);
+}
+
+/* What is not awaited changes nothing, or ends the exchange. */
+bool gv_exchange_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    const struct gv_exchange *x = &core->exchange;
+    bool streaming = x->phase == GV_EXCHANGE_STREAMING;
+    bool awaited = x->phase != GV_EXCHANGE_IDLE && x->phase != GV_EXCHANGE_MERGING;
+    uint64_t nonce = msg->u.exchange.nonce;
+    switch (msg->kind) {
+    case GV_KIND_ACCEPT:
+        nonce = msg->u.offer.nonce;
+        break;
+    case GV_KIND_BUSY:
+        awaited = x->phase == GV_EXCHANGE_OFFERED;
+        break;
+    case GV_KIND_CHUNK:
+        nonce = msg->u.chunk.nonce;
+        awaited = streaming;
+        break;
+    case GV_KIND_CREDIT:
+        awaited = streaming && msg->u.exchange.credit > x->credit;
+        break;
+    case GV_KIND_COMMITTED:
+        awaited = is_given(x) || is_promised(x);
+        break;
+    case GV_KIND_DONE:
+    case GV_KIND_COMMIT:
+    case GV_KIND_ABORT:
+        break;
+    default:
+        return false;
+    }
+    return awaited && x->nonce == nonce && is_with(core, link);
 }
 
 void gv_exchange_fail(struct gv_core *core, enum gv_err reason, bool tell)

@@ -38,6 +38,13 @@ bool gv_fetch_owns(const struct gv_core *core, uint64_t nonce)
     return core->fetch.phase >= GV_FETCH_REQUESTED && core->fetch.nonce == nonce;
 }
 
+bool gv_fetch_awaits(const struct gv_core *core, uint32_t link, const struct gv_msg *msg)
+{
+    const struct gv_fetch *f = &core->fetch;
+    return msg->kind == GV_KIND_CHUNK && f->phase == GV_FETCH_TAKING && f->link == link &&
+           f->nonce == msg->u.chunk.nonce;
+}
+
 bool gv_fetch_uses_stage(const struct gv_core *core)
 {
     return core->fetch.phase >= GV_FETCH_REQUESTED;
@@ -275,7 +282,7 @@ static void on_chunk(struct gv_core *core, uint32_t link, const struct gv_event 
 {
     struct gv_fetch *f = &core->fetch;
     uint32_t index = event->u.msg.msg->u.chunk.index;
-    if (f->phase != GV_FETCH_TAKING || f->link != link || event->u.msg.handle == 0) {
+    if (!gv_fetch_awaits(core, link, event->u.msg.msg) || event->u.msg.handle == 0) {
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }

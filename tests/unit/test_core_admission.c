@@ -268,3 +268,87 @@ Test(core_admission, who_is_restored_from_a_backup_believes_the_first_and_who_kn
     cr_assert(told_stale(2, 7));
     cr_assert_eq(core->self.incarnation, 8);
 }
+
+static void chunk(uint32_t link, uint64_t nonce, uint32_t index)
+{
+    struct gv_msg msg = {.kind = GV_KIND_CHUNK};
+    msg.u.chunk.nonce = nonce;
+    msg.u.chunk.index = index;
+    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
+    event.u.msg.msg = &msg;
+    event.u.msg.handle = index + 1;
+    step(&event);
+}
+
+static void of_exchange(uint32_t link, enum gv_kind kind, uint64_t nonce, uint32_t credit)
+{
+    struct gv_msg msg = {.kind = kind};
+    msg.u.exchange.nonce = nonce;
+    msg.u.exchange.credit = credit;
+    give(link, &msg);
+}
+
+/* A member that has an exchange of nonce 5 with us under way, chunks going both ways. */
+static void exchanges(uint32_t link)
+{
+    link_in(link);
+    hello(link, GV_PURPOSE_MEMBER);
+    core->oriented = true; /* nobody here answers STATE */
+    gv_fetch_cancel(core);
+    struct gv_msg msg = {.kind = GV_KIND_OFFER};
+    msg.u.offer = (struct gv_msg_offer){.nonce = 5, .epoch = 1, .codecs = 1, .chunk_bytes = GV_CHUNK_BYTES_MIN};
+    give(link, &msg);
+    cr_assert_eq(sent(link, GV_KIND_ACCEPT), 1);
+    struct gv_event copied = {.kind = GV_EV_SNAPSHOT};
+    copied.u.work.nonce = 5;
+    step(&copied);
+}
+
+static uint32_t score(void)
+{
+    return gv_score_now(core, core->link_peers[0]);
+}
+
+Test(core_admission, chunks_and_credit_of_nothing_under_way_count_like_other_messages)
+{
+    static const enum gv_kind kinds[] = {GV_KIND_CHUNK, GV_KIND_CREDIT, GV_KIND_BUSY, GV_KIND_COMMITTED};
+    for (uint32_t link = 1; link <= 4; link++) {
+        exchanges(link);
+        enum gv_kind kind = kinds[link - 1];
+        bool gone = false;
+        uint32_t count = 0;
+        for (; count < 5000 && !gone; count++) {
+            if (kind == GV_KIND_CHUNK) {
+                chunk(link, 4711, 3);
+            } else { /* of the exchange, but nothing that it waits for */
+                of_exchange(link, kind, 5, GV_CREDIT_CHUNKS_MAX);
+            }
+            gone = closed(link);
+        }
+        cr_assert(gone && count > 1000, "kind %d: %u", (int)kind, count);
+    }
+}
+
+Test(core_admission, late_chunks_and_credit_cost_nothing)
+{
+    exchanges(1);
+    of_exchange(1, GV_KIND_ABORT, 5, 0);
+    uint32_t before = score();
+    for (uint32_t i = 0; i < GV_CREDIT_CHUNKS_MAX; i++) {
+        chunk(1, 5, i);
+        of_exchange(1, GV_KIND_CREDIT, 5, GV_CREDIT_CHUNKS_MAX + 1 + i);
+    }
+    cr_assert_eq(score(), before);
+}
+
+Test(core_admission, chunks_and_credit_of_the_exchange_under_way_count_against_no_rate)
+{
+    exchanges(1);
+    core->links[0].messages.tokens = 0;
+    chunk(1, 5, 0);
+    of_exchange(1, GV_KIND_CREDIT, 5, GV_CREDIT_CHUNKS_MAX + 1);
+    cr_assert_eq(core->exchange.received, 1);
+    cr_assert_eq(core->exchange.credit, GV_CREDIT_CHUNKS_MAX + 1);
+    of_exchange(1, GV_KIND_CREDIT, 5, GV_CREDIT_CHUNKS_MAX + 1); /* says nothing new */
+    cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 1);
+}

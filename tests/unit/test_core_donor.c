@@ -252,3 +252,16 @@ Test(core_donor, two_takers_that_take_nothing_leave_places_to_others)
     now_us += core->config.backoff_us;
     cr_assert(donates_to(1) && donates_to(2), "a minute at most");
 }
+
+Test(core_donor, credit_of_a_taker_counts_against_no_rate_if_it_says_anything)
+{
+    cr_assert_eq(fetch(1, 10, 0), GV_OK);
+    pinned(10);
+    uint32_t row = gv_links_find(core, 1);
+    core->links[row].messages.tokens = 0;
+    credit(1, 10, GV_CREDIT_CHUNKS_MAX + 1);
+    cr_assert_eq(ordered(true), 1);
+    credit(1, 10, GV_CREDIT_CHUNKS_MAX + 1);
+    credit(1, 11, GV_CREDIT_CHUNKS_MAX + 2);
+    cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 2);
+}

@@ -199,3 +199,24 @@ Test(core_fetch, what_has_come_is_kept_while_there_is_somebody_with_a_model)
     cr_assert_eq(until_asked(10 * GV_SECOND), other);
     cr_assert_eq(core->fetch.nonce, nonce);
 }
+
+static void chunk(uint32_t link, uint32_t index)
+{
+    struct gv_msg msg = {.kind = GV_KIND_CHUNK};
+    msg.u.chunk.nonce = core->fetch.nonce;
+    msg.u.chunk.index = index;
+    give(link, &msg, index + 1);
+}
+
+Test(core_fetch, chunks_of_the_donor_count_against_no_rate)
+{
+    comes_in(1);
+    comes_in(2);
+    uint32_t donor = until_asked(10 * GV_SECOND);
+    reply(donor, GV_OK);
+    core->links[0].messages.tokens = core->links[1].messages.tokens = 0;
+    chunk(donor, 0);
+    cr_assert_eq(core->fetch.applying, 1);
+    chunk(3 - donor, 1);
+    cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 1);
+}
