@@ -17,6 +17,13 @@ static uint32_t voices_for(const struct gv_observed *observed, const char *host)
     return count;
 }
 
+/* All of them, where there are fewer than three. */
+static uint32_t voices_needed(const struct gv_observed *observed)
+{
+    uint32_t heard = GV_SIGHTINGS - voices_for(observed, "");
+    return heard < GV_SIGHTINGS_TO_MOVE ? heard : GV_SIGHTINGS_TO_MOVE;
+}
+
 /* In the place of what this peer said before, or of the oldest. */
 static void note(struct gv_observed *observed, const struct gv_id *peer, const char *host)
 {
@@ -42,7 +49,7 @@ bool gv_observed_report(struct gv_observed *observed, const struct gv_id *peer, 
     }
     note(observed, peer, host);
     uint32_t voices = voices_for(observed, host);
-    bool agreed = voices >= GV_SIGHTINGS_TO_MOVE && voices > voices_for(observed, observed->host);
+    bool agreed = voices >= voices_needed(observed) && voices > voices_for(observed, observed->host);
     if (strcmp(host, observed->host) == 0 || (observed->host[0] != '\0' && !agreed)) {
         return false;
     }

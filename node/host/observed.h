@@ -2,8 +2,8 @@
  * Where others see us: the address that a node advertises if it listens on all of its own and is not told another.
  *
  * Each peer has one voice, its latest. The first address we hear of will do; another takes its place when three of the
- * last eight peers agree on it, and more than on the present one. So one peer cannot move us, and none can take from us
- * what we have.
+ * last eight peers agree on it (all, if there are fewer than three), and more than on the present one. So of several
+ * peers one cannot move us, and none can take from us what we have.
  */
 #ifndef GV_OBSERVED_H
 #define GV_OBSERVED_H

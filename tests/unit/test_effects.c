@@ -74,8 +74,7 @@ Test(effects, offers_and_aborts_without_end_lose_no_letter_that_must_come)
     struct gv_mail mail;
     uint64_t open = 0;
     act(GV_FX_PIN, 1);
-    for (uint64_t nonce = 0; nonce < 3 * GV_MAILBOX_LETTERS;
-         nonce++) { /* 0 is a nonce too; while the worker waits for a disk */
+    for (uint64_t nonce = 0; nonce < 3 * GV_MAILBOX_LETTERS; nonce++) { /* while the worker waits for a disk */
         act(GV_FX_SNAPSHOT, nonce % 3);
         act(GV_FX_DISCARD, nonce % 3);
         act(GV_FX_PIN, nonce % 3);

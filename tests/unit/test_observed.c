@@ -39,6 +39,18 @@ Test(observed, three_peers_that_agree_move_it)
     cr_expect_str_eq(seen.host, "[2001:db8::1]");
 }
 
+Test(observed, where_there_are_fewer_than_three_all_must_agree)
+{
+    (void)says(1, "tcp://1.2.3.4:1");
+    cr_expect(says(1, "tcp://2.2.2.2:1"), "the only one there is");
+    cr_expect_not(says(2, "tcp://3.3.3.3:1"));
+    cr_expect_str_eq(seen.host, "2.2.2.2");
+    cr_expect(says(1, "tcp://3.3.3.3:1"));
+    cr_expect_not(says(3, "tcp://4.4.4.4:1"));
+    cr_expect_not(says(1, "tcp://4.4.4.4:1"));
+    cr_expect_str_eq(seen.host, "3.3.3.3");
+}
+
 Test(observed, three_do_not_outvote_as_many)
 {
     for (uint8_t peer = 1; peer <= 4; peer++) {
