@@ -7,7 +7,8 @@
  *            nobody can give one                               ASKING again, after a while
  *            else                                              REQUESTED: FETCH to a random donor
  *     REQUESTED --FETCH_REPLY ok--> TAKING --all chunks staged--> ADOPTING --MERGED--> IDLE, oriented
- *     REQUESTED, TAKING --BUSY, link lost, stall--> REQUESTED with another donor, from the chunk reached
+ *     REQUESTED, TAKING --BUSY, link lost, stall--> REQUESTED with another donor, from the chunk reached, once what
+ *                                                   the old one gave is staged (until then TAKING, without a link)
  *                       --a chunk that is not finite--> that donor scores, the fetch begins anew
  *                       --nobody with a model for 30 s--> the fetch begins anew, and may find that nobody has one
  *
@@ -116,13 +117,14 @@ static void finish(struct gv_core *core, bool fetched)
     gv_lifecycle_oriented(core, true, fetched);
 }
 
-/* FETCH to a random donor that is linked; false if there is none. */
+/* FETCH to a random donor that is linked; false if there is none. Not before all that came is staged: beside that, what
+   a new one may send without credit would be too much. */
 static bool request(struct gv_core *core)
 {
     struct gv_fetch *f = &core->fetch;
     uint32_t rows[GV_DONORS_MAX];
     uint32_t count = 0;
-    if (f->applying == f->chunk_count) { /* everything is here, only the staging is not finished */
+    if (f->applied < f->applying) {
         f->phase = GV_FETCH_TAKING;
         f->deadline_us = core->now_us + STALL_US;
         return true;
@@ -202,7 +204,19 @@ static void conclude(struct gv_core *core)
     }
 }
 
-/* The donor is of no more use; goes on with another, or asks anew who could give. */
+/* Goes on with another donor, or asks anew who could give. */
+static void seek_donor(struct gv_core *core)
+{
+    struct gv_fetch *f = &core->fetch;
+    f->seen_us = core->now_us;
+    if (!request(core)) {
+        f->phase = GV_FETCH_REQUESTED; /* keeps the stage; retried with whoever answers STATE */
+        f->candidate_count = 0;
+        f->deadline_us = again_us(core);
+    }
+}
+
+/* The donor is of no more use. */
 static void next_donor(struct gv_core *core, enum gv_err reason)
 {
     struct gv_fetch *f = &core->fetch;
@@ -212,12 +226,7 @@ static void next_donor(struct gv_core *core, enum gv_err reason)
     }
     gv_fx_log(core, GV_LOG_FETCH_FAILED, &f->donor, reason, f->applied);
     f->link = GV_NOBODY;
-    f->seen_us = core->now_us;
-    if (!request(core)) {
-        f->phase = GV_FETCH_REQUESTED; /* keeps the stage; retried with whoever answers STATE */
-        f->candidate_count = 0;
-        f->deadline_us = again_us(core);
-    }
+    seek_donor(core);
 }
 
 static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_msg_state *reply)
@@ -341,10 +350,12 @@ void gv_fetch_applied(struct gv_core *core, uint32_t index, enum gv_err verdict)
     f->applied++;
     f->deadline_us = core->now_us + STALL_US;
     if (f->applied < f->chunk_count) {
-        if (f->phase == GV_FETCH_TAKING && f->link != GV_NOBODY) {
+        if (f->link != GV_NOBODY) {
             struct gv_msg *msg = gv_fx_send(core, f->link, GV_KIND_CREDIT);
             msg->u.exchange.nonce = f->nonce;
             msg->u.exchange.credit = f->applied + GV_CREDIT_CHUNKS_MAX;
+        } else if (f->applied == f->applying) {
+            seek_donor(core);
         }
         return;
     }

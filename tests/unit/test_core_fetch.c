@@ -220,3 +220,54 @@ Test(core_fetch, chunks_of_the_donor_count_against_no_rate)
     chunk(3 - donor, 1);
     cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 1);
 }
+
+static void staged(uint32_t index)
+{
+    struct gv_event event = {.kind = GV_EV_APPLIED};
+    event.u.work.nonce = core->fetch.nonce;
+    event.u.work.index = index;
+    step(&event);
+}
+
+Test(core_fetch, a_new_donor_is_asked_once_what_the_old_one_gave_is_staged)
+{
+    comes_in(1);
+    comes_in(2);
+    uint32_t donor = until_asked(10 * GV_SECOND);
+    uint32_t other = 3 - donor;
+    reply(donor, GV_OK);
+    for (uint32_t i = 0; i < GV_CREDIT_CHUNKS_MAX; i++) {
+        chunk(donor, i);
+    }
+    goes(donor);
+    for (uint32_t i = 0; i < GV_CREDIT_CHUNKS_MAX; i++) {
+        now_us += 5 * GV_SECOND; /* a slow line of our own */
+        cr_assert_eq(donor_asked(), 0);
+        staged(i);
+    }
+    cr_assert_eq(donor_asked(), other);
+    reply(other, GV_OK);
+    for (uint32_t i = GV_CREDIT_CHUNKS_MAX; i < 2 * GV_CREDIT_CHUNKS_MAX; i++) {
+        chunk(other, i);
+    }
+    cr_assert_eq(core->fetch.applying, 2 * GV_CREDIT_CHUNKS_MAX);
+    cr_assert_eq(gv_score_now(core, core->link_peers[gv_links_find(core, other)]), 0);
+}
+
+Test(core_fetch, what_is_complete_is_adopted_without_its_donor)
+{
+    comes_in(1);
+    comes_in(2);
+    uint32_t donor = until_asked(10 * GV_SECOND);
+    reply(donor, GV_OK);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        chunk(donor, i);
+        if (i + 1 < CHUNKS) {
+            staged(i);
+        }
+    }
+    goes(donor);
+    cr_assert_eq(donor_asked(), 0);
+    staged(CHUNKS - 1);
+    cr_assert_eq(core->fetch.phase, GV_FETCH_ADOPTING);
+}
