@@ -172,11 +172,12 @@ static enum gv_err check_record(struct gv_core *core, const struct gv_msg_hello 
     gv_peers_exhume(core, &ref->id); /* it speaks: whatever was said of it */
     *peer = gv_peers_intern(core, ref);
     struct gv_peer *p = &core->peers[*peer];
-    if (ref->incarnation > p->ref.incarnation && core->peer_links[*peer] != GV_NOBODY) {
+    enum gv_err err = gv_peers_update(core, *peer, ref);
+    uint32_t old = core->peer_links[*peer];
+    if (err == GV_OK && old != GV_NOBODY && core->links[old].incarnation != (uint32_t)ref->incarnation) {
         gv_views_remove(core, *peer, true); /* it has started anew and knows nothing of us */
         gv_links_close_peer(core, *peer, GV_ERR_STALE);
     }
-    enum gv_err err = gv_peers_update(core, *peer, ref);
     if (err == GV_ERR_STALE) {
         *seen = p->ref.incarnation;
     } else if (err == GV_ERR_COPIED_KEY) {

@@ -105,6 +105,7 @@ struct gv_link {
     uint64_t accused_us;  /* it suspected us: when that is forgotten */
     uint64_t walks_us;    /* its SHUFFLEs and FORWARD_JOINs: when those that came are forgotten */
     uint16_t records_due; /* records that we have asked for on it */
+    uint32_t incarnation; /* VERIFIED: low bits of the far side's, as it last said over this link */
 };
 
 enum gv_dial_kind { GV_DIAL_NONE = 0, GV_DIAL_PEER, GV_DIAL_BOOK, GV_DIAL_SEED }; /* 1 + enum gv_dial_target */

@@ -202,6 +202,7 @@ enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
     gv_links_idle_changed(core);
     core->accused = core->accused || gv_score_bad(core, peer);
     link->state = GV_LINK_VERIFIED;
+    link->incarnation = (uint32_t)p->ref.incarnation;
     core->link_peers[row] = (uint16_t)peer;
     core->used_us[row] = core->now_us;
     core->limits_us[row] = GV_NEVER;

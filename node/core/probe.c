@@ -395,6 +395,7 @@ void gv_probe_message(struct gv_core *core, uint32_t link, const struct gv_msg *
         uint32_t peer = core->link_peers[link];
         if (msg->ref_count > 0 && gv_id_equal(&msg->refs[0].id, &core->peers[peer].ref.id)) {
             gv_views_learn(core, &msg->refs[0]);
+            core->links[link].incarnation = (uint32_t)msg->refs[0].incarnation;
         }
         gv_gossip_seen(core, link, msg->u.ping.manifest_version, &msg->u.ping.manifest_hash, msg->u.ping.trust_digest);
     }

@@ -352,3 +352,53 @@ Test(core_admission, chunks_and_credit_of_the_exchange_under_way_count_against_n
     of_exchange(1, GV_KIND_CREDIT, 5, GV_CREDIT_CHUNKS_MAX + 1); /* says nothing new */
     cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 1);
 }
+
+/* The peer of link 1 greets us over another link, as this incarnation. */
+static void comes_back(uint32_t link, const struct gv_ref *as)
+{
+    link_in(link);
+    struct gv_msg msg = {.kind = GV_KIND_HELLO};
+    msg.u.hello.self = *as;
+    give(link, &msg);
+    cr_assert_eq(sent(link, GV_KIND_WELCOME), 1);
+}
+
+Test(core_admission, a_newer_incarnation_ends_the_older_also_if_others_told_of_it_first)
+{
+    for (uint32_t link = 1; link <= 2; link++) {
+        link_in(link);
+        hello(link, GV_PURPOSE_MEMBER);
+        plain(link, GV_KIND_NEIGHBOUR);
+    }
+    uint32_t peer = core->link_peers[gv_links_find(core, 1)];
+    struct gv_ref newer = core->peers[peer].ref;
+    newer.incarnation = 2;
+    newer.boot = 10;
+    struct gv_msg shuffle = {.kind = GV_KIND_SHUFFLE, .ref_count = 2};
+    shuffle.refs[0] = core->peers[core->link_peers[gv_links_find(core, 2)]].ref;
+    shuffle.refs[1] = newer;
+    give(2, &shuffle);
+    cr_assert_eq(core->peers[peer].ref.incarnation, 2);
+    cr_assert_neq(gv_links_find(core, 1), GV_NOBODY, "nobody has greeted us");
+    comes_back(3, &newer);
+    cr_assert_eq(gv_links_find(core, 1), GV_NOBODY);
+    cr_assert_eq(core->roles[peer], GV_ROLE_PASSIVE, "it knows nothing of being our neighbour");
+    cr_assert_eq(core->peer_links[peer], gv_links_find(core, 3));
+    comes_back(4, &newer);
+    cr_assert_neq(gv_links_find(core, 3), GV_NOBODY, "a second link of one incarnation");
+}
+
+Test(core_admission, who_takes_a_newer_incarnation_without_a_start_keeps_its_link)
+{
+    link_in(1);
+    hello(1, GV_PURPOSE_MEMBER);
+    uint32_t peer = core->link_peers[gv_links_find(core, 1)];
+    struct gv_msg ping = {.kind = GV_KIND_PING, .ref_count = 1};
+    ping.refs[0] = core->peers[peer].ref;
+    ping.refs[0].incarnation = 2;
+    give(1, &ping);
+    struct gv_ref newer = core->peers[peer].ref;
+    cr_assert_eq(newer.incarnation, 2);
+    comes_back(2, &newer);
+    cr_assert_neq(gv_links_find(core, 1), GV_NOBODY);
+}
