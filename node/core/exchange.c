@@ -340,7 +340,6 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
 {
     struct gv_exchange *x = &core->exchange;
     const struct gv_id *them = &core->peers[core->link_peers[link]].ref.id;
-    gv_swarm_stats_seen(core, offer->stats.epoch);
     bool ours_open = x->initiator && (x->phase == GV_EXCHANGE_OFFERED || x->phase == GV_EXCHANGE_COPYING);
     bool crossing = ours_open && gv_id_equal(&x->peer, them);
     if (crossing && x->phase == GV_EXCHANGE_OFFERED && gv_id_compare(&core->self.id, them) < 0) {
@@ -364,6 +363,7 @@ static void on_offer(struct gv_core *core, uint32_t link, const struct gv_msg_of
         turn_down(core, link, offer->nonce, err);
         return;
     }
+    gv_swarm_stats_seen(core, offer->stats.epoch);
     begin(core, link, offer->nonce, false, codec);
     x->age_theirs = gv_age_believed(core, offer->age);
     core->theirs = offer->stats;

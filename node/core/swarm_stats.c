@@ -2,10 +2,10 @@
  * Figures of the whole swarm, averaged along the way: on each committed exchange both sides take the mean of their
  * weighted figures and the element-wise minimum of 64 exponentials.
  *
- * Time is cut into epochs of 60 s; whoever sees a higher epoch jumps to it. At the start of an epoch a node puts in
- * its own figures with weight 1 (later, if it has none to say yet) and fresh exponentials, so what a dead node has put
- * in is gone an epoch later. What is reported is the epoch before, or, while none with others in it is over, what the
- * one under way says so far.
+ * Time is cut into epochs of 60 s, numbered modulo 2^31; whoever sees a later one (less than 2^30 ahead) jumps to it, so
+ * no number that a peer may name is the last. At the start of an epoch a node puts in its own figures with weight 1
+ * (later, if it has none to say yet) and fresh exponentials, so what a dead node has put in is gone an epoch later. What
+ * is reported is the epoch before, or, while none with others in it is over, what the one under way says so far.
  *
  *     mean of a figure   sum / weight: pairwise averaging conserves both sums over the swarm
  *     number of nodes    (64 - 1) / sum of the minima: the minimum of n exponentials has mean 1 / n, the sum of 64 of
@@ -26,7 +26,7 @@
 #include "fixed.h"
 
 #define EPOCH_US (60 * GV_SECOND)
-#define EPOCH_MAX 0x7fffffffu /* a peer that claims a later one is not believed: nobody can end our counting */
+#define EPOCH_MAX 0x7fffffffu /* the next is 0 */
 #define ONE_Q32 ((uint64_t)1 << 32)
 #define SUM_MAX (UINT64_MAX >> 2)
 
@@ -99,7 +99,8 @@ void gv_swarm_stats_send(struct gv_core *core, struct gv_swarm_stats *out)
 
 void gv_swarm_stats_seen(struct gv_core *core, uint32_t epoch)
 {
-    if (epoch > core->figures.epoch && epoch <= EPOCH_MAX) {
+    uint32_t ahead = (epoch - core->figures.epoch) & EPOCH_MAX;
+    if (epoch <= EPOCH_MAX && ahead > 0 && ahead <= EPOCH_MAX / 2) {
         report(core);
         begin_epoch(core, epoch);
     }
@@ -200,7 +201,7 @@ void gv_swarm_stats_tick(struct gv_core *core)
     }
     if (core->now_us - core->figures_us >= EPOCH_US) {
         report(core);
-        begin_epoch(core, core->figures.epoch < EPOCH_MAX ? core->figures.epoch + 1 : EPOCH_MAX);
+        begin_epoch(core, (core->figures.epoch + 1) & EPOCH_MAX);
     }
 }
 

@@ -288,6 +288,23 @@ Test(core_pieces, figures_are_averaged_and_minima_taken)
     cr_assert_lt(core->figures.epoch, 10, "an impossible epoch is not believed");
     gv_swarm_stats_seen(core, 50);
     cr_assert_eq(core->figures.epoch, 50);
+    gv_swarm_stats_seen(core, 49);
+    cr_assert_eq(core->figures.epoch, 50);
+}
+
+Test(core_pieces, no_epoch_that_a_peer_may_name_is_the_last)
+{
+    const uint32_t last = 0x7fffffff;
+    gv_swarm_stats_start(core);
+    gv_swarm_stats_seen(core, last / 2);
+    gv_swarm_stats_seen(core, last - 1);
+    gv_swarm_stats_seen(core, last);
+    cr_assert_eq(core->figures.epoch, last);
+    core->now_us += 60 * GV_SECOND;
+    gv_swarm_stats_tick(core);
+    cr_assert_eq(core->figures.epoch, 0);
+    gv_swarm_stats_seen(core, last);
+    cr_assert_eq(core->figures.epoch, 0, "who lags follows");
 }
 
 /* A second core beside the suite's; the caller frees it. */
