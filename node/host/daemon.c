@@ -402,14 +402,6 @@ static void tell_parent(int *pipe_write, int code, const struct gv_diag *diag)
     }
 }
 
-static void mark_left(const struct gv_node *node)
-{
-    struct gv_diag diag;
-    if (gv_store_write(node->dir, "left", "left\n", 5, 0600, &diag) != GV_OK) {
-        gv_log(GV_LEVEL_BROKEN, "cannot mark the folder as left", "why=\"%s\"", diag.text);
-    }
-}
-
 static void start_again(const struct gv_node *node)
 {
     char run[] = "run";
@@ -457,9 +449,6 @@ static int run_node(struct gv_node *node, int *pipe_write, struct gv_diag *diag)
         *diag = node->diag;
     }
     tell_parent(pipe_write, code, diag);
-    if (node->leaving && node->ending == GV_ENDED) { /* the farewells are out, whatever became of the checkpoint */
-        mark_left(node);
-    }
     bool again = node->restart && code == GV_EXIT_OK && !node->leaving;
     stop_machine(node);
     if (lock >= 0) {

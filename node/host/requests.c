@@ -268,14 +268,25 @@ static json_t *checkpoint(struct gv_node *node)
     return reply;
 }
 
-static json_t *end(struct gv_node *node, bool leave)
+static json_t *end(struct gv_node *node)
 {
-    if (node->ending == GV_RUNNING) {
-        node->leaving = leave;
-    }
     node->restart = false;
     gv_node_end(node, GV_EXIT_OK);
     return done();
+}
+
+/* On disk before the first farewell: whoever has said one must never run again, since others may keep it. */
+static json_t *leave(struct gv_node *node)
+{
+    struct gv_diag diag;
+    if (node->ending != GV_RUNNING && !node->leaving) {
+        return refuse(GV_ERR_STOPPING, "the daemon is ending; run it again to leave");
+    }
+    if (gv_store_write(node->dir, "left", "left\n", 5, 0600, &diag) != GV_OK) {
+        return refuse(diag.code, diag.text);
+    }
+    node->leaving = true;
+    return end(node);
 }
 
 /* Who came in through an invite, as far as this node has seen: whoever closes it keeps them. */
@@ -318,8 +329,11 @@ json_t *gv_node_request(void *context, const json_t *request)
         gv_log(GV_LEVEL_INFO, node->paused ? "paused" : "resumed", "by=request");
         return done();
     }
-    if (strcmp(cmd, "stop") == 0 || strcmp(cmd, "leave") == 0) {
-        return end(node, cmd[0] == 'l');
+    if (strcmp(cmd, "stop") == 0) {
+        return end(node);
+    }
+    if (strcmp(cmd, "leave") == 0) {
+        return leave(node);
     }
     if (strcmp(cmd, "reload") == 0) {
         struct gv_diag diag;

@@ -30,6 +30,12 @@ dd if=/dev/zero of=small/filler bs=4k status=none 2>/dev/null
 gv create small/c --name full --model "$MODEL" --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
 [ "$code" != 0 ] || fail 'created without room'
 says 'space'
+# Who could not write down that it has left stays.
+gv leave small/b --yes
+[ "$code" != 0 ] || fail 'left without room to say so'
+says 'space'
+alive small/b || fail 'the node ended'
+exchanges_on small/b
 # What it has learnt since the last checkpoint is lost, and it says so.
 good stop small/b
 ended small/b 1
