@@ -9,8 +9,8 @@
  * event; the START event seeds a generator the core owns; verdicts about signatures and numbers come in as events.
  *
  * What never passes through here: parameters, records' bytes, keys, addresses. The host keeps verified records in a
- * directory; the core names them by id. Links are handles the host gives out and never reuses. A nonce may be any number,
- * 0 too, and names one exchange, fetch or pin at a time.
+ * directory; the core names them by id. Links are handles the host gives out and never reuses. A nonce may be any
+ * number, 0 too, and names one exchange, fetch or pin at a time.
  */
 #ifndef GV_CORE_H
 #define GV_CORE_H
