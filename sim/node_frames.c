@@ -310,10 +310,15 @@ static enum gv_err check_records(struct gv_sim *sim, struct gv_thread *thread, u
         if (err == GV_ERR_SIGNATURE || err == GV_ERR_CHAIN) {
             verdict = err; /* nobody passes on what does not verify */
         }
-        if (err != GV_OK || owner == node->identity || entries_against(sim, node, owner) != 0) {
+        bool own = owner == node->identity;
+        bool proof = msg->kind == GV_KIND_RECORDS && ref.boot != node->boot; /* a copied key */
+        if (err != GV_OK || (own && !proof) || entries_against(sim, node, owner) != 0) {
             continue;
         }
         msg->refs[msg->ref_count++] = ref;
+        if (own) {
+            continue;
+        }
         if (node->attacker != NULL) {
             gv_attack_heard(sim, node->attacker, owner, &ref);
         }

@@ -221,8 +221,9 @@ struct gv_msg_fetch { /* FETCH and FETCH_REPLY */
     uint64_t age;         /* FETCH_REPLY, Q16 steps */
 };
 
-struct gv_msg_manifest { /* MANIFEST_WANT: anything newer than this */
-    uint64_t version;
+struct gv_msg_manifest {
+    uint64_t version;    /* MANIFEST_WANT: anything newer than this; MANIFEST: its own, put in by who has verified it */
+    struct gv_hash hash; /* MANIFEST: likewise */
 };
 
 struct gv_msg {

@@ -10,7 +10,7 @@
  *     ours                                        ourselves (same boot): close; else alarm, REFUSE COPIED_KEY
  *     has left the swarm                          REFUSE LEFT
  *     an incarnation below the one we know        REFUSE STALE with the one we know
- *     the same incarnation, another boot          alarm, REFUSE COPIED_KEY
+ *     the same incarnation, another boot          alarm, REFUSE COPIED_KEY behind the record that proves it
  *     a higher incarnation                        the old link and its state are destroyed first
  *     a bad score                                 REFUSE RATE with the time until it is good; so on a VERIFIED link
  *
@@ -239,6 +239,17 @@ static bool may_enter(struct gv_core *core, const struct gv_ref *ref)
     return true;
 }
 
+/* The record that we know of a copied key: nobody need take our word for it, or anybody could raise alarms. None if the
+   key is ours: both ends have shown theirs. */
+static void prove_copy(struct gv_core *core, uint32_t link, uint32_t peer)
+{
+    if (peer != GV_NOBODY) {
+        struct gv_msg *proof = gv_fx_send(core, link, GV_KIND_RECORDS);
+        proof->ref_count = 1;
+        proof->refs[0] = core->peers[peer].ref;
+    }
+}
+
 static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event *event)
 {
     const struct gv_msg_hello *hello = &event->u.msg.msg->u.hello;
@@ -258,6 +269,10 @@ static void on_hello(struct gv_core *core, uint32_t link, const struct gv_event 
     uint32_t peer = GV_NOBODY;
     uint64_t seen = 0;
     enum gv_err err = check_record(core, hello, &peer, &seen);
+    if (err == GV_ERR_COPIED_KEY) { /* before it is greeted it looks at no record */
+        fill_hello(core, gv_fx_send(core, link, GV_KIND_WELCOME));
+        prove_copy(core, link, peer);
+    }
     if (err != GV_OK) {
         refuse(core, link, &hello->self.id, err, seen, err == GV_ERR_RATE ? shut_out_ms(core, peer) : 0);
         return;
@@ -292,6 +307,9 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
     uint64_t seen = 0;
     if (err == GV_OK) {
         err = check_record(core, hello, &peer, &seen);
+    }
+    if (err == GV_ERR_COPIED_KEY) {
+        prove_copy(core, link, peer);
     }
     if (err == GV_ERR_STALE || err == GV_ERR_COPIED_KEY) {
         refuse(core, link, &hello->self.id, err, seen, 0);
@@ -331,9 +349,6 @@ static void on_refuse(struct gv_core *core, uint32_t link, const struct gv_msg_r
     }
     if (reason != GV_ERR_DUPLICATE) {
         gv_fx_log(core, GV_LOG_WE_REFUSED, peer == GV_NOBODY ? NULL : &core->peers[peer].ref.id, reason, 0);
-    }
-    if (reason == GV_ERR_COPIED_KEY) {
-        alarm_about(core, &core->self.id, reason);
     }
     uint64_t seen = msg->seen_incarnation;
     uint32_t retry_ms = msg->retry_ms < 600000 ? msg->retry_ms : 600000;

@@ -5,27 +5,36 @@
  *
  *     seen                                      done, at most once in ASK_US a link
  *     a newer manifest                          MANIFEST_WANT(ours)
- *     our version with a higher hash            alarm, MANIFEST_WANT(ours - 1)
- *     our version with a lower hash             alarm (they will ask us)
+ *     our version with another hash             MANIFEST_WANT(ours - 1): anybody can claim that; an alarm once the
+ *                                               manifest itself, which the root has signed, has come
  *     another digest of revocations             TRUST_HAVE: they answer with what we lack
  */
 #include "core_state.h"
 
-#include <string.h>
-
 #define ASK_US (2 * GV_SECOND)
 #define ALARM_EVERY_US (60 * GV_SECOND)
+
+/* Two manifests of one version: the root's key has signed both. */
+static bool conflicts(const struct gv_core *core, uint64_t version, const struct gv_hash *hash)
+{
+    return version == core->manifest.version && !gv_hash_equal(hash, &core->manifest.hash);
+}
+
+/* A verified one has come; what it changes, the host reports by an event of its own. */
+static void on_manifest(struct gv_core *core, uint32_t link, const struct gv_msg_manifest *manifest)
+{
+    bool again = core->manifest_alarm_us != 0 && core->now_us - core->manifest_alarm_us < ALARM_EVERY_US;
+    if (conflicts(core, manifest->version, &manifest->hash) && !again) {
+        core->manifest_alarm_us = core->now_us;
+        gv_fx_alarm(core, &core->peers[core->link_peers[link]].ref.id, GV_ERR_MANIFEST);
+    }
+}
 
 void gv_gossip_seen(struct gv_core *core, uint32_t row, uint64_t version, const struct gv_hash *hash, uint64_t digest)
 {
     struct gv_link *link = &core->links[row];
-    int order = memcmp(hash->b, core->manifest.hash.b, sizeof hash->b);
-    bool conflict = version == core->manifest.version && order != 0;
-    if (conflict && (core->manifest_alarm_us == 0 || core->now_us - core->manifest_alarm_us >= ALARM_EVERY_US)) {
-        core->manifest_alarm_us = core->now_us;
-        gv_fx_alarm(core, &core->peers[core->link_peers[row]].ref.id, GV_ERR_MANIFEST);
-    }
-    bool want = version > core->manifest.version || (conflict && order > 0);
+    bool conflict = conflicts(core, version, hash);
+    bool want = version > core->manifest.version || conflict;
     if (want && (link->manifest_us == 0 || core->now_us - link->manifest_us >= ASK_US)) {
         link->manifest_us = core->now_us;
         uint64_t have = core->manifest.version;
@@ -43,6 +52,7 @@ void gv_gossip_message(struct gv_core *core, uint32_t link, const struct gv_msg 
         (void)gv_fx_send(core, link, GV_KIND_MANIFEST);
     } else if (msg->kind == GV_KIND_TRUST_HAVE) {
         (void)gv_fx_send(core, link, GV_KIND_TRUST);
-    }
-    /* MANIFEST and TRUST: the host reads them and reports what changed by events of its own. */
+    } else if (msg->kind == GV_KIND_MANIFEST) {
+        on_manifest(core, link, &msg->u.manifest);
+    } /* TRUST: the host reads it and reports what changed */
 }

@@ -554,8 +554,11 @@ static void learn_due(struct gv_core *core, uint32_t link, const struct gv_msg *
     if (msg->ref_count > due) {
         gv_score_count(core, GV_ERR_RATE);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        gv_views_learn(core, &msg->refs[i]);
+    for (uint32_t i = 0; i < msg->ref_count; i++) {
+        bool ours = gv_id_equal(&msg->refs[i].id, &core->self.id); /* takes no place, and may prove a copied key */
+        if (i < count || ours) {
+            gv_views_learn(core, &msg->refs[i]);
+        }
     }
 }
 

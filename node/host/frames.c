@@ -123,10 +123,13 @@ static bool may_check(struct gv_node *node, uint32_t link, uint32_t count)
     return true;
 }
 
-/* Adds a valid record's ref to the message. Our own record coming back is no news. */
+/* Adds a valid record's ref to the message. Our own record coming back is no news, nor ours to pass on; but in RECORDS
+   one of another process by our key is. */
 static void add_ref(const struct gv_node *node, struct gv_msg *msg, const struct gv_ref *ref)
 {
-    if (!gv_id_equal(&ref->id, &node->id) && msg->ref_count < GV_RECORDS_PER_MSG_MAX) {
+    bool proof = msg->kind == GV_KIND_RECORDS && ref->boot != node->record.boot;
+    bool own = gv_id_equal(&ref->id, &node->id) && !proof;
+    if (!own && msg->ref_count < GV_RECORDS_PER_MSG_MAX) {
         msg->refs[msg->ref_count++] = *ref;
     }
 }
@@ -224,6 +227,8 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
     struct gv_msg *msg = &job->msg;
     enum gv_err verdict = job->verdict;
     if (msg->kind == GV_KIND_MANIFEST) {
+        msg->u.manifest.version = job->manifest.version; /* zeros if it did not verify: then nobody looks */
+        msg->u.manifest.hash = job->manifest.hash;
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
         if (verdict == GV_OK) {
             job->has_manifest = false;

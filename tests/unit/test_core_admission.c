@@ -114,6 +114,87 @@ static uint64_t until_closed(uint32_t link)
     return GV_NEVER;
 }
 
+static bool alarmed(enum gv_err reason)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_ALARM && effects->item[i].reason == reason) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Test(core_admission, another_manifest_is_an_alarm_once_it_is_there_and_not_by_its_hash)
+{
+    link_in(5);
+    hello(5, GV_PURPOSE_MEMBER);
+    core->manifest.hash.b[0] = 8;
+    for (uint8_t first = 7; first <= 9; first += 2) { /* whichever of the two is to win */
+        now_us += 10 * GV_SECOND;
+        struct gv_msg ping = {.kind = GV_KIND_PING};
+        ping.u.ping.manifest_version = 3;
+        ping.u.ping.manifest_hash.b[0] = first;
+        give(5, &ping);
+        cr_assert_not(alarmed(GV_ERR_MANIFEST), "anybody can say so");
+        cr_assert_eq(sent(5, GV_KIND_MANIFEST_WANT), 1, "but it is asked for");
+    }
+    struct gv_msg manifest = {.kind = GV_KIND_MANIFEST};
+    manifest.u.manifest.version = 3;
+    manifest.u.manifest.hash = core->manifest.hash;
+    give(5, &manifest);
+    cr_assert_not(alarmed(GV_ERR_MANIFEST), "it is ours");
+    manifest.u.manifest.hash.b[0] = 7;
+    manifest.u.manifest.version = 2;
+    give(5, &manifest);
+    cr_assert_not(alarmed(GV_ERR_MANIFEST), "it is an older one");
+    manifest.u.manifest.version = 3;
+    give(5, &manifest);
+    cr_assert(alarmed(GV_ERR_MANIFEST));
+    give(5, &manifest);
+    cr_assert_not(alarmed(GV_ERR_MANIFEST), "once a minute");
+}
+
+Test(core_admission, our_key_is_copied_if_a_record_says_so_and_not_if_a_peer_does)
+{
+    link_in(5);
+    link_in(6);
+    hello(5, GV_PURPOSE_MEMBER);
+    hello(6, GV_PURPOSE_MEMBER);
+    struct gv_msg refuse = {.kind = GV_KIND_REFUSE};
+    refuse.u.refuse.reason = GV_ERR_COPIED_KEY;
+    give(5, &refuse);
+    cr_assert_not(alarmed(GV_ERR_COPIED_KEY));
+    struct gv_msg records = {.kind = GV_KIND_RECORDS, .ref_count = 1};
+    records.refs[0] = core->self;
+    give(6, &records);
+    cr_assert_not(alarmed(GV_ERR_COPIED_KEY), "it is our own");
+    records.refs[0].boot++;
+    give(6, &records);
+    cr_assert(alarmed(GV_ERR_COPIED_KEY));
+}
+
+Test(core_admission, a_copied_key_is_shown_the_record_that_proves_it)
+{
+    link_in(5);
+    hello(5, GV_PURPOSE_MEMBER);
+    link_in(6);
+    struct gv_msg msg = {.kind = GV_KIND_HELLO};
+    msg.u.hello.self = (struct gv_ref){.id.b = {5}, .incarnation = 1, .boot = 10, .flags = GV_REF_DIALABLE};
+    give(6, &msg);
+    cr_assert(alarmed(GV_ERR_COPIED_KEY));
+    cr_assert_eq(sent(6, GV_KIND_WELCOME), 1, "on a link that is not verified it would not look at it");
+    cr_assert_eq(sent(6, GV_KIND_REFUSE), 1);
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct gv_effect *fx = &effects->item[i];
+        if (fx->kind == GV_FX_SEND && fx->u.msg.kind == GV_KIND_RECORDS) {
+            cr_assert_eq(fx->link, 6);
+            cr_assert_eq(fx->u.msg.ref_count, 1);
+            cr_assert_eq(fx->u.msg.refs[0].boot, 9);
+        }
+    }
+    cr_assert_eq(sent(6, GV_KIND_RECORDS), 1);
+}
+
 Test(core_admission, a_visitor_gets_the_manifest_and_nothing_else)
 {
     link_in(5);
