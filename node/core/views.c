@@ -396,7 +396,7 @@ static bool evict_for(struct gv_core *core, uint32_t peer, bool urgent, bool *by
     uint32_t ours = count_branch(core, branch) + (branch == branch_of(core, victim) ? 0 : 1);
     bool crowd = ours > theirs;
     if (crowd) {
-        victim = worst_active(core, branch, is_theirs);
+        victim = worst_active(core, branch, too_many_outbound_only(core, peer) ? is_outbound_only : is_theirs);
     }
     bool preferred = victim != GV_NOBODY && (ours < theirs || rank_of(core, peer) < rank_of(core, victim));
     *by_need = !preferred && !crowd && urgent &&

@@ -206,6 +206,36 @@ Test(core_views, at_most_half_of_the_places_are_for_outbound_only_nodes)
     cr_assert_eq(core->active_count, places + 1);
 }
 
+/* Of the neighbours, how many only dial out. */
+static uint32_t outbound_only(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.active_max; i++) {
+        count += core->view[i] != GV_NOBODY && !gv_peer_dialable(&core->peers[core->view[i]]) ? 1 : 0;
+    }
+    return count;
+}
+
+Test(core_views, a_crowd_of_outbound_only_nodes_displaces_none_that_can_be_dialled)
+{
+    inviter = 77;
+    for (uint32_t link = 1; link <= 3; link++) {
+        cr_assert(asks(link, GV_REF_DIALABLE, false));
+    }
+    for (uint32_t link = 4; link <= 11; link++) {
+        inviter = 1000 + link;
+        cr_assert(asks(link, 0, false));
+    }
+    cr_assert_eq(outbound_only(), core->config.active_max / 2);
+    inviter = 77;
+    for (uint32_t link = 12; link <= 60; link++) {
+        (void)asks(link, 0, false);
+        cr_assert_leq(outbound_only(), core->config.active_max / 2, "link %u", link);
+        struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
+        step(&down);
+    }
+}
+
 Test(core_views, nobody_we_chose_is_displaced_by_who_asks)
 {
     uint32_t places = fill(GV_REF_DIALABLE);
