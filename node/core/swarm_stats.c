@@ -2,10 +2,10 @@
  * Figures of the whole swarm, averaged along the way: on each committed exchange both sides take the mean of their
  * weighted figures and the element-wise minimum of 64 exponentials.
  *
- * Time is cut into epochs of 60 s, numbered modulo 2^31; whoever sees a later one (less than 2^30 ahead) jumps to it, so
- * no number that a peer may name is the last. At the start of an epoch a node puts in its own figures with weight 1
- * (later, if it has none to say yet) and fresh exponentials, so what a dead node has put in is gone an epoch later. What
- * is reported is the epoch before, or, while none with others in it is over, what the one under way says so far.
+ * Time is cut into epochs of 60 s, numbered modulo 2^31; whoever sees a later one (less than 2^30 ahead) jumps to it,
+ * so no number that a peer may name is the last. At the start of an epoch a node puts in its own figures with weight 1
+ * (later, if it has none to say yet) and fresh exponentials, so what a dead node has put in is gone an epoch later.
+ * What is reported is the epoch before, or, while none with others in it is over, what the one under way says so far.
  *
  *     mean of a figure   sum / weight: pairwise averaging conserves both sums over the swarm
  *     number of nodes    (64 - 1) / sum of the minima: the minimum of n exponentials has mean 1 / n, the sum of 64 of

@@ -221,7 +221,6 @@ static void keep_leave(struct gv_node *node, const struct gv_verification *job)
 void gv_node_verified(struct gv_node *node, struct gv_verification *job)
 {
     uint32_t link = job->link;
-    bool greeting = job->msg.kind == GV_KIND_HELLO || job->msg.kind == GV_KIND_WELCOME;
     node->verifications--;
     size_t bytes = zmq_msg_size(&job->frame);
     struct gv_msg *msg = &job->msg;
@@ -270,9 +269,7 @@ void gv_node_verified(struct gv_node *node, struct gv_verification *job)
         deliver(node, job->link, msg, &job->bulk, verdict, 0, bytes);
     }
     gv_verification_free(&job);
-    if (greeting) {
-        gv_node_greeted(node, link);
-    }
+    gv_node_checked(node, link);
 }
 
 static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_msg *msg, zmq_msg_t *frame)
@@ -299,7 +296,9 @@ static void send_to_worker(struct gv_node *node, uint32_t link, const struct gv_
     struct gv_mail mail = {.kind = GV_MAIL_VERIFY, .link = link, .data = job};
     if (gv_node_order(node, &mail)) {
         node->verifications++;
-        check_rate(node, link)->verifying = msg->kind == GV_KIND_HELLO || msg->kind == GV_KIND_WELCOME;
+        struct gv_check_rate *rate = check_rate(node, link);
+        rate->checks++;
+        rate->verifying = msg->kind == GV_KIND_HELLO || msg->kind == GV_KIND_WELCOME;
     } else {
         gv_drop(&node->drops, GV_DROP_VERIFIER, gv_net_address(node->net, link));
         gv_verification_free(&job);
@@ -351,36 +350,32 @@ static void take_trust(struct gv_node *node, uint32_t link, struct gv_msg *msg, 
 
 /* ---- frames ---------------------------------------------------------------------------------------------- */
 
-/* What a peer says right behind its greeting must not overtake it on its way through the worker: the core would take it
- * for a stranger's word. True if the frame was taken. */
-static bool wait_behind_greeting(struct gv_node *node, uint32_t link, zmq_msg_t *frame)
+/* Takes the frame, until the worker is done with what came before it on this link. */
+static void wait_behind(struct gv_node *node, uint32_t link, zmq_msg_t *frame)
 {
-    if (!check_rate(node, link)->verifying) {
-        return false;
-    }
     uint32_t same = 0;
     for (uint32_t i = 0; i < node->waiting_count; i++) {
         same += node->waiting[i].link == link ? 1 : 0;
     }
     if (same >= GV_WAITING_PER_LINK || node->waiting_count >= GV_WAITING_FRAMES) { /* lost, as a stranger's is */
         gv_drop(&node->drops, GV_DROP_GREETING, gv_net_address(node->net, link));
-        return true;
+        return;
     }
     zmq_msg_t *kept = malloc(sizeof *kept);
     if (kept == NULL) {
         gv_drop(&node->drops, GV_DROP_MEMORY, gv_net_address(node->net, link));
-        return true;
+        return;
     }
     (void)zmq_msg_init(kept);
     (void)zmq_msg_move(kept, frame);
     node->waiting[node->waiting_count++] = (struct gv_waiting){.link = link, .frame = kept};
-    return true;
 }
 
 static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
 {
     struct gv_node *node = context;
-    if (wait_behind_greeting(node, link, frame)) {
+    if (check_rate(node, link)->verifying) { /* the core would take it for a stranger's word */
+        wait_behind(node, link, frame);
         return;
     }
     struct gv_msg msg;
@@ -389,6 +384,10 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
     enum gv_err err = gv_wire_decode(&msg, &bulk, zmq_msg_data(frame), bytes);
     if (err != GV_OK) {
         on_bad(node, link, err);
+        return;
+    }
+    if (msg.kind == GV_KIND_REFUSE && check_rate(node, link)->checks > 0) { /* the records before it are to be of use */
+        wait_behind(node, link, frame);
         return;
     }
     bool greeting = msg.kind == GV_KIND_HELLO || msg.kind == GV_KIND_WELCOME;
@@ -422,13 +421,15 @@ static void on_frame(void *context, uint32_t link, zmq_msg_t *frame)
     }
 }
 
-void gv_node_greeted(struct gv_node *node, uint32_t link)
+void gv_node_checked(struct gv_node *node, uint32_t link)
 {
     struct gv_check_rate *rate = &node->check_rates[link % GV_LINK_SLOTS];
-    if (rate->link == link) { /* else the link is gone, and another one is in its place */
-        rate->verifying = false;
+    bool gone = rate->link != link; /* and another link is in its place */
+    if (!gone) {
+        rate->checks--;
+        rate->verifying = false; /* a greeting is alone at the worker: what follows it waits */
     }
-    for (uint32_t i = 0; i < node->waiting_count;) {
+    for (uint32_t i = 0; i < node->waiting_count && (gone || rate->checks == 0);) {
         if (node->waiting[i].link != link) {
             i++;
             continue;
@@ -436,7 +437,9 @@ void gv_node_greeted(struct gv_node *node, uint32_t link)
         struct gv_waiting next = node->waiting[i];
         node->waiting_count--;
         memmove(&node->waiting[i], &node->waiting[i + 1], (node->waiting_count - i) * sizeof node->waiting[0]);
-        on_frame(node, link, next.frame);
+        if (!gone) {
+            on_frame(node, link, next.frame);
+        }
         (void)zmq_msg_close(next.frame);
         free(next.frame);
     }

@@ -63,8 +63,9 @@ struct gv_leave_entry { /* a signed farewell, to be passed on */
 
 struct gv_check_rate { /* per link: signature checks it may cause, tokens in thousandths */
     uint32_t link;
-    bool greeted;   /* its one HELLO or WELCOME has come */
-    bool verifying; /* and is at the worker: what follows it waits */
+    bool greeted;    /* its one HELLO or WELCOME has come */
+    bool verifying;  /* and is at the worker: what follows it waits */
+    uint32_t checks; /* frames of it at the worker: a REFUSE waits */
     uint32_t tokens;
     uint64_t updated_us;
 };
@@ -181,8 +182,8 @@ void gv_node_event(struct gv_node *node, struct gv_event *event);
 struct gv_net_handler gv_node_net_handler(struct gv_node *node);
 /** The worker's answer to a GV_MAIL_VERIFY; takes the job. */
 void gv_node_verified(struct gv_node *node, struct gv_verification *job);
-/** The greeting of this link has been looked at: delivers what waited behind it. */
-void gv_node_greeted(struct gv_node *node, uint32_t link);
+/** A frame of this link has been looked at: delivers what waited behind it, once nothing of the link is at the worker. */
+void gv_node_checked(struct gv_node *node, uint32_t link);
 /** A frame that waits under this handle, or NULL. */
 struct gv_parked *gv_node_parked(struct gv_node *node, uint32_t handle);
 
