@@ -369,13 +369,16 @@ void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg
 void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     uint32_t peer = core->link_peers[link];
+    bool neighbour = core->roles[peer] == GV_ROLE_ACTIVE; /* no other's parting changes a view */
     if (!msg->u.disconnect.restarting) {
-        if (core->roles[peer] == GV_ROLE_ACTIVE) {
+        if (neighbour) {
             gv_views_demote(core, peer, false);
         }
         return;
     }
-    gv_views_remove(core, peer, true); /* it will be back as itself: no suspicion, only a little patience */
+    if (neighbour) { /* it will be back as itself: no suspicion, only a little patience */
+        gv_views_remove(core, peer, true);
+    }
     core->dial_after_us[peer] = core->now_us + 2 * GV_SECOND;
 }
 

@@ -372,6 +372,20 @@ Test(core_views, what_neighbours_name_unasked_is_bounded_as_shuffles_are)
     cr_assert_geq(dropped, 200 - 96 - 32, "96 at once and eight in five seconds are taken, not %u", 200 - dropped);
 }
 
+Test(core_views, who_is_no_neighbour_makes_itself_known_no_better_by_parting)
+{
+    greets(1, GV_REF_DIALABLE);
+    struct gv_msg msg = {.kind = GV_KIND_DISCONNECT, .u.disconnect = {.restarting = true}};
+    core->ages[row_of(1)] = 50;
+    give(1, &msg);
+    cr_assert_eq(core->ages[row_of(1)], 50);
+    core->fx = effects;
+    gv_peers_forget(core, row_of(1));
+    give(1, &msg);
+    cr_assert_eq(core->roles[row_of(1)], GV_ROLE_NONE);
+    cr_assert_gt(core->dial_after_us[row_of(1)], now_us, "but it is left alone while it starts");
+}
+
 /* Or two that have nobody, and meet again and again, shut each other out for asking too often. */
 Test(core_views, who_has_declined_is_asked_again_only_when_its_time_has_come)
 {
