@@ -6,8 +6,8 @@
  *
  * An average would follow every liar: claims of twice our age, from a fifth of all members, double the swarm's every
  * few rounds, and its schedule is over. The median follows only what most partners say. Gaps that are not there yet
- * count as none, so at least five partners must agree before ours moves; and all ages grow alike, so a gap stays what it
- * was until we or the others move.
+ * count as none, so at least five partners must agree before ours moves; and all ages grow alike, so a gap stays what
+ * it was until we or the others move.
  */
 #include "core_state.h"
 

@@ -182,7 +182,7 @@ void gv_node_event(struct gv_node *node, struct gv_event *event);
 struct gv_net_handler gv_node_net_handler(struct gv_node *node);
 /** The worker's answer to a GV_MAIL_VERIFY; takes the job. */
 void gv_node_verified(struct gv_node *node, struct gv_verification *job);
-/** A frame of this link has been looked at: delivers what waited behind it, once nothing of the link is at the worker. */
+/** A frame of this link has been looked at: delivers what waited behind it, once none of the link is at the worker. */
 void gv_node_checked(struct gv_node *node, uint32_t link);
 /** A frame that waits under this handle, or NULL. */
 struct gv_parked *gv_node_parked(struct gv_node *node, uint32_t handle);
