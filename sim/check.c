@@ -57,7 +57,7 @@
       "in the liveness phase every live member knows every revocation that one of them knows")                        \
     X(VARIANCE_FALLING, "variance-falling",                                                                           \
       "in mean mode the variance over live members falls by half or more during the liveness phase, or has come "     \
-      "down to rounding errors")
+      "down to rounding errors; not where hostile members push, who may give and never take")
 
 enum invariant {
 #define NUMBER(id, name, definition) id,

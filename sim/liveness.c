@@ -273,7 +273,9 @@ static const char *check(const struct gv_sim *sim, struct gv_sim_views *v, uint3
     if (broken == NULL) {
         broken = gv_check_revocations(&active, v->entries, all_entries(v), node);
     }
-    if (broken == NULL && sim->calm_values != NULL) {
+    const struct gv_scenario *s = sim->scenario;
+    bool one_sided = s->learning.exchange == GV_EXCHANGE_PUSH && s->adversaries.fraction > 0.0;
+    if (broken == NULL && sim->calm_values != NULL && !one_sided) {
         *node = 0;
         broken = check_variance(sim, v);
     }
