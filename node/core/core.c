@@ -373,7 +373,7 @@ static void on_own(struct gv_core *core, const struct gv_event *event)
         break;
     case GV_EV_TRUST:
         core->trust_digest = event->u.trust_digest;
-        gv_probe_tell_all(core);
+        core->tell_us = gv_sooner(core->tell_us, core->told_us + GV_TELL_US);
         break;
     case GV_EV_REVOKED:
         gv_lifecycle_revoked(core, &event->u.revoked);

@@ -36,6 +36,8 @@
 #define GV_DIAL_US (15 * GV_SECOND)
 #define GV_VISIT_US (10 * GV_SECOND)
 #define GV_GRAVE_US (3600 * GV_SECOND)
+#define GV_TELL_US \
+    GV_SECOND         /* between two PINGs to all because entries have changed: a member can change them for ever */
 #define GV_PINS_MAX 2 /* takers served at once */
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
@@ -269,6 +271,7 @@ struct gv_core {
     uint64_t links_due_us, idle_from_us; /* links.c */
     uint64_t promote_us, swap_us, book_us, seed_us, sample_us;
     uint64_t shuffle_us, probe_us, figures_us;
+    uint64_t tell_us; /* neighbours are to hear of our set of entries, GV_NEVER: they have */
     uint64_t alone_us, phase_until_us;
     enum gv_state state, shown;
     uint32_t warmup_left, settle_left;
@@ -328,6 +331,7 @@ struct gv_core {
     uint64_t persist_to;
     uint64_t stale_us; /* newer incarnations that we heard of and took: when they are forgotten */
     uint64_t refuted_us, alarm_us, manifest_alarm_us;
+    uint64_t told_us; /* neighbours, of a change */
     uint32_t dial_number;
     struct gv_bucket admissions;
     uint64_t admitted[GV_ADMITTED_MAX]; /* branches of the last that were, in turn; 0: none yet */

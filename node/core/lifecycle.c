@@ -218,6 +218,7 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
     core->swap_us = now + gv_rng_jitter(&core->rng, core->config.swap_us, 20);
     core->shuffle_us = now + gv_rng_jitter(&core->rng, core->config.shuffle_early_us / 2, 50);
     core->probe_us = now + gv_rng_u64(&core->rng) % core->config.probe_us;
+    core->tell_us = GV_NEVER;
     core->fetch.link = core->exchange.link = GV_NOBODY;
     gv_bucket_fill(&core->admissions, now, 20);
     gv_swarm_stats_start(core);

@@ -422,6 +422,8 @@ void gv_probe_ping(struct gv_core *core, uint32_t link)
 
 void gv_probe_tell_all(struct gv_core *core)
 {
+    core->tell_us = GV_NEVER;
+    core->told_us = core->now_us;
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         uint32_t link = gv_peer_link(core, core->view[i]);
         if (link != GV_NOBODY) {
@@ -502,6 +504,9 @@ void gv_probe_tick(struct gv_core *core)
             end_relay(core, &core->relays[i], false);
         }
     }
+    if (core->tell_us <= core->now_us && gv_fx_room(core)) {
+        gv_probe_tell_all(core);
+    }
     if (core->probe_us <= core->now_us && gv_fx_room(core)) {
         core->probe_us = core->now_us + core->config.probe_us;
         if (core->now_us - core->signed_us >= core->config.record_refresh_us && !core->persisting) {
@@ -513,7 +518,7 @@ void gv_probe_tick(struct gv_core *core)
 
 uint64_t gv_probe_deadline(const struct gv_core *core)
 {
-    uint64_t at = core->probe_us;
+    uint64_t at = gv_sooner(core->probe_us, core->tell_us);
     for (uint32_t i = 0; i < core->config.active_max; i++) {
         at = gv_sooner(at, core->probe_due_us[i]);
     }

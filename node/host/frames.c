@@ -343,9 +343,7 @@ static void take_trust(struct gv_node *node, uint32_t link, struct gv_msg *msg, 
         any = any || added;
     }
     deliver(node, link, msg, bulk, verdict, 0, bytes);
-    if (any) {
-        gv_node_trust_changed(node);
-    }
+    node->trust_news = node->trust_news || any;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@
 #define PEERS_SAVE_US 60000000u
 #define TRUST_SAVE_US 5000000u
 #define MANIFEST_SAVE_US 5000000u
+#define TRUST_LOOK_US 100000u /* all records are looked through: a member can change the entries for ever */
 #define INVITES_US 30000000u
 #define HOURS_US 20000000u
 #define PERSIST_RETRY_US 5000000u
@@ -438,6 +439,9 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     if (node->peers_dirty && gv_elapsed_us(now_us, node->peers_us) > PEERS_SAVE_US) {
         gv_node_save_peers(node);
     }
+    if (node->trust_news && due(&node->trust_look_us, now_us, TRUST_LOOK_US)) {
+        gv_node_trust_changed(node);
+    }
     if (node->trust_dirty && gv_elapsed_us(now_us, node->trust_us) > TRUST_SAVE_US) {
         gv_node_save_trust(node);
     }
@@ -470,7 +474,8 @@ static long timeout_ms(const struct gv_node *node, uint64_t now_us)
 {
     uint64_t until_us = now_us + POLL_MS_MAX * 1000u;
     uint64_t candidates[] = {node->started ? gv_core_next_deadline(node->core) : UINT64_MAX,
-                             gv_shaper_deadline(&node->up, now_us), gv_shaper_deadline(&node->down, now_us)};
+                             gv_shaper_deadline(&node->up, now_us), gv_shaper_deadline(&node->down, now_us),
+                             node->trust_news ? node->trust_look_us + TRUST_LOOK_US : UINT64_MAX};
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
         until_us = candidates[i] < until_us ? candidates[i] : until_us;
     }

@@ -188,6 +188,7 @@ enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_manifest *mani
 void gv_node_trust_changed(struct gv_node *node)
 {
     node->trust_dirty = true;
+    node->trust_news = false;
     struct gv_event event = {.kind = GV_EV_TRUST};
     event.u.trust_digest = gv_trust_digest(node->trust);
     gv_node_event(node, &event);

@@ -214,3 +214,36 @@ Test(core_probe, who_suspects_us_all_the_time_does_not_blunt_our_judgement_of_ot
         cr_assert_eq(core->health, 1, "one a minute is taken to heart: %u", core->health);
     }
 }
+
+static uint32_t pings(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < effects->count; i++) {
+        count += effects->item[i].kind == GV_FX_SEND && effects->item[i].u.msg.kind == GV_KIND_PING ? 1 : 0;
+    }
+    return count;
+}
+
+/* A member may sign ever earlier entries, and each takes the place of another. */
+Test(core_probe, entries_that_change_all_the_time_are_told_once_a_second)
+{
+    core->probe_us = now_us + 10 * GV_SECOND;
+    struct gv_event event = {.kind = GV_EV_TRUST};
+    uint32_t told = 0;
+    for (uint64_t i = 1; i <= 200; i++) {
+        event.u.trust_digest = i;
+        step(&event);
+        told += pings();
+        cr_assert_eq(core->trust_digest, i);
+        cr_assert(i > 1 || told == 2, "the first is told at once, not to %u", told);
+        now_us += 5 * GV_MS;
+    }
+    cr_assert_leq(told, 4, "to both neighbours, %u", told);
+    uint64_t until_us = gv_core_next_deadline(core);
+    cr_assert_leq(until_us, now_us + GV_SECOND);
+    now_us = until_us > now_us ? until_us : now_us;
+    struct gv_event tick = {.kind = GV_EV_TICK};
+    step(&tick);
+    told += pings();
+    cr_assert_eq(told, 4, "the last is told too");
+}
