@@ -36,9 +36,8 @@
 #define GV_DIAL_US (15 * GV_SECOND)
 #define GV_VISIT_US (10 * GV_SECOND)
 #define GV_GRAVE_US (3600 * GV_SECOND)
-#define GV_TELL_US \
-    GV_SECOND         /* between two PINGs to all because entries have changed: a member can change them for ever */
-#define GV_PINS_MAX 2 /* takers served at once */
+#define GV_TELL_US GV_SECOND /* between PINGs to all about entries, which a member can change for ever */
+#define GV_PINS_MAX 2        /* takers served at once */
 #define GV_DONORS_MAX 8
 #define GV_DURATIONS_MAX 32
 #define GV_AGE_GAPS 9
