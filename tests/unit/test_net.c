@@ -211,7 +211,7 @@ Test(net, end_an_accepted_connection_that_is_closed_after_its_last_frame, .timeo
     close_end(&listener);
 }
 
-Test(net, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
+Test(net, fail_a_dial_with_the_wrong_server_key)
 {
     struct end dialler;
     struct end listener;
@@ -238,7 +238,7 @@ Test(net, fail_a_dial_with_the_wrong_server_key, .timeout = 30)
     close_end(&listener);
 }
 
-Test(net, fail_a_dial_to_a_port_where_nobody_listens, .timeout = 30)
+Test(net, fail_a_dial_to_a_port_where_nobody_listens)
 {
     struct end dialler;
     open_end(&dialler, "");
@@ -333,7 +333,7 @@ static void dial_name(struct end *dialler, const struct end *listener, const cha
     gv_net_dial(dialler->net, 77, endpoint, gv_curve_key_public(listener->key), now_us());
 }
 
-Test(net, carry_frames_while_a_name_is_being_looked_up, .timeout = 30)
+Test(net, carry_frames_while_a_name_is_being_looked_up)
 {
     struct end dialler;
     struct end listener;
@@ -356,7 +356,7 @@ Test(net, carry_frames_while_a_name_is_being_looked_up, .timeout = 30)
     close_end(&listener);
 }
 
-Test(net, dial_each_family_of_a_name_while_others_are_looked_up, .timeout = 30)
+Test(net, dial_each_family_of_a_name_while_others_are_looked_up)
 {
     struct end dialler;
     struct end listener;
