@@ -1,7 +1,7 @@
 /*
  * The age, the swarm's clock: how far it follows those of others, any of whom may lie.
  *
- *     claim of a partner -> believed within a factor of two of ours -> gap to ours -> median of the last nine gaps
+ *     claim of a partner -> believed up to twice ours and a round -> gap to ours -> median of the last nine gaps
  *                        -> half of it is how far ours moves; then the gaps are forgotten
  *
  * An average would follow every liar: claims of twice our age, from a fifth of all members, double the swarm's every

@@ -562,7 +562,6 @@ bool gv_transfer_pump(struct gv_core *core); /* true: everything of theirs is st
 /* Takes the handle if GV_OK. */
 GV_NODISCARD enum gv_err gv_transfer_chunk(struct gv_core *core, uint32_t index, uint32_t handle);
 bool gv_transfer_credit(struct gv_core *core, uint32_t credit);
-uint32_t gv_transfer_weight(const struct gv_core *core); /* of theirs in the merge, Q16 */
 
 void gv_outcome_remember(struct gv_core *core, uint64_t nonce, const struct gv_id *peer, enum gv_outcome outcome);
 enum gv_outcome gv_outcome_recall(const struct gv_core *core, uint64_t nonce, const struct gv_id *peer);

@@ -17,7 +17,8 @@
 
 #include "fixed.h"
 
-uint32_t gv_transfer_weight(const struct gv_core *core)
+/* Of theirs in the merge. */
+static uint32_t weight_q16(const struct gv_core *core)
 {
     const struct gv_exchange *x = &core->exchange;
     uint64_t sum = x->age_ours + x->age_theirs;
@@ -102,7 +103,7 @@ bool gv_transfer_pump(struct gv_core *core)
         struct gv_effect *effect = gv_fx_work(core, GV_FX_APPLY, x->nonce);
         work_fields(x, effect, x->applying);
         effect->u.work.handle = x->held[x->applying % GV_CREDIT_CHUNKS_MAX];
-        effect->u.work.weight_q16 = gv_transfer_weight(core);
+        effect->u.work.weight_q16 = weight_q16(core);
         x->applying++;
     }
     return (!takes(x) || x->applied == x->chunk_count) && (!sends(x) || x->sent == x->chunk_count);

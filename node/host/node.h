@@ -44,7 +44,7 @@ struct gv_parked { /* a frame with bulk parameters, waiting for the core's APPLY
     zmq_msg_t frame;
 };
 
-struct gv_waiting { /* a frame behind a greeting that is being verified */
+struct gv_waiting { /* a frame behind a greeting that is being verified, or a REFUSE behind records that are */
     uint32_t link;
     zmq_msg_t *frame; /* owned */
 };
