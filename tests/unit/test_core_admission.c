@@ -2,62 +2,27 @@
  * One core and a scripted stranger: what a link may do before it is verified, and how much after.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
-static struct gv_core *core;
-static struct gv_effects *effects;
-static uint64_t now_us;
 static uint64_t inviter; /* of whoever greets; 0: the root */
-
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
 
 static void setup(void)
 {
-    struct gv_core_config config;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
-    now_us = 10 * GV_SECOND;
+    core_make(NULL);
     inviter = 0;
-    struct gv_event start = {.kind = GV_EV_START};
-    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
-    start.u.start.has_model = start.u.start.trains = true;
-    start.u.start.manifest = (struct gv_core_manifest){.version = 3,
-                                                       .epoch = 1,
-                                                       .block_count = 1,
-                                                       .block_elements = {100000},
-                                                       .local_steps = 16,
-                                                       .stop_age = GV_NEVER};
-    step(&start);
+    struct gv_event start = core_start(100000);
+    start.u.start.trains = true;
+    core_step(&start);
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_admission, .init = setup, .fini = teardown);
+TestSuite(core_admission, .init = setup, .fini = core_end);
 
 static void link_in(uint32_t link)
 {
     struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link};
-    step(&event);
-}
-
-static void give(uint32_t link, struct gv_msg *msg)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    step(&event);
+    core_step(&event);
 }
 
 static void hello(uint32_t link, uint32_t purpose)
@@ -67,7 +32,7 @@ static void hello(uint32_t link, uint32_t purpose)
     msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
     msg.u.hello.self.id.b[0] = (uint8_t)link;
     msg.u.hello.self.inviters[0] = inviter;
-    give(link, &msg);
+    core_give(link, &msg);
 }
 
 static void plain(uint32_t link, enum gv_kind kind)
@@ -76,7 +41,7 @@ static void plain(uint32_t link, enum gv_kind kind)
     if (kind == GV_KIND_SAMPLE) {
         msg.u.sample.count = 8;
     }
-    give(link, &msg);
+    core_give(link, &msg);
 }
 
 static uint32_t sent(uint32_t link, enum gv_kind kind)
@@ -104,8 +69,7 @@ static uint64_t until_closed(uint32_t link)
 {
     uint64_t from = now_us;
     while (now_us - from < 60 * GV_SECOND) {
-        struct gv_event tick = {.kind = GV_EV_TICK};
-        step(&tick);
+        core_tick();
         if (closed(link)) {
             return now_us - from;
         }
@@ -134,23 +98,23 @@ Test(core_admission, another_manifest_is_an_alarm_once_it_is_there_and_not_by_it
         struct gv_msg ping = {.kind = GV_KIND_PING};
         ping.u.ping.manifest_version = 3;
         ping.u.ping.manifest_hash.b[0] = first;
-        give(5, &ping);
+        core_give(5, &ping);
         cr_assert_not(alarmed(GV_ERR_MANIFEST), "anybody can say so");
         cr_assert_eq(sent(5, GV_KIND_MANIFEST_WANT), 1, "but it is asked for");
     }
     struct gv_msg manifest = {.kind = GV_KIND_MANIFEST};
     manifest.u.manifest.version = 3;
     manifest.u.manifest.hash = core->manifest.hash;
-    give(5, &manifest);
+    core_give(5, &manifest);
     cr_assert_not(alarmed(GV_ERR_MANIFEST), "it is ours");
     manifest.u.manifest.hash.b[0] = 7;
     manifest.u.manifest.version = 2;
-    give(5, &manifest);
+    core_give(5, &manifest);
     cr_assert_not(alarmed(GV_ERR_MANIFEST), "it is an older one");
     manifest.u.manifest.version = 3;
-    give(5, &manifest);
+    core_give(5, &manifest);
     cr_assert(alarmed(GV_ERR_MANIFEST));
-    give(5, &manifest);
+    core_give(5, &manifest);
     cr_assert_not(alarmed(GV_ERR_MANIFEST), "once a minute");
 }
 
@@ -162,14 +126,14 @@ Test(core_admission, our_key_is_copied_if_a_record_says_so_and_not_if_a_peer_doe
     hello(6, GV_PURPOSE_MEMBER);
     struct gv_msg refuse = {.kind = GV_KIND_REFUSE};
     refuse.u.refuse.reason = GV_ERR_COPIED_KEY;
-    give(5, &refuse);
+    core_give(5, &refuse);
     cr_assert_not(alarmed(GV_ERR_COPIED_KEY));
     struct gv_msg records = {.kind = GV_KIND_RECORDS, .ref_count = 1};
     records.refs[0] = core->self;
-    give(6, &records);
+    core_give(6, &records);
     cr_assert_not(alarmed(GV_ERR_COPIED_KEY), "it is our own");
     records.refs[0].boot++;
-    give(6, &records);
+    core_give(6, &records);
     cr_assert(alarmed(GV_ERR_COPIED_KEY));
 }
 
@@ -180,7 +144,7 @@ Test(core_admission, a_copied_key_is_shown_the_record_that_proves_it)
     link_in(6);
     struct gv_msg msg = {.kind = GV_KIND_HELLO};
     msg.u.hello.self = (struct gv_ref){.id.b = {5}, .incarnation = 1, .boot = 10, .flags = GV_REF_DIALABLE};
-    give(6, &msg);
+    core_give(6, &msg);
     cr_assert(alarmed(GV_ERR_COPIED_KEY));
     cr_assert_eq(sent(6, GV_KIND_WELCOME), 1, "on a link that is not verified it would not look at it");
     cr_assert_eq(sent(6, GV_KIND_REFUSE), 1);
@@ -201,7 +165,7 @@ Test(core_admission, a_visitor_gets_the_manifest_and_nothing_else)
     hello(5, GV_PURPOSE_VISIT);
     cr_assert_eq(sent(5, GV_KIND_WELCOME), 1);
     struct gv_msg want = {.kind = GV_KIND_MANIFEST_WANT};
-    give(5, &want);
+    core_give(5, &want);
     cr_assert_eq(sent(5, GV_KIND_MANIFEST), 1);
     static const enum gv_kind kinds[] = {GV_KIND_SAMPLE,    GV_KIND_STATE, GV_KIND_FETCH,      GV_KIND_OFFER,
                                          GV_KIND_NEIGHBOUR, GV_KIND_PING,  GV_KIND_TRUST_HAVE, GV_KIND_SHUFFLE};
@@ -265,12 +229,12 @@ Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
         msg.u.hello.purpose = GV_PURPOSE_MEMBER;
         msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
         msg.u.hello.self.id.b[0] = 1;
-        give(link, &msg);
+        core_give(link, &msg);
         cr_assert_eq(sent(link, GV_KIND_WELCOME), link < 3 ? 1 : 0);
         cr_assert_eq(closed(link), link == 3);
     }
     struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = 1};
-    step(&down);
+    core_step(&down);
     uint32_t row = gv_links_find(core, 2);
     cr_assert_eq(core->peer_links[core->link_peers[row]], row, "the spare takes its place");
     for (uint32_t i = 0; i < effects->count; i++) {
@@ -319,13 +283,13 @@ static bool told_stale(uint32_t link, uint64_t seen)
     struct gv_msg refuse = {.kind = GV_KIND_REFUSE};
     refuse.u.refuse.reason = GV_ERR_STALE;
     refuse.u.refuse.seen_incarnation = seen;
-    give(link, &refuse);
+    core_give(link, &refuse);
     uint64_t wanted = persist_wanted();
     cr_assert(wanted == 0 || wanted == seen + 1);
     struct gv_event persisted = {.kind = GV_EV_PERSISTED};
     persisted.u.self.incarnation = wanted;
     if (wanted != 0) {
-        step(&persisted);
+        core_step(&persisted);
     }
     return wanted != 0;
 }
@@ -358,7 +322,7 @@ static void chunk(uint32_t link, uint64_t nonce, uint32_t index)
     struct gv_event event = {.kind = GV_EV_MSG, .link = link};
     event.u.msg.msg = &msg;
     event.u.msg.handle = index + 1;
-    step(&event);
+    core_step(&event);
 }
 
 static void of_exchange(uint32_t link, enum gv_kind kind, uint64_t nonce, uint32_t credit)
@@ -366,7 +330,7 @@ static void of_exchange(uint32_t link, enum gv_kind kind, uint64_t nonce, uint32
     struct gv_msg msg = {.kind = kind};
     msg.u.exchange.nonce = nonce;
     msg.u.exchange.credit = credit;
-    give(link, &msg);
+    core_give(link, &msg);
 }
 
 /* A member that has an exchange of nonce 5 with us under way, chunks going both ways. */
@@ -378,11 +342,11 @@ static void exchanges(uint32_t link)
     gv_fetch_cancel(core);
     struct gv_msg msg = {.kind = GV_KIND_OFFER};
     msg.u.offer = (struct gv_msg_offer){.nonce = 5, .epoch = 1, .codecs = 1, .chunk_bytes = GV_CHUNK_BYTES_MIN};
-    give(link, &msg);
+    core_give(link, &msg);
     cr_assert_eq(sent(link, GV_KIND_ACCEPT), 1);
     struct gv_event copied = {.kind = GV_EV_SNAPSHOT};
     copied.u.work.nonce = 5;
-    step(&copied);
+    core_step(&copied);
 }
 
 static uint32_t score(void)
@@ -440,7 +404,7 @@ static void comes_back(uint32_t link, const struct gv_ref *as)
     link_in(link);
     struct gv_msg msg = {.kind = GV_KIND_HELLO};
     msg.u.hello.self = *as;
-    give(link, &msg);
+    core_give(link, &msg);
     cr_assert_eq(sent(link, GV_KIND_WELCOME), 1);
 }
 
@@ -458,7 +422,7 @@ Test(core_admission, a_newer_incarnation_ends_the_older_also_if_others_told_of_i
     struct gv_msg shuffle = {.kind = GV_KIND_SHUFFLE, .ref_count = 2};
     shuffle.refs[0] = core->peers[core->link_peers[gv_links_find(core, 2)]].ref;
     shuffle.refs[1] = newer;
-    give(2, &shuffle);
+    core_give(2, &shuffle);
     cr_assert_eq(core->peers[peer].ref.incarnation, 2);
     cr_assert_neq(gv_links_find(core, 1), GV_NOBODY, "nobody has greeted us");
     comes_back(3, &newer);
@@ -477,7 +441,7 @@ Test(core_admission, who_takes_a_newer_incarnation_without_a_start_keeps_its_lin
     struct gv_msg ping = {.kind = GV_KIND_PING, .ref_count = 1};
     ping.refs[0] = core->peers[peer].ref;
     ping.refs[0].incarnation = 2;
-    give(1, &ping);
+    core_give(1, &ping);
     struct gv_ref newer = core->peers[peer].ref;
     cr_assert_eq(newer.incarnation, 2);
     comes_back(2, &newer);

@@ -2,24 +2,13 @@
  * What gv_core_check() finds in a core whose tables are damaged by hand, one field at a time.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
 #define PEERS 6u
 
-static struct gv_core *core;
-static struct gv_effects *effects;
-static uint64_t now_us;
 static uint64_t seen;
-
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
 
 static struct gv_ref ref_of(uint32_t number)
 {
@@ -33,27 +22,23 @@ static struct gv_ref ref_of(uint32_t number)
 static void meet(uint32_t number)
 {
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = number};
-    step(&in);
+    core_step(&in);
     struct gv_msg msg = {.kind = GV_KIND_HELLO};
     msg.u.hello.self = ref_of(number);
     struct gv_event hello = {.kind = GV_EV_MSG, .link = number};
     hello.u.msg.msg = &msg;
-    step(&hello);
+    core_step(&hello);
     if (number % 2 == 0) {
         return;
     }
     struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
     hello.u.msg.msg = &ask;
-    step(&hello);
+    core_step(&hello);
 }
 
 static void setup(void)
 {
-    struct gv_core_config config;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
-    now_us = 10 * GV_SECOND;
+    core_make(NULL);
     seen = 0;
     cr_assert_null(gv_core_check(core, &seen));
     struct gv_event start = {.kind = GV_EV_START};
@@ -61,20 +46,14 @@ static void setup(void)
     start.u.start.has_model = true;
     start.u.start.manifest =
         (struct gv_core_manifest){.block_count = 1, .block_elements = {100000}, .stop_age = GV_NEVER};
-    step(&start);
+    core_step(&start);
     for (uint32_t i = 1; i <= PEERS; i++) {
         meet(i);
     }
     cr_assert_null(gv_core_check(core, &seen));
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_check, .init = setup, .fini = teardown);
+TestSuite(core_check, .init = setup, .fini = core_end);
 
 static uint32_t row_of(uint32_t number)
 {
@@ -266,7 +245,7 @@ Test(core_check, work_stands_on_links_of_the_peers_it_is_with)
 Test(core_check, a_kept_deadline_is_not_later_than_a_new_one)
 {
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = 50};
-    step(&in); /* provisional for five seconds */
+    core_step(&in); /* provisional for five seconds */
     expect(NULL);
     DAMAGE(core->links_due_us, now_us + GV_PROVISIONAL_US + 1, "deadlines-kept");
 }
@@ -290,14 +269,14 @@ Test(core_check, who_is_held_is_in_a_view_or_linked)
     cr_assert_eq(gv_core_self(core)->incarnation, 1);
     struct gv_event revoked = {.kind = GV_EV_REVOKED};
     revoked.u.revoked = known.id;
-    step(&revoked);
+    core_step(&revoked);
     cr_assert_not(gv_core_holds(core, &known.id));
     expect(NULL);
     struct gv_ref other = ref_of(2);
     cr_assert(gv_core_holds(core, &other.id));
     struct gv_event stop = {.kind = GV_EV_COMMAND};
     stop.u.command = GV_CMD_STOP;
-    step(&stop);
+    core_step(&stop);
     cr_assert_not(gv_core_holds(core, &other.id)); /* whatever it still remembers, it does nothing with it */
     expect(NULL);
 }

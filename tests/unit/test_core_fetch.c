@@ -2,85 +2,39 @@
  * A core without a model, and donors that come, go and are slow.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
 #define CHUNKS 10
 #define AGE ((uint64_t)1000 << 16)
 
-static struct gv_core *core;
-static struct gv_effects *effects;
-static uint64_t now_us;
 static enum gv_state states[3]; /* what peers 1 and 2 say that they are */
 
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
-
-static void give(uint32_t link, struct gv_msg *msg, uint32_t handle)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    event.u.msg.handle = handle;
-    step(&event);
-}
-
-/* Peer number `link` dials us, is verified and becomes a neighbour. */
 static void comes_in(uint32_t link)
 {
-    struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
-    step(&in);
-    struct gv_msg msg = {.kind = GV_KIND_HELLO};
-    msg.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9};
-    msg.u.hello.self.id.b[0] = (uint8_t)link;
-    give(link, &msg, 0);
-    msg = (struct gv_msg){.kind = GV_KIND_NEIGHBOUR};
-    give(link, &msg, 0);
+    struct gv_ref peer = core_ref((uint8_t)link, 0);
+    core_greet(link, &peer);
+    core_ask(link);
 }
 
 static void setup(void)
 {
-    struct gv_core_config config;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
-    now_us = 10 * GV_SECOND;
-    struct gv_event start = {.kind = GV_EV_START};
-    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    core_make(NULL);
+    struct gv_event start = core_start(CHUNKS * (4 * GV_CHUNK_BYTES_MIN / sizeof(float)));
+    start.u.start.has_model = false;
     start.u.start.trains = true;
-    start.u.start.manifest =
-        (struct gv_core_manifest){.epoch = 1,
-                                  .block_count = 1,
-                                  .block_elements = {CHUNKS * (4 * GV_CHUNK_BYTES_MIN / sizeof(float))},
-                                  .local_steps = 16,
-                                  .stop_age = GV_NEVER};
-    step(&start);
+    core_step(&start);
     states[1] = states[2] = GV_STATE_TRAINING;
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_fetch, .init = setup, .fini = teardown);
+TestSuite(core_fetch, .init = setup, .fini = core_end);
 
 /* The message of this kind among what the last step sent over this link, copied to *out. */
 static bool sent(uint32_t link, enum gv_kind kind, struct gv_msg *out)
 {
-    for (uint32_t i = 0; i < effects->count; i++) {
-        const struct gv_effect *fx = &effects->item[i];
-        if (fx->kind == GV_FX_SEND && fx->link == link && fx->u.msg.kind == kind) {
-            out->u = fx->u.msg.u;
-            return true;
-        }
-    }
-    return false;
+    const struct gv_msg *msg = core_sent(link, kind);
+    out->u = msg != NULL ? msg->u : out->u;
+    return msg != NULL;
 }
 
 /* The peer that the last step asked for the model, 0: nobody. */
@@ -108,11 +62,11 @@ static uint32_t answer(void)
         if (pinged[link]) {
             pong.u.ping.seq = ping[link].u.ping.seq;
             pong.u.ping.neighbour_count = 1; /* us */
-            give(link, &pong, 0);
+            core_give(link, &pong);
             donor = donor != 0 ? donor : donor_asked();
         }
         if (asked[link]) {
-            give(link, &reply, 0);
+            core_give(link, &reply);
             donor = donor != 0 ? donor : donor_asked();
         }
     }
@@ -125,8 +79,7 @@ static uint32_t until_asked(uint64_t us)
     uint32_t donor = answer();
     for (uint64_t end_us = now_us + us; donor == 0 && now_us < end_us && core->fetch.phase != GV_FETCH_IDLE;) {
         now_us += 10 * GV_MS;
-        struct gv_event tick = {.kind = GV_EV_TICK};
-        step(&tick);
+        core_tick();
         donor = answer();
     }
     return donor;
@@ -140,13 +93,13 @@ static void reply(uint32_t link, enum gv_err reason)
                                         .epoch = 1,
                                         .chunk_bytes = core->fetch.chunk_bytes,
                                         .first_index = core->fetch.applying};
-    give(link, &msg, 0);
+    core_give(link, &msg);
 }
 
 static void goes(uint32_t link)
 {
     struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
-    step(&down);
+    core_step(&down);
 }
 
 Test(core_fetch, who_loses_the_only_donor_begins_without_one)
@@ -173,8 +126,7 @@ Test(core_fetch, who_loses_everybody_begins_alone)
     goes(1);
     for (uint32_t i = 0; i < 70; i++) {
         now_us += GV_SECOND;
-        struct gv_event tick = {.kind = GV_EV_TICK};
-        step(&tick);
+        core_tick();
     }
     cr_assert(core->has_model && core->lone_model);
     cr_assert_eq(core->state, GV_STATE_ISOLATED);
@@ -205,7 +157,7 @@ static void chunk(uint32_t link, uint32_t index)
     struct gv_msg msg = {.kind = GV_KIND_CHUNK};
     msg.u.chunk.nonce = core->fetch.nonce;
     msg.u.chunk.index = index;
-    give(link, &msg, index + 1);
+    core_give_bytes(link, &msg, index + 1);
 }
 
 Test(core_fetch, chunks_of_the_donor_count_against_no_rate)
@@ -226,7 +178,7 @@ static void staged(uint32_t index)
     struct gv_event event = {.kind = GV_EV_APPLIED};
     event.u.work.nonce = core->fetch.nonce;
     event.u.work.index = index;
-    step(&event);
+    core_step(&event);
 }
 
 Test(core_fetch, a_new_donor_is_asked_once_what_the_old_one_gave_is_staged)

@@ -3,26 +3,15 @@
  * otherwise left in peace.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
 #define LINKS 24
 #define CHUNKED 600000 /* elements: ten chunks of 256 KiB, with which a link begins */
 
-static struct gv_core *core;
 static uint64_t elements = 16;
-static struct gv_effects *effects;
-static uint64_t now_us;
 static uint64_t steps;
-
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
 
 static void start(uint32_t exchange, bool oracle)
 {
@@ -31,64 +20,28 @@ static void start(uint32_t exchange, bool oracle)
     config.oracle = oracle;
     config.links_max = LINKS;
     config.passive_max = 0;
-    free(core);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    now_us = 10 * GV_SECOND;
+    core_make(&config);
     steps = 0;
-    struct gv_event event = {.kind = GV_EV_START};
-    event.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
+    struct gv_event event = core_start(elements);
     event.u.start.trains = true;
     event.u.start.has_model = !oracle;
-    event.u.start.manifest = (struct gv_core_manifest){.version = 3,
-                                                       .epoch = 1,
-                                                       .block_count = 1,
-                                                       .block_elements = {elements},
-                                                       .exchange = exchange,
-                                                       .local_steps = 16,
-                                                       .settle_exchanges = 3,
-                                                       .stop_age = GV_NEVER};
-    step(&event);
+    event.u.start.manifest.exchange = exchange;
+    event.u.start.manifest.settle_exchanges = 3;
+    core_step(&event);
 }
 
 static void setup(void)
 {
     elements = 16;
-    effects = calloc(1, sizeof *effects);
     start(GV_EXCHANGE_PAIR, true);
 }
 
-static void teardown(void)
-{
-    free(core);
-    core = NULL;
-    free(effects);
-}
-
-TestSuite(core_oracle, .init = setup, .fini = teardown);
+TestSuite(core_oracle, .init = setup, .fini = core_end);
 
 static void command(enum gv_command command)
 {
     struct gv_event event = {.kind = GV_EV_COMMAND, .u.command = command};
-    step(&event);
-}
-
-static uint32_t count(enum gv_effect_kind kind)
-{
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < effects->count; i++) {
-        found += effects->item[i].kind == kind ? 1 : 0;
-    }
-    return found;
-}
-
-static const struct gv_effect *find(enum gv_effect_kind kind)
-{
-    for (uint32_t i = 0; i < effects->count; i++) {
-        if (effects->item[i].kind == kind) {
-            return &effects->item[i];
-        }
-    }
-    return NULL;
+    core_step(&event);
 }
 
 static struct gv_ref ref_of(uint8_t peer)
@@ -102,13 +55,13 @@ static void introduce(uint32_t link, uint8_t peer)
 {
     struct gv_event event = {.kind = GV_EV_INTRODUCE, .link = link};
     event.u.introduce.ref = ref_of(peer);
-    step(&event);
+    core_step(&event);
 }
 
 static void link_down(uint32_t link)
 {
     struct gv_event event = {.kind = GV_EV_LINK_DOWN, .link = link};
-    step(&event);
+    core_step(&event);
 }
 
 static void round_done(void)
@@ -117,44 +70,30 @@ static void round_done(void)
     struct gv_event event = {.kind = GV_EV_STEPS};
     event.u.steps.total = steps;
     event.u.steps.round = true;
-    step(&event);
-}
-
-static void tick(void)
-{
-    struct gv_event event = {.kind = GV_EV_TICK};
-    step(&event);
-}
-
-static void give(uint32_t link, struct gv_msg *msg, uint32_t handle)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    event.u.msg.handle = handle;
-    step(&event);
+    core_step(&event);
 }
 
 static void give_plain(uint32_t link, enum gv_kind kind, uint64_t nonce)
 {
     struct gv_msg msg = {.kind = kind};
     msg.u.exchange.nonce = nonce;
-    give(link, &msg, 0);
+    core_give(link, &msg);
 }
 
 static void work_done(enum gv_event_kind kind, uint64_t nonce)
 {
     struct gv_event event = {.kind = kind};
     event.u.work.nonce = nonce;
-    step(&event);
+    core_step(&event);
 }
 
 /* The nonce of the SNAPSHOT that the step before asked for, answered; the OFFER that follows. */
 static const struct gv_msg *offered(uint32_t link)
 {
-    const struct gv_effect *snapshot = find(GV_FX_SNAPSHOT);
+    const struct gv_effect *snapshot = core_effect(GV_FX_SNAPSHOT);
     cr_assert_not_null(snapshot);
     work_done(GV_EV_SNAPSHOT, snapshot->u.work.nonce);
-    const struct gv_effect *send = find(GV_FX_SEND);
+    const struct gv_effect *send = core_effect(GV_FX_SEND);
     cr_assert_not_null(send);
     cr_assert_eq(send->link, link);
     cr_assert_eq(send->u.msg.kind, GV_KIND_OFFER);
@@ -180,7 +119,7 @@ static uint64_t idle_deadline(void)
 Test(core_oracle, it_trains_at_once_and_is_left_in_peace)
 {
     start(GV_EXCHANGE_PAIR, true);
-    cr_assert_eq(count(GV_FX_TRAIN), 1);
+    cr_assert_eq(core_count(GV_FX_TRAIN), 1);
     struct gv_core_stats stats;
     gv_core_stats(core, &stats);
     cr_assert_eq(stats.state, GV_STATE_TRAINING);
@@ -191,7 +130,7 @@ Test(core_oracle, it_trains_at_once_and_is_left_in_peace)
     cr_assert_eq(gv_core_next_deadline(core), idle_deadline());
     for (uint32_t minute = 0; minute < 60; minute++) { /* neither looks for neighbours nor closes idle links */
         now_us = gv_core_next_deadline(core);
-        tick();
+        core_tick();
         cr_assert_eq(effects->count, 0, "effect %d", (int)effects->item[0].kind);
     }
     cr_assert_eq(now_us, 10 * GV_SECOND + (uint64_t)60 * 60 * GV_SECOND);
@@ -204,64 +143,64 @@ Test(core_oracle, a_round_that_is_due_goes_to_the_next_one_introduced)
 {
     round_done();
     cr_assert_eq(effects->count, 0);
-    tick();
+    core_tick();
     cr_assert_eq(gv_core_next_deadline(core), idle_deadline(), "there is nobody to wake up for");
     now_us += 3 * GV_SECOND;
     introduce(5, 1);
     cr_assert(gv_id_equal(gv_core_link_peer(core, 5), &(struct gv_id){.b = {1}}));
     cr_assert_eq(offered(5)->u.offer.exchange, GV_EXCHANGE_PAIR);
-    cr_assert_eq(count(GV_FX_DIAL), 0);
+    cr_assert_eq(core_count(GV_FX_DIAL), 0);
 }
 
 Test(core_oracle, a_round_goes_to_a_peer_that_is_there)
 {
     introduce(5, 1);
-    cr_assert_eq(count(GV_FX_SNAPSHOT), 0, "none is due");
+    cr_assert_eq(core_count(GV_FX_SNAPSHOT), 0, "none is due");
     now_us += GV_SECOND;
     round_done();
     uint64_t nonce = offered(5)->u.offer.nonce;
     struct gv_msg busy = {.kind = GV_KIND_BUSY};
     busy.u.exchange = (struct gv_msg_exchange){.nonce = nonce, .reason = GV_ERR_BUSY, .retry_ms = 20};
-    give(5, &busy, 0);
+    core_give(5, &busy);
     uint64_t at = gv_core_next_deadline(core);
     cr_assert_lt(at, now_us + 30 * GV_MS);
-    for (uint32_t i = 0; i < 10 && count(GV_FX_SNAPSHOT) == 0; i++) {
+    for (uint32_t i = 0; i < 10 && core_count(GV_FX_SNAPSHOT) == 0; i++) {
         now_us = gv_core_next_deadline(core);
-        tick();
+        core_tick();
     }
     (void)offered(5);
     cr_assert_geq(now_us, 11 * GV_SECOND + 20 * GV_MS, "not before the hint");
     link_down(5);
-    cr_assert_eq(count(GV_FX_DIAL), 0);
+    cr_assert_eq(core_count(GV_FX_DIAL), 0);
     now_us += 20 * GV_SECOND;
-    tick();
+    core_tick();
     cr_assert_eq(gv_core_next_deadline(core), idle_deadline());
 }
 
 Test(core_oracle, a_link_without_room_or_to_a_known_peer_is_closed)
 {
     introduce(1, 1);
-    cr_assert_eq(count(GV_FX_CLOSE), 0);
+    cr_assert_eq(core_count(GV_FX_CLOSE), 0);
     introduce(2, 1);
-    cr_assert_eq(find(GV_FX_CLOSE)->link, 2);
-    cr_assert_eq(find(GV_FX_CLOSE)->reason, GV_ERR_DUPLICATE);
+    cr_assert_eq(core_effect(GV_FX_CLOSE)->link, 2);
+    cr_assert_eq(core_effect(GV_FX_CLOSE)->reason, GV_ERR_DUPLICATE);
     introduce(3, 0);
-    cr_assert_eq(find(GV_FX_CLOSE)->link, 3, "that is ourselves");
+    cr_assert_eq(core_effect(GV_FX_CLOSE)->link, 3, "that is ourselves");
     for (uint32_t i = 2; i <= LINKS; i++) {
         introduce(100 + i, (uint8_t)i);
-        cr_assert_eq(count(GV_FX_CLOSE), 0);
+        cr_assert_eq(core_count(GV_FX_CLOSE), 0);
     }
     introduce(4, 99);
-    cr_assert_eq(find(GV_FX_CLOSE)->link, 4);
-    cr_assert_eq(find(GV_FX_CLOSE)->reason, GV_ERR_CROWDED);
+    cr_assert_eq(core_effect(GV_FX_CLOSE)->link, 4);
+    cr_assert_eq(core_effect(GV_FX_CLOSE)->reason, GV_ERR_CROWDED);
     link_down(1);
     introduce(4, 99);
-    cr_assert_eq(count(GV_FX_CLOSE), 0);
+    cr_assert_eq(core_count(GV_FX_CLOSE), 0);
     introduce(5, 1);
-    cr_assert_eq(count(GV_FX_CLOSE), 1);
+    cr_assert_eq(core_count(GV_FX_CLOSE), 1);
     link_down(4);
     introduce(6, 1);
-    cr_assert_eq(count(GV_FX_CLOSE), 0, "a peer may come back");
+    cr_assert_eq(core_count(GV_FX_CLOSE), 0, "a peer may come back");
 }
 
 Test(core_oracle, any_number_of_peers_may_come_one_after_the_other)
@@ -272,8 +211,8 @@ Test(core_oracle, any_number_of_peers_may_come_one_after_the_other)
         event.u.introduce.ref.id.b[1] = (uint8_t)i;
         event.u.introduce.ref.id.b[2] = (uint8_t)(i >> 8);
         now_us += GV_MS;
-        step(&event);
-        cr_assert_eq(count(GV_FX_CLOSE), 0);
+        core_step(&event);
+        cr_assert_eq(core_count(GV_FX_CLOSE), 0);
         cr_assert_not_null(gv_core_link_peer(core, 10 + i));
         link_down(10 + i);
     }
@@ -283,7 +222,7 @@ Test(core_oracle, a_stopped_node_turns_introductions_away)
 {
     command(GV_CMD_STOP);
     introduce(1, 1);
-    cr_assert_eq(count(GV_FX_CLOSE), 1);
+    cr_assert_eq(core_count(GV_FX_CLOSE), 1);
 }
 
 Test(core_oracle, who_leaves_says_so_on_every_link)
@@ -292,8 +231,8 @@ Test(core_oracle, who_leaves_says_so_on_every_link)
         introduce(i, (uint8_t)i);
     }
     command(GV_CMD_LEAVE);
-    cr_assert_eq(count(GV_FX_SEND), LINKS);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_LEAVE);
+    cr_assert_eq(core_count(GV_FX_SEND), LINKS);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_LEAVE);
 }
 
 Test(core_oracle, a_push_needs_no_more_than_a_snapshot_of_its_initiator)
@@ -307,9 +246,9 @@ Test(core_oracle, a_push_needs_no_more_than_a_snapshot_of_its_initiator)
     cr_assert_eq(offer->u.offer.exchange, GV_EXCHANGE_PUSH);
     cr_assert(offer->u.offer.inline_state);
     give_plain(5, GV_KIND_COMMITTED, nonce);
-    cr_assert_eq(count(GV_FX_DISCARD), 1);
-    cr_assert_eq(count(GV_FX_COMMIT), 0);
-    cr_assert_eq(count(GV_FX_SEND), 0);
+    cr_assert_eq(core_count(GV_FX_DISCARD), 1);
+    cr_assert_eq(core_count(GV_FX_COMMIT), 0);
+    cr_assert_eq(core_count(GV_FX_SEND), 0);
     cr_assert_eq(core->exchanges_done, 1);
     cr_assert_eq(core->age, age);
     cr_assert(!core->rounds.due);
@@ -326,11 +265,11 @@ Test(core_oracle, an_age_that_lies_weighs_no_more_than_twice_ours)
     introduce(5, 1);
     struct gv_msg offer = an_offer(GV_EXCHANGE_PUSH);
     offer.u.offer.age = UINT64_MAX;
-    give(5, &offer, 123);
+    core_give_bytes(5, &offer, 123);
     work_done(GV_EV_SNAPSHOT, 77);
     uint32_t slack = core->manifest.local_steps;
     uint32_t most = (uint32_t)((uint64_t)GV_Q16_ONE * (2000 + slack) / (3000 + slack));
-    cr_assert_eq(find(GV_FX_APPLY)->u.work.weight_q16, most);
+    cr_assert_eq(core_effect(GV_FX_APPLY)->u.work.weight_q16, most);
 }
 
 Test(core_oracle, who_stops_with_a_commit_on_its_way_takes_nothing_back)
@@ -340,14 +279,14 @@ Test(core_oracle, who_stops_with_a_commit_on_its_way_takes_nothing_back)
     round_done();
     struct gv_msg accept = {.kind = GV_KIND_ACCEPT, .u.offer = offered(5)->u.offer};
     uint64_t nonce = accept.u.offer.nonce;
-    give(5, &accept, 123);
+    core_give_bytes(5, &accept, 123);
     work_done(GV_EV_APPLIED, nonce);
     give_plain(5, GV_KIND_DONE, nonce);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMIT);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMIT);
     command(GV_CMD_STOP);
     cr_assert_eq(core->exchanges_doubt, 1, "they may have merged it");
     cr_assert_eq(core->exchanges_failed, 1);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_DISCONNECT, "no ABORT after a COMMIT");
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_DISCONNECT, "no ABORT after a COMMIT");
 }
 
 Test(core_oracle, a_push_is_merged_and_answered_by_its_receiver)
@@ -355,24 +294,24 @@ Test(core_oracle, a_push_is_merged_and_answered_by_its_receiver)
     start(GV_EXCHANGE_PUSH, true);
     introduce(5, 1);
     struct gv_msg offer = an_offer(GV_EXCHANGE_PUSH);
-    give(5, &offer, 123);
-    cr_assert_eq(count(GV_FX_SNAPSHOT), 1);
-    cr_assert_eq(count(GV_FX_APPLY) + count(GV_FX_SEND), 0, "not before our own state is copied");
+    core_give_bytes(5, &offer, 123);
+    cr_assert_eq(core_count(GV_FX_SNAPSHOT), 1);
+    cr_assert_eq(core_count(GV_FX_APPLY) + core_count(GV_FX_SEND), 0, "not before our own state is copied");
     work_done(GV_EV_SNAPSHOT, 77);
-    cr_assert_eq(find(GV_FX_APPLY)->u.work.handle, 123);
-    cr_assert_eq(find(GV_FX_APPLY)->u.work.weight_q16, GV_Q16_ONE / 2);
-    cr_assert_eq(count(GV_FX_SEND), 0, "no ACCEPT");
+    cr_assert_eq(core_effect(GV_FX_APPLY)->u.work.handle, 123);
+    cr_assert_eq(core_effect(GV_FX_APPLY)->u.work.weight_q16, GV_Q16_ONE / 2);
+    cr_assert_eq(core_count(GV_FX_SEND), 0, "no ACCEPT");
     work_done(GV_EV_APPLIED, 77);
-    cr_assert_not_null(find(GV_FX_COMMIT));
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMITTED);
+    cr_assert_not_null(core_effect(GV_FX_COMMIT));
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMITTED);
     struct gv_msg again = an_offer(GV_EXCHANGE_PUSH);
     again.u.offer.nonce = 78;
-    give(5, &again, 124);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_BUSY, "until it is merged");
-    cr_assert_eq(find(GV_FX_DROP)->u.work.handle, 124);
+    core_give_bytes(5, &again, 124);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_BUSY, "until it is merged");
+    cr_assert_eq(core_effect(GV_FX_DROP)->u.work.handle, 124);
     work_done(GV_EV_MERGED, 77);
-    give(5, &offer, 125);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT, "a nonce is used once");
+    core_give_bytes(5, &offer, 125);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT, "a nonce is used once");
     cr_assert_eq(core->exchanges_done, 1);
 }
 
@@ -387,10 +326,10 @@ Test(core_oracle, another_kind_of_exchange_is_refused_with_its_reason)
             if (other == kind) {
                 continue;
             }
-            give(5, &offer, 200 + other);
-            cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT);
-            cr_assert_eq(find(GV_FX_SEND)->u.msg.u.exchange.reason, GV_ERR_EXCHANGE);
-            cr_assert_eq(find(GV_FX_DROP)->u.work.handle, 200 + other);
+            core_give_bytes(5, &offer, 200 + other);
+            cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT);
+            cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.u.exchange.reason, GV_ERR_EXCHANGE);
+            cr_assert_eq(core_effect(GV_FX_DROP)->u.work.handle, 200 + other);
         }
     }
 }
@@ -402,7 +341,7 @@ Test(core_oracle, messages_of_a_pair_exchange_have_no_place_in_a_push)
         start(GV_EXCHANGE_PUSH, true);
         introduce(5, 1);
         struct gv_msg offer = an_offer(GV_EXCHANGE_PUSH);
-        give(5, &offer, 123);
+        core_give_bytes(5, &offer, 123);
         work_done(GV_EV_SNAPSHOT, 77);
         struct gv_msg msg = {.kind = kinds[i]};
         switch (kinds[i]) {
@@ -416,11 +355,11 @@ Test(core_oracle, messages_of_a_pair_exchange_have_no_place_in_a_push)
             msg.u.exchange.nonce = 77;
             break;
         }
-        give(5, &msg, kinds[i] == GV_KIND_CHUNK || kinds[i] == GV_KIND_ACCEPT ? 9 : 0);
+        core_give_bytes(5, &msg, kinds[i] == GV_KIND_CHUNK || kinds[i] == GV_KIND_ACCEPT ? 9 : 0);
         cr_assert_eq(core->exchange.phase, GV_EXCHANGE_IDLE, "kind %d", (int)kinds[i]);
-        cr_assert_eq(count(GV_FX_DISCARD), 1);
+        cr_assert_eq(core_count(GV_FX_DISCARD), 1);
         work_done(GV_EV_APPLIED, 77);
-        cr_assert_eq(count(GV_FX_COMMIT), 0);
+        cr_assert_eq(core_count(GV_FX_COMMIT), 0);
     }
 }
 
@@ -429,7 +368,7 @@ static void give_chunk(uint32_t index, uint32_t handle)
     struct gv_msg msg = {.kind = GV_KIND_CHUNK};
     msg.u.chunk.nonce = core->exchange.nonce;
     msg.u.chunk.index = index;
-    give(5, &msg, handle);
+    core_give_bytes(5, &msg, handle);
 }
 
 Test(core_oracle, chunks_of_a_push_wait_for_our_own_copy)
@@ -440,29 +379,29 @@ Test(core_oracle, chunks_of_a_push_wait_for_our_own_copy)
     struct gv_msg offer = an_offer(GV_EXCHANGE_PUSH);
     offer.u.offer.inline_state = false;
     offer.u.offer.chunk_bytes = GV_CHUNK_BYTES_MAX;
-    give(5, &offer, 0);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_ACCEPT);
+    core_give(5, &offer);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_ACCEPT);
     uint32_t count_of_chunks = core->exchange.chunk_count;
     cr_assert(count_of_chunks > 4);
     give_chunk(0, 100);
     give_chunk(1, 101);
-    cr_assert_eq(count(GV_FX_APPLY), 0, "there is nothing to merge into");
+    cr_assert_eq(core_count(GV_FX_APPLY), 0, "there is nothing to merge into");
     work_done(GV_EV_SNAPSHOT, 77);
-    cr_assert_eq(count(GV_FX_APPLY), 2);
+    cr_assert_eq(core_count(GV_FX_APPLY), 2);
     for (uint32_t i = 0; i < count_of_chunks; i++) {
         if (i >= 2) {
             give_chunk(i, 100 + i);
-            cr_assert_eq(count(GV_FX_APPLY), 1);
+            cr_assert_eq(core_count(GV_FX_APPLY), 1);
         }
         struct gv_event applied = {.kind = GV_EV_APPLIED};
         applied.u.work.nonce = 77;
         applied.u.work.index = i;
         cr_assert_eq(core->exchanges_done, 0);
-        step(&applied);
+        core_step(&applied);
     }
-    cr_assert_eq(count(GV_FX_COMMIT), 1);
-    cr_assert_eq(count(GV_FX_CHUNK_SEND), 0);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMITTED);
+    cr_assert_eq(core_count(GV_FX_COMMIT), 1);
+    cr_assert_eq(core_count(GV_FX_CHUNK_SEND), 0);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_COMMITTED);
 }
 
 /* A push of ours whose ACCEPT has come; nothing is sent before the snapshot. */
@@ -472,11 +411,11 @@ static void accepted(void)
     start(GV_EXCHANGE_PUSH, true);
     introduce(5, 1);
     round_done();
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_OFFER);
-    struct gv_msg accept = {.kind = GV_KIND_ACCEPT, .u.offer = find(GV_FX_SEND)->u.msg.u.offer};
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_OFFER);
+    struct gv_msg accept = {.kind = GV_KIND_ACCEPT, .u.offer = core_effect(GV_FX_SEND)->u.msg.u.offer};
     accept.u.offer.codecs = 1u << GV_CODEC_F32;
-    give(5, &accept, 0);
-    cr_assert_eq(count(GV_FX_SNAPSHOT), 1);
+    core_give(5, &accept);
+    cr_assert_eq(core_count(GV_FX_SNAPSHOT), 1);
     cr_assert_eq(core->exchange.phase, GV_EXCHANGE_STREAMING);
 }
 
@@ -495,9 +434,9 @@ Test(core_oracle, who_pushes_takes_no_chunks)
 {
     accepted();
     give_chunk(0, 100);
-    cr_assert_eq(find(GV_FX_DROP)->u.work.handle, 100);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT);
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.u.exchange.reason, GV_ERR_CHUNK);
+    cr_assert_eq(core_effect(GV_FX_DROP)->u.work.handle, 100);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_ABORT);
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.u.exchange.reason, GV_ERR_CHUNK);
     cr_assert_eq(core->exchange.phase, GV_EXCHANGE_IDLE);
 }
 
@@ -506,5 +445,5 @@ Test(core_oracle, without_the_oracle_an_introduced_peer_is_a_peer_like_others)
     start(GV_EXCHANGE_PAIR, false);
     introduce(5, 1);
     cr_assert(gv_id_equal(gv_core_link_peer(core, 5), &(struct gv_id){.b = {1}}));
-    cr_assert_eq(find(GV_FX_SEND)->u.msg.kind, GV_KIND_STATE, "it may have a newer model");
+    cr_assert_eq(core_effect(GV_FX_SEND)->u.msg.kind, GV_KIND_STATE, "it may have a newer model");
 }

@@ -3,19 +3,14 @@
  * answers too.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
 #define NEAR 4u /* links */
 #define FAR 5u
 #define NEAR_US (5 * GV_MS)
 #define ANSWERS_MAX 64u
-
-static struct gv_core *core;
-static struct gv_effects *effects;
-static uint64_t now_us;
 
 struct answer {
     uint64_t at_us;
@@ -24,58 +19,26 @@ struct answer {
 static struct answer answers[ANSWERS_MAX]; /* on their way */
 static uint32_t answer_count;
 
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
-
-static void give(uint32_t link, struct gv_msg *msg)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    step(&event);
-}
-
 static void neighbour_in(uint32_t link)
 {
-    struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
-    step(&in);
-    struct gv_msg hello = {.kind = GV_KIND_HELLO};
-    hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
-    hello.u.hello.self.id.b[0] = (uint8_t)link;
-    give(link, &hello);
-    struct gv_msg neighbour = {.kind = GV_KIND_NEIGHBOUR};
-    give(link, &neighbour);
+    struct gv_ref peer = core_ref((uint8_t)link, GV_REF_DIALABLE);
+    core_greet(link, &peer);
+    core_ask(link);
 }
 
 /* A core with two neighbours, which have dialled it. */
 static void setup(void)
 {
-    struct gv_core_config config;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
+    core_make(NULL);
     answer_count = 0;
-    now_us = 10 * GV_SECOND;
-    struct gv_event start = {.kind = GV_EV_START};
-    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
-    start.u.start.has_model = true;
-    start.u.start.manifest = (struct gv_core_manifest){.block_count = 1, .block_elements = {16}, .stop_age = GV_NEVER};
-    step(&start);
+    struct gv_event start = core_start(16);
+    core_step(&start);
     neighbour_in(FAR);
     neighbour_in(NEAR);
     cr_assert_eq(core->active_count, 2);
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_probe, .init = setup, .fini = teardown);
+TestSuite(core_probe, .init = setup, .fini = core_end);
 
 /* Answers to the PINGs of the last step will come, the far neighbour's after far_us. */
 static void note_pings(uint64_t far_us)
@@ -96,15 +59,14 @@ static void answer(struct answer due, bool far_names_us)
     struct gv_msg pong = {.kind = GV_KIND_PONG};
     pong.u.ping.seq = due.seq;
     pong.u.ping.neighbour_count = due.link == NEAR || far_names_us ? 1 : 0; /* our id is all zeros */
-    give(due.link, &pong);
+    core_give(due.link, &pong);
 }
 
 /* Lets time pass; every PING is answered, by the far neighbour after far_us, which names us as its own or nobody. */
 static void run(uint64_t for_us, uint64_t far_us, bool far_names_us)
 {
     for (uint64_t until_us = now_us + for_us; now_us < until_us; now_us += 5 * GV_MS) {
-        struct gv_event tick = {.kind = GV_EV_TICK};
-        step(&tick);
+        core_tick();
         note_pings(far_us);
         for (uint32_t i = 0; i < answer_count;) {
             if (answers[i].at_us > now_us) {
@@ -163,8 +125,7 @@ static bool closed_within(uint64_t for_us)
 {
     bool closed = false;
     for (uint64_t until_us = now_us + for_us; now_us < until_us && !closed; now_us += 5 * GV_MS) {
-        struct gv_event tick = {.kind = GV_EV_TICK};
-        step(&tick);
+        core_tick();
         struct gv_msg result = {.kind = GV_KIND_PROBE_RESULT};
         for (uint32_t i = 0; i < effects->count; i++) {
             const struct gv_effect *fx = &effects->item[i];
@@ -181,7 +142,7 @@ static bool closed_within(uint64_t for_us)
             }
         }
         if (result.u.probe.alive) {
-            give(NEAR, &result);
+            core_give(NEAR, &result);
             closed = effects->count > 0 && effects->item[0].kind == GV_FX_CLOSE && effects->item[0].link == FAR;
         }
     }
@@ -210,7 +171,7 @@ Test(core_probe, who_suspects_us_all_the_time_does_not_blunt_our_judgement_of_ot
     for (uint32_t i = 0; i < 20; i++) {
         now_us += 2 * GV_SECOND;
         ping.u.ping.seq = i;
-        give(FAR, &ping);
+        core_give(FAR, &ping);
         cr_assert_eq(core->health, 1, "one a minute is taken to heart: %u", core->health);
     }
 }
@@ -232,7 +193,7 @@ Test(core_probe, entries_that_change_all_the_time_are_told_once_a_second)
     uint32_t told = 0;
     for (uint64_t i = 1; i <= 200; i++) {
         event.u.trust_digest = i;
-        step(&event);
+        core_step(&event);
         told += pings();
         cr_assert_eq(core->trust_digest, i);
         cr_assert(i > 1 || told == 2, "the first is told at once, not to %u", told);
@@ -242,8 +203,7 @@ Test(core_probe, entries_that_change_all_the_time_are_told_once_a_second)
     uint64_t until_us = gv_core_next_deadline(core);
     cr_assert_leq(until_us, now_us + GV_SECOND);
     now_us = until_us > now_us ? until_us : now_us;
-    struct gv_event tick = {.kind = GV_EV_TICK};
-    step(&tick);
+    core_tick();
     told += pings();
     cr_assert_eq(told, 4, "the last is told too");
 }

@@ -2,67 +2,29 @@
  * What a core can say of why its peers are where they are, and why it is alone: counts by reason, in both directions.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
-static struct gv_core *core;
-static struct gv_effects *effects;
 static struct gv_core_stats stats;
-static uint64_t now_us;
-
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
 
 static void tick(uint64_t later_us)
 {
     struct gv_event event = {.kind = GV_EV_TICK};
     now_us += later_us;
-    step(&event);
+    core_step(&event);
 }
 
 static void start(uint32_t seeds)
 {
-    struct gv_core_config config;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
-    now_us = 10 * GV_SECOND;
-    struct gv_event event = {.kind = GV_EV_START};
-    event.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
-    event.u.start.has_model = event.u.start.trains = true;
+    core_make(NULL);
+    struct gv_event event = core_start(100000);
+    event.u.start.trains = true;
     event.u.start.seed_count = seeds;
-    event.u.start.manifest = (struct gv_core_manifest){.version = 3,
-                                                       .epoch = 1,
-                                                       .block_count = 1,
-                                                       .block_elements = {100000},
-                                                       .local_steps = 16,
-                                                       .stop_age = GV_NEVER};
-    step(&event);
+    core_step(&event);
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_reasons, .fini = teardown);
-
-static const struct gv_effect *effect(enum gv_effect_kind kind)
-{
-    for (uint32_t i = 0; i < effects->count; i++) {
-        if (effects->item[i].kind == kind) {
-            return &effects->item[i];
-        }
-    }
-    return NULL;
-}
+TestSuite(core_reasons, .fini = core_end);
 
 static bool logged(enum gv_log_code code, enum gv_err reason)
 {
@@ -83,7 +45,7 @@ static const struct gv_core_stats *look(void)
 
 static uint32_t number_of(enum gv_effect_kind kind)
 {
-    const struct gv_effect *fx = effect(kind);
+    const struct gv_effect *fx = core_effect(kind);
     cr_assert_not_null(fx);
     return fx->u.dial.dial;
 }
@@ -92,21 +54,14 @@ static void dial_fails(uint32_t number, enum gv_err why)
 {
     struct gv_event event = {.kind = GV_EV_DIAL_FAILED, .verdict = why};
     event.u.dial.dial = number;
-    step(&event);
+    core_step(&event);
 }
 
 static void link_up(uint32_t number, uint32_t link)
 {
     struct gv_event event = {.kind = GV_EV_LINK_UP, .link = link};
     event.u.dial.dial = number;
-    step(&event);
-}
-
-static void give(uint32_t link, struct gv_msg *msg)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    step(&event);
+    core_step(&event);
 }
 
 static struct gv_ref ref_of(uint8_t name)
@@ -120,10 +75,10 @@ static void comes_in(uint32_t link, uint8_t name)
 {
     struct gv_event event = {.kind = GV_EV_LINK_IN, .link = link};
     struct gv_msg hello = {.kind = GV_KIND_HELLO};
-    step(&event);
+    core_step(&event);
     hello.u.hello.purpose = GV_PURPOSE_MEMBER;
     hello.u.hello.self = ref_of(name);
-    give(link, &hello);
+    core_give(link, &hello);
 }
 
 static struct gv_peer_info only_peer(void)
@@ -202,9 +157,9 @@ Test(core_reasons, a_place_refused_is_counted_on_both_sides)
     link_up(number_of(GV_FX_DIAL_SEED), 5);
     struct gv_msg welcome = {.kind = GV_KIND_WELCOME};
     welcome.u.hello.self = ref_of(3);
-    give(5, &welcome);
+    core_give(5, &welcome);
     struct gv_msg no = {.kind = GV_KIND_NEIGHBOUR_REPLY};
-    give(5, &no);
+    core_give(5, &no);
     cr_assert_eq(look()->declined[at(GV_ERR_CROWDED)], 1);
     struct gv_peer_info peer = only_peer();
     cr_assert_eq(peer.last_error, GV_ERR_CROWDED);
@@ -212,7 +167,7 @@ Test(core_reasons, a_place_refused_is_counted_on_both_sides)
     cr_assert_eq(peer.last_error_us, now_us);
     core->active_count = core->config.active_max; /* as if the view were full */
     struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
-    give(5, &ask);
+    core_give(5, &ask);
     core->active_count = 0;
     cr_assert_eq(look()->refusals[at(GV_ERR_CROWDED)], 1);
 }
@@ -262,7 +217,7 @@ Test(core_reasons, who_is_shut_out_is_told_so_and_for_how_long)
     uint64_t until_us = now_us + refuse->u.refuse.retry_ms * GV_MS;
     cr_assert_geq(until_us, gv_score_good_at(core, row));
     cr_assert_leq(until_us, gv_score_good_at(core, row) + 2 * GV_MS);
-    cr_assert_not_null(effect(GV_FX_CLOSE));
+    cr_assert_not_null(core_effect(GV_FX_CLOSE));
     now_us += GV_SECOND;
     comes_in(8, 4); /* sooner than that: the same answer */
     refuse = sent(GV_KIND_REFUSE);
@@ -275,18 +230,18 @@ Test(core_reasons, who_refuses_us_is_a_neighbour_no_more_and_is_left_alone_as_lo
     start(0);
     comes_in(7, 4);
     struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
-    give(7, &ask);
+    core_give(7, &ask);
     cr_assert_eq(core->active_count, 1);
     uint32_t row = core->link_peers[0];
     struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_RATE, .retry_ms = 30000}};
-    give(7, &refuse);
+    core_give(7, &refuse);
     cr_assert_eq(core->active_count, 0);
     cr_assert(!logged(GV_LOG_SUSPECT, GV_ERR_TIMEOUT));
     uint64_t until_us = now_us + 30 * GV_SECOND;
     cr_assert_eq(core->dial_after_us[row], until_us);
     while (now_us < until_us - GV_SECOND) {
         tick(500 * GV_MS);
-        cr_assert_null(effect(GV_FX_DIAL), "after %.1f s", (double)(now_us + 30 * GV_SECOND - until_us) / 1e6);
+        cr_assert_null(core_effect(GV_FX_DIAL), "after %.1f s", (double)(now_us + 30 * GV_SECOND - until_us) / 1e6);
     }
 }
 
@@ -295,9 +250,9 @@ Test(core_reasons, who_is_only_crowded_stays_a_neighbour)
     start(0);
     comes_in(7, 4);
     struct gv_msg ask = {.kind = GV_KIND_NEIGHBOUR};
-    give(7, &ask);
+    core_give(7, &ask);
     struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_CROWDED, .retry_ms = 5000}};
-    give(7, &refuse);
+    core_give(7, &refuse);
     cr_assert_eq(core->active_count, 1);
 }
 
@@ -314,7 +269,7 @@ Test(core_reasons, who_refuses_us_is_not_taken_for_dead)
         cr_assert(gv_links_dial(core, row, GV_WHY_EXCHANGE));
         link_up(number_of(GV_FX_DIAL), link);
         struct gv_msg refuse = {.kind = GV_KIND_REFUSE, .u.refuse = {.reason = GV_ERR_RATE, .retry_ms = 30000}};
-        give(link, &refuse);
+        core_give(link, &refuse);
         cr_assert_eq(gv_peers_find(core, &ref.id), row);
         cr_assert_eq(core->roles[row], GV_ROLE_PASSIVE, "after %u", link);
     }
@@ -333,7 +288,7 @@ static bool takes_up(uint32_t link, bool trains, bool due)
     offer.u.offer.epoch = 1;
     offer.u.offer.codecs = 1u << GV_CODEC_F32;
     offer.u.offer.chunk_bytes = GV_CHUNK_BYTES_MIN;
-    give(link, &offer);
+    core_give(link, &offer);
     return sent(GV_KIND_ACCEPT) != NULL;
 }
 
@@ -375,7 +330,7 @@ Test(core_reasons, who_waits_for_an_exchange_or_has_no_rounds_takes_whoever_offe
         core->rounds.due_us = now_us - cases[i].since_us;
         cr_expect_eq(takes_up(7, cases[i].trains, cases[i].due), cases[i].takes_up, "%zu", i);
         if (i + 1 < sizeof cases / sizeof cases[0]) {
-            teardown();
+            core_end();
         }
     }
 }
@@ -385,7 +340,7 @@ Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
     start(0);
     comes_in(7, 4);
     struct gv_event event = {.kind = GV_EV_REVOKED, .u.revoked = ref_of(4).id};
-    step(&event);
+    core_step(&event);
     gv_score_note(core, gv_peers_find(core, &event.u.revoked), GV_ERR_UNREACHABLE); /* a dial that was under way */
     struct gv_peer_info peers[1];
     cr_assert_eq(gv_core_peers(core, peers, 1), 0);

@@ -2,59 +2,28 @@
  * One core and those who ask it for a place in its view: places are bounded by kind, and whoever has nobody gets one.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core_state.h"
+#include "core_help.h"
 
-static struct gv_core *core;
-static struct gv_effects *effects;
-static uint64_t now_us;
 static uint64_t inviter; /* of whoever dials us; 0: the root */
-
-static void step(struct gv_event *event)
-{
-    event->now_us = now_us;
-    event->wall_s = 1800000000;
-    gv_core_step(core, event, effects);
-}
 
 static void setup(void)
 {
-    struct gv_core_config config;
-    now_us = 10 * GV_SECOND;
+    core_make(NULL);
     inviter = 0;
-    gv_core_defaults(&config);
-    core = gv_core_init(malloc(gv_core_bytes(&config)), &config);
-    effects = calloc(1, sizeof *effects);
-    struct gv_event start = {.kind = GV_EV_START};
-    start.u.start.self = (struct gv_ref){.incarnation = 1, .boot = 7, .flags = GV_REF_DIALABLE};
-    start.u.start.has_model = true;
-    start.u.start.manifest = (struct gv_core_manifest){.block_count = 1, .block_elements = {16}, .stop_age = GV_NEVER};
-    step(&start);
+    struct gv_event start = core_start(16);
+    core_step(&start);
 }
 
-static void teardown(void)
-{
-    free(core);
-    free(effects);
-}
-
-TestSuite(core_views, .init = setup, .fini = teardown);
-
-static void give(uint32_t link, struct gv_msg *msg)
-{
-    struct gv_event event = {.kind = GV_EV_MSG, .link = link};
-    event.u.msg.msg = msg;
-    step(&event);
-}
+TestSuite(core_views, .init = setup, .fini = core_end);
 
 /* Asks for a place. True if it gets one. */
 static bool asks_again(uint32_t link, bool urgent)
 {
     struct gv_msg msg = {.kind = GV_KIND_NEIGHBOUR};
     msg.u.neighbour.urgent = urgent;
-    give(link, &msg);
+    core_give(link, &msg);
     for (uint32_t i = 0; i < effects->count; i++) {
         const struct gv_effect *fx = &effects->item[i];
         if (fx->kind == GV_FX_SEND && fx->link == link && fx->u.msg.kind == GV_KIND_NEIGHBOUR_REPLY) {
@@ -70,12 +39,12 @@ static void greets(uint32_t link, uint32_t flags)
 {
     now_us += 60 * GV_MS; /* 20 greetings a second are taken */
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
-    step(&in);
+    core_step(&in);
     struct gv_msg hello = {.kind = GV_KIND_HELLO};
     hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = flags};
     hello.u.hello.self.id.b[0] = (uint8_t)link;
     hello.u.hello.self.inviters[0] = inviter;
-    give(link, &hello);
+    core_give(link, &hello);
 }
 
 /* The same, and it asks for a place. */
@@ -232,7 +201,7 @@ Test(core_views, a_crowd_of_outbound_only_nodes_displaces_none_that_can_be_diall
         (void)asks(link, 0, false);
         cr_assert_leq(outbound_only(), core->config.active_max / 2, "link %u", link);
         struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
-        step(&down);
+        core_step(&down);
     }
 }
 
@@ -280,9 +249,9 @@ Test(core_views, records_that_nobody_asked_for_are_not_taken_up)
         msg.refs[i].id.b[0] = (uint8_t)(100 + i);
     }
     uint32_t before = core->passive_count;
-    give(1, &msg);
+    core_give(1, &msg);
     cr_assert_eq(core->passive_count, before + 2, "two were due");
-    give(1, &msg);
+    core_give(1, &msg);
     cr_assert_eq(core->passive_count, before + 2);
 }
 
@@ -309,7 +278,7 @@ static bool is_asked_when_named(uint32_t link, uint32_t newcomer)
 {
     struct gv_msg msg = {.kind = GV_KIND_FORWARD_JOIN, .ref_count = 1};
     msg.refs[0] = core->peers[row_of(newcomer)].ref;
-    give(link, &msg);
+    core_give(link, &msg);
     return asked_in_the_last_step();
 }
 
@@ -345,7 +314,7 @@ Test(core_views, whom_another_named_is_no_choice_of_ours_and_displaces_nobody)
         core->promote_us = core->swap_us = GV_NEVER;
         core->named_us = 0; /* as if it were much later */
         if (is_asked_when_named(1, link)) {
-            give(link, &accepted);
+            core_give(link, &accepted);
             cr_assert_eq(core->roles[row_of(link)], GV_ROLE_ACTIVE, "link %u", link);
             cr_assert_not(core->active[core->neighbours[row_of(link)]].chosen, "link %u", link);
         }
@@ -365,7 +334,7 @@ Test(core_views, what_neighbours_name_unasked_is_bounded_as_shuffles_are)
     for (uint32_t i = 0; i < 200; i++) {
         now_us += 100 * GV_MS; /* as fast as requests are taken at all */
         msg.refs[0].id.b[0] = (uint8_t)i;
-        give(1, &msg);
+        core_give(1, &msg);
     }
     uint32_t dropped = core->refusals[gv_reason_index(GV_ERR_RATE)];
     cr_assert_leq(dropped, 200 - 96);
@@ -377,11 +346,11 @@ Test(core_views, who_is_no_neighbour_makes_itself_known_no_better_by_parting)
     greets(1, GV_REF_DIALABLE);
     struct gv_msg msg = {.kind = GV_KIND_DISCONNECT, .u.disconnect = {.restarting = true}};
     core->ages[row_of(1)] = 50;
-    give(1, &msg);
+    core_give(1, &msg);
     cr_assert_eq(core->ages[row_of(1)], 50);
     core->fx = effects;
     gv_peers_forget(core, row_of(1));
-    give(1, &msg);
+    core_give(1, &msg);
     cr_assert_eq(core->roles[row_of(1)], GV_ROLE_NONE);
     cr_assert_gt(core->dial_after_us[row_of(1)], now_us, "but it is left alone while it starts");
 }
@@ -467,13 +436,13 @@ Test(core_views, who_is_asked_without_a_neighbour_is_asked_no_sooner_for_having_
 static bool comes_back(uint32_t old, uint32_t link, uint8_t name)
 {
     struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = old};
-    step(&down);
+    core_step(&down);
     struct gv_event in = {.kind = GV_EV_LINK_IN, .link = link};
-    step(&in);
+    core_step(&in);
     struct gv_msg hello = {.kind = GV_KIND_HELLO};
     hello.u.hello.self = (struct gv_ref){.incarnation = 1, .boot = 9, .flags = GV_REF_DIALABLE};
     hello.u.hello.self.id.b[0] = name;
-    give(link, &hello);
+    core_give(link, &hello);
     return asked_in_the_last_step();
 }
 
@@ -482,12 +451,12 @@ Test(core_views, a_neighbour_whose_link_was_lost_is_asked_whether_it_still_is_on
     (void)asks(1, GV_REF_DIALABLE, false);
     cr_assert(comes_back(1, 50, 1));
     struct gv_msg reply = {.kind = GV_KIND_NEIGHBOUR_REPLY, .u.neighbour = {.accepted = true}};
-    give(50, &reply);
+    core_give(50, &reply);
     cr_assert_eq(core->roles[row_of(1)], GV_ROLE_ACTIVE);
     cr_assert_not(core->active[core->neighbours[row_of(1)]].chosen, "it had asked us, and still has");
     cr_assert(comes_back(50, 51, 1));
     reply.u.neighbour.accepted = false;
-    give(51, &reply);
+    core_give(51, &reply);
     cr_assert_eq(core->roles[row_of(1)], GV_ROLE_PASSIVE);
     cr_assert_eq(dismissed(), 51);
 }
@@ -502,12 +471,12 @@ Test(core_views, it_asks_those_at_which_it_comes_far_to_the_front)
         msg.refs[i].id.b[0] = (uint8_t)(100 + i);
     }
     core->promote_us = GV_NEVER;
-    give(1, &msg);
+    core_give(1, &msg);
     uint32_t dialled = 0;
     for (uint32_t i = 0; i < 40 && dialled < 4; i++) {
         core->promote_us = now_us;
         struct gv_event event = {.kind = GV_EV_TICK};
-        step(&event);
+        core_step(&event);
         for (uint32_t k = 0; k < effects->count; k++) {
             if (effects->item[k].kind == GV_FX_DIAL) {
                 cr_expect_lt(gv_peers_rank(core, &core->self.id, &effects->item[k].target), UINT32_MAX / 2);
