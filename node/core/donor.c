@@ -53,9 +53,9 @@ static uint64_t taker_at(const struct gv_core *core, uint32_t link)
     return gv_head_of(core->peers[core->link_peers[link]].ref.id.b);
 }
 
-/* The place for the peer at this link, GV_NOBODY if all are taken (they are then wanted: their takers will wait), it has
-   one, or is to leave one to others. Whoever gets that makes us forget it, so of free places the one goes first that
-   has been closed to its last taker longest. */
+/* The place for the peer at this link, GV_NOBODY if all are taken (they are wanted then: their takers will wait), it
+   has one, or is to leave one to others. Whoever gets that makes us forget it, so of free places the one goes first
+   that has been closed to its last taker longest. */
 static uint32_t place_for(struct gv_core *core, uint32_t link)
 {
     uint64_t taker = taker_at(core, link);

@@ -1,3 +1,4 @@
+/* One core under test: see core_help.h. */
 #include "core_help.h"
 
 #include <criterion/criterion.h>
