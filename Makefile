@@ -158,6 +158,11 @@ $(INTEGRATION): $(OBJ)/%: $(OBJ)/%.o $(INTEGRATION_HELPERS) $(ARCHIVES)
 $(TOOLS): $(OBJ)/%: $(OBJ)/%.o $(TOOL_HELPERS) $(ARCHIVES)
 	$(Q)$(link) $(LIBS)
 
+# The program with other frames.
+$(OBJ)/tests/system/newer: $(OBJ)/node/cli/main.o
+$(OBJ)/tests/system/newer: private override LDFLAGS += \
+    -Wl,--wrap=gv_wire_bound,--wrap=gv_wire_encode,--wrap=gv_net_send
+
 $(NETNS) $(BENCH): $(OBJ)/%: $(OBJ)/%.o $(ARCHIVES)
 	$(Q)$(link) $(LIBS)
 

@@ -225,7 +225,7 @@ static void dispatch(struct gv_core *core, uint32_t link, const struct gv_event 
 
 static bool closes_link(enum gv_err verdict)
 {
-    return verdict != GV_OK && verdict != GV_ERR_KIND && verdict != GV_ERR_VERSION && verdict != GV_ERR_EXPIRED;
+    return verdict != GV_OK && verdict != GV_ERR_VERSION && verdict != GV_ERR_EXPIRED;
 }
 
 static void on_bad_frame(struct gv_core *core, const struct gv_event *event)
@@ -235,7 +235,15 @@ static void on_bad_frame(struct gv_core *core, const struct gv_event *event)
         return;
     }
     uint32_t peer = core->link_peers[link];
-    gv_score_add(core, peer, event->verdict, event->verdict == GV_ERR_KIND ? 0 : GV_SCORE_FAULT);
+    if (event->verdict == GV_ERR_KIND) { /* what a newer version says is no fault, but a message like any other */
+        if (gv_bucket_take(&core->links[link].messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST)) {
+            gv_score_count(core, GV_ERR_KIND);
+        } else {
+            gv_score_add(core, peer, GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
+        }
+        return;
+    }
+    gv_score_add(core, peer, event->verdict, GV_SCORE_FAULT);
     if (closes_link(event->verdict)) {
         gv_fx_log(core, GV_LOG_BAD_FRAME, peer == GV_NOBODY ? NULL : &core->peers[peer].ref.id, event->verdict, 1);
         gv_links_close(core, link, event->verdict);

@@ -43,7 +43,8 @@ static void on_bad(void *context, uint32_t link, enum gv_err why)
     const char *address = gv_net_address(node->net, link);
     const char *port = strrchr(address, ':'); /* a source is a host, or every reconnect would have a fresh allowance */
     (void)snprintf(host, sizeof host, "%.*s", port != NULL ? (int)(port - address) : 0, address);
-    gv_log_limited(GV_LEVEL_UNUSUAL, host, "bad frame", "from=%s why=\"%s\"", address, gv_err_text((int)why));
+    enum gv_log_level level = why == GV_ERR_KIND ? GV_LEVEL_DEBUG : GV_LEVEL_UNUSUAL; /* a newer version is no fault */
+    gv_log_limited(level, host, "bad frame", "from=%s why=\"%s\"", address, gv_err_text((int)why));
     struct gv_event event = {.kind = GV_EV_BAD_FRAME, .link = link, .verdict = why};
     gv_node_event(node, &event);
 }

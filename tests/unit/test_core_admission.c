@@ -221,6 +221,23 @@ Test(core_admission, a_flood_of_requests_is_dropped_and_counted_and_costs_the_li
     cr_assert(gone, "its score is %u", gv_score_now(core, core->link_peers[0]));
 }
 
+Test(core_admission, what_a_newer_version_says_is_no_fault_but_counts_like_other_messages)
+{
+    link_in(7);
+    hello(7, GV_PURPOSE_MEMBER);
+    struct gv_event unknown = {.kind = GV_EV_BAD_FRAME, .link = 7, .verdict = GV_ERR_KIND};
+    core_step(&unknown);
+    cr_assert_eq(core->refusals[GV_ERR_KIND - 100], 1);
+    cr_assert_eq(core->peers[core->link_peers[0]].last_error, GV_OK);
+    bool gone = false;
+    uint32_t count = 0;
+    for (; count < 5000 && !gone; count++) {
+        core_step(&unknown);
+        gone = closed(7);
+    }
+    cr_assert(gone && count > 1000, "%u", count);
+}
+
 Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
 {
     for (uint32_t link = 1; link <= 3; link++) {
