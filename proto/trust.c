@@ -94,25 +94,26 @@ static int precedence(const struct held *a, const struct held *b)
     return memcmp(a->hash.b, b->hash.b, sizeof a->hash.b);
 }
 
-/* A bucket is what counts against one limit: all entries with this id in their issuer's path at or above generation. */
-static bool in_branch(const struct held *e, const struct gv_id *id)
+/*
+ * A bucket is what counts against one limit: here all entries with this id at this generation of their issuer's path.
+ * At any other it counts against another limit: a member may come into a path twice, by an invite of its own guest, and
+ * if an entry were held to a limit that those beside it are not, what is kept would depend on which came first.
+ */
+static bool in_branch(const struct held *e, const struct gv_id *id, uint32_t generation)
 {
-    for (uint32_t i = 0; i < e->path_count; i++) {
-        if (gv_id_equal(&e->path[i], id)) {
-            return true;
-        }
-    }
-    return false;
+    return generation < e->path_count && gv_id_equal(&e->path[generation], id);
 }
 
-static bool by_issuer(const struct held *e, const struct gv_id *id)
+static bool by_issuer(const struct held *e, const struct gv_id *id, uint32_t unused)
 {
+    (void)unused;
     return e->path_count > 0 && gv_id_equal(&e->path[e->path_count - 1], id);
 }
 
-static bool by_member(const struct held *e, const struct gv_id *unused)
+static bool by_member(const struct held *e, const struct gv_id *unused, uint32_t unused_too)
 {
     (void)unused;
+    (void)unused_too;
     return e->path_count > 0;
 }
 
@@ -133,12 +134,13 @@ static void forget_entry(struct gv_trust *trust, uint32_t index)
  * not let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it.
  */
 static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, uint32_t limit,
-                             bool (*inside)(const struct held *e, const struct gv_id *id), const struct gv_id *id)
+                             bool (*inside)(const struct held *e, const struct gv_id *id, uint32_t generation),
+                             const struct gv_id *id, uint32_t generation)
 {
     uint32_t inside_count = 0;
     uint32_t latest = 0;
     for (uint32_t i = 0; i < trust->count; i++) {
-        if (!inside(&trust->entries[i], id)) {
+        if (!inside(&trust->entries[i], id, generation)) {
             continue;
         }
         if (inside_count == 0 || precedence(&trust->entries[i], &trust->entries[latest]) > 0) {
@@ -172,11 +174,12 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
             return GV_OK;
         }
         uint32_t members = count_members(trust);
-        return members > 0 ? make_room(trust, fresh, members, by_member, NULL) : GV_ERR_FULL;
+        return members > 0 ? make_room(trust, fresh, members, by_member, NULL, 0) : GV_ERR_FULL;
     }
-    enum gv_err err = make_room(trust, fresh, GV_TRUST_PER_ISSUER_MAX, by_issuer, &fresh->path[fresh->path_count - 1]);
+    const struct gv_id *issuer = &fresh->path[fresh->path_count - 1];
+    enum gv_err err = make_room(trust, fresh, GV_TRUST_PER_ISSUER_MAX, by_issuer, issuer, 0);
     for (uint32_t g = fresh->path_count; g-- > 0 && err == GV_OK;) {
-        err = make_room(trust, fresh, GV_TRUST_MEMBERS_MAX >> g, in_branch, &fresh->path[g]);
+        err = make_room(trust, fresh, GV_TRUST_MEMBERS_MAX >> g, in_branch, &fresh->path[g], g);
     }
     uint32_t roots = trust->count - count_members(trust);
     uint32_t rest = GV_TRUST_ENTRIES_MAX - roots;
@@ -184,7 +187,7 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
     if (err == GV_OK && limit == 0) {
         err = GV_ERR_FULL;
     }
-    return err == GV_OK ? make_room(trust, fresh, limit, by_member, NULL) : err;
+    return err == GV_OK ? make_room(trust, fresh, limit, by_member, NULL, 0) : err;
 }
 
 /* Drops what an entry of the root has just made void. The issuer's chain is read again from the entry. */

@@ -343,6 +343,48 @@ Test(trust, a_member_with_many_identities_is_held_to_its_branch_and_the_root_fin
     cr_assert_eq(gv_trust_count(trust), 1, "one word of the root makes it all void");
 }
 
+/* As many entries as one identity may write, by each of so many that D has invited. */
+static void fill_branch(struct gv_trust *into, uint32_t puppets)
+{
+    struct gv_chain invite = chain[D];
+    fixture_extend(&invite, &f, GV_CERT_INVITE, key[Y], key[D]);
+    uint8_t bytes[GV_TRUST_ENTRY_BYTES_MAX];
+    bool added;
+    for (uint32_t i = 0; i < puppets * GV_TRUST_PER_ISSUER_MAX; i++) {
+        struct gv_sign_key *puppet = fixture_key((uint8_t)(100 + i / GV_TRUST_PER_ISSUER_MAX));
+        struct gv_entry entry = {.kind = GV_ENTRY_REVOKE, .target = id[A], .issued_s = i, .issuer_chain = invite};
+        size_t count;
+        fixture_extend(&entry.issuer_chain, &f, GV_CERT_MEMBER, puppet, key[Y]);
+        cr_assert_eq(gv_entry_sign(bytes, &count, &entry, &f.swarm, puppet), GV_OK);
+        cr_assert_eq(gv_trust_add(into, &added, bytes, count), GV_OK);
+        gv_sign_key_free(&puppet);
+    }
+}
+
+Test(trust, a_member_invited_by_its_own_guest_brings_no_two_nodes_to_disagree)
+{
+    /* D -> (invite Y) -> B -> (invite X) -> D: it is of the first generation and of the third. */
+    struct gv_entry entry = {
+        .kind = GV_ENTRY_REVOKE, .target = id[A], .issued_s = EXAMPLE_TIME, .issuer_chain = chain[D]};
+    fixture_extend(&entry.issuer_chain, &f, GV_CERT_INVITE, key[Y], key[D]);
+    fixture_extend(&entry.issuer_chain, &f, GV_CERT_MEMBER, key[B], key[Y]);
+    fixture_extend(&entry.issuer_chain, &f, GV_CERT_INVITE, key[X], key[B]);
+    fixture_extend(&entry.issuer_chain, &f, GV_CERT_MEMBER, key[D], key[X]);
+    uint8_t bytes[GV_TRUST_ENTRY_BYTES_MAX];
+    size_t count;
+    bool added;
+    cr_assert_eq(gv_entry_sign(bytes, &count, &entry, &f.swarm, key[D]), GV_OK);
+    const uint32_t puppets = (GV_TRUST_MEMBERS_MAX >> 2) / GV_TRUST_PER_ISSUER_MAX; /* what the third one may hold */
+    struct gv_trust *other;
+    cr_assert_eq(gv_trust_new(&other, gv_sign_key_public(f.root)), GV_OK);
+    cr_assert_eq(gv_trust_add(other, &added, bytes, count), GV_OK);
+    fill_branch(other, puppets);
+    fill_branch(trust, puppets);
+    (void)!gv_trust_add(trust, &added, bytes, count); /* as often as a neighbour offers it */
+    cr_assert_eq(gv_trust_digest(trust), gv_trust_digest(other));
+    gv_trust_free(&other);
+}
+
 Test(trust, the_roots_entries_displace_members_when_the_table_is_full)
 {
     bool added;
