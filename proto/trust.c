@@ -131,9 +131,10 @@ static void forget_entry(struct gv_trust *trust, uint32_t index)
 
 /*
  * Holds one bucket to its limit before `fresh` joins it. Its latest entry gives way; if that is `fresh` itself, it is
- * not let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it.
+ * not let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it. Without `forget`
+ * it only says whether `fresh` would be let in.
  */
-static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, uint32_t limit,
+static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, bool forget, uint32_t limit,
                              bool (*inside)(const struct held *e, const struct gv_id *id, uint32_t generation),
                              const struct gv_id *id, uint32_t generation)
 {
@@ -154,7 +155,9 @@ static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, u
     if (fresh->path_count > 0 && precedence(fresh, &trust->entries[latest]) > 0) {
         return GV_ERR_FULL;
     }
-    forget_entry(trust, latest);
+    if (forget) {
+        forget_entry(trust, latest);
+    }
     return GV_OK;
 }
 
@@ -167,19 +170,19 @@ static uint32_t count_members(const struct gv_trust *trust)
     return members;
 }
 
-static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fresh)
+static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fresh, bool forget)
 {
     if (fresh->path_count == 0) {
         if (trust->count < GV_TRUST_ENTRIES_MAX) {
             return GV_OK;
         }
         uint32_t members = count_members(trust);
-        return members > 0 ? make_room(trust, fresh, members, by_member, NULL, 0) : GV_ERR_FULL;
+        return members > 0 ? make_room(trust, fresh, forget, members, by_member, NULL, 0) : GV_ERR_FULL;
     }
     const struct gv_id *issuer = &fresh->path[fresh->path_count - 1];
-    enum gv_err err = make_room(trust, fresh, GV_TRUST_PER_ISSUER_MAX, by_issuer, issuer, 0);
+    enum gv_err err = make_room(trust, fresh, forget, GV_TRUST_PER_ISSUER_MAX, by_issuer, issuer, 0);
     for (uint32_t g = fresh->path_count; g-- > 0 && err == GV_OK;) {
-        err = make_room(trust, fresh, GV_TRUST_MEMBERS_MAX >> g, in_branch, &fresh->path[g], g);
+        err = make_room(trust, fresh, forget, GV_TRUST_MEMBERS_MAX >> g, in_branch, &fresh->path[g], g);
     }
     uint32_t roots = trust->count - count_members(trust);
     uint32_t rest = GV_TRUST_ENTRIES_MAX - roots;
@@ -187,7 +190,7 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
     if (err == GV_OK && limit == 0) {
         err = GV_ERR_FULL;
     }
-    return err == GV_OK ? make_room(trust, fresh, limit, by_member, NULL, 0) : err;
+    return err == GV_OK ? make_room(trust, fresh, forget, limit, by_member, NULL, 0) : err;
 }
 
 /* Drops what an entry of the root has just made void. The issuer's chain is read again from the entry. */
@@ -337,7 +340,8 @@ enum gv_err gv_trust_add(struct gv_trust *trust, bool *added, const uint8_t *ent
     if (err != GV_OK) {
         return err;
     }
-    err = make_all_room(trust, &fresh);
+    err = make_all_room(trust, &fresh, false); /* one bucket may have none: then no other loses an entry */
+    err = err == GV_OK ? make_all_room(trust, &fresh, true) : err;
     if (err != GV_OK) {
         free(fresh.data);
         free(fresh.kept);

@@ -343,10 +343,10 @@ Test(trust, a_member_with_many_identities_is_held_to_its_branch_and_the_root_fin
     cr_assert_eq(gv_trust_count(trust), 1, "one word of the root makes it all void");
 }
 
-/* As many entries as one identity may write, by each of so many that D has invited. */
-static void fill_branch(struct gv_trust *into, uint32_t puppets)
+/* As many entries as one identity may write, by each of so many that D, of this chain, has invited. */
+static void fill_branch(struct gv_trust *into, uint32_t puppets, const struct gv_chain *inviter)
 {
-    struct gv_chain invite = chain[D];
+    struct gv_chain invite = *inviter;
     fixture_extend(&invite, &f, GV_CERT_INVITE, key[Y], key[D]);
     uint8_t bytes[GV_TRUST_ENTRY_BYTES_MAX];
     bool added;
@@ -361,15 +361,21 @@ static void fill_branch(struct gv_trust *into, uint32_t puppets)
     }
 }
 
+/* D -> (invite Y) -> B -> (invite X) -> D: it is of the first generation and of the third. */
+static struct gv_chain third_generation(void)
+{
+    struct gv_chain twice = chain[D];
+    fixture_extend(&twice, &f, GV_CERT_INVITE, key[Y], key[D]);
+    fixture_extend(&twice, &f, GV_CERT_MEMBER, key[B], key[Y]);
+    fixture_extend(&twice, &f, GV_CERT_INVITE, key[X], key[B]);
+    fixture_extend(&twice, &f, GV_CERT_MEMBER, key[D], key[X]);
+    return twice;
+}
+
 Test(trust, a_member_invited_by_its_own_guest_brings_no_two_nodes_to_disagree)
 {
-    /* D -> (invite Y) -> B -> (invite X) -> D: it is of the first generation and of the third. */
     struct gv_entry entry = {
-        .kind = GV_ENTRY_REVOKE, .target = id[A], .issued_s = EXAMPLE_TIME, .issuer_chain = chain[D]};
-    fixture_extend(&entry.issuer_chain, &f, GV_CERT_INVITE, key[Y], key[D]);
-    fixture_extend(&entry.issuer_chain, &f, GV_CERT_MEMBER, key[B], key[Y]);
-    fixture_extend(&entry.issuer_chain, &f, GV_CERT_INVITE, key[X], key[B]);
-    fixture_extend(&entry.issuer_chain, &f, GV_CERT_MEMBER, key[D], key[X]);
+        .kind = GV_ENTRY_REVOKE, .target = id[A], .issued_s = EXAMPLE_TIME, .issuer_chain = third_generation()};
     uint8_t bytes[GV_TRUST_ENTRY_BYTES_MAX];
     size_t count;
     bool added;
@@ -378,11 +384,28 @@ Test(trust, a_member_invited_by_its_own_guest_brings_no_two_nodes_to_disagree)
     struct gv_trust *other;
     cr_assert_eq(gv_trust_new(&other, gv_sign_key_public(f.root)), GV_OK);
     cr_assert_eq(gv_trust_add(other, &added, bytes, count), GV_OK);
-    fill_branch(other, puppets);
-    fill_branch(trust, puppets);
+    fill_branch(other, puppets, &chain[D]);
+    fill_branch(trust, puppets, &chain[D]);
     (void)!gv_trust_add(trust, &added, bytes, count); /* as often as a neighbour offers it */
     cr_assert_eq(gv_trust_digest(trust), gv_trust_digest(other));
     gv_trust_free(&other);
+}
+
+Test(trust, an_entry_that_is_not_let_in_displaces_none)
+{
+    struct gv_entry entry = {
+        .kind = GV_ENTRY_REVOKE, .target = id[A], .issued_s = EXAMPLE_TIME, .issuer_chain = third_generation()};
+    fill_branch(trust, (GV_TRUST_MEMBERS_MAX >> 2) / GV_TRUST_PER_ISSUER_MAX, &entry.issuer_chain); /* all earlier */
+    bool added;
+    for (uint64_t i = 0; i < GV_TRUST_PER_ISSUER_MAX; i++) {
+        cr_assert_eq(add_at(GV_ENTRY_REVOKE, D, A, -1, EXAMPLE_TIME + 1 + i, &added), GV_OK);
+    }
+    uint64_t digest = gv_trust_digest(trust);
+    uint8_t bytes[GV_TRUST_ENTRY_BYTES_MAX];
+    size_t count;
+    cr_assert_eq(gv_entry_sign(bytes, &count, &entry, &f.swarm, key[D]), GV_OK);
+    cr_assert_eq(gv_trust_add(trust, &added, bytes, count), GV_ERR_FULL, "one more of its third generation");
+    cr_assert_eq(gv_trust_digest(trust), digest, "and its first keeps what it has");
 }
 
 Test(trust, the_roots_entries_displace_members_when_the_table_is_full)
