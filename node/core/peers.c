@@ -290,7 +290,7 @@ void gv_peers_bury(struct gv_core *core, const struct gv_ref *ref, bool left)
     uint32_t graves_max = core->config.graves_max;
     GV_ASSERT(graves_max > 0); /* gv_lifecycle_clamp() */
     uint32_t row = grave_row(core, &ref->id);
-    left = left || (row != GV_NOBODY && core->graves[row].left);
+    left = left || gv_peers_left(core, &ref->id); /* a farewell past its time is none any more */
     /* Bounded by count: the oldest grave makes room, but a dead node's before one that left for good. */
     for (uint32_t i = 0; i < graves_max && row == GV_NOBODY; i++) {
         uint32_t at = (core->grave_next + i) % graves_max;

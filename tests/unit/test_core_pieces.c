@@ -255,6 +255,20 @@ Test(core_pieces, who_left_stays_buried_and_who_died_returns_with_a_newer_record
     cr_assert(!gv_peers_left(core, &left.id), "bounded in time");
 }
 
+Test(core_pieces, a_farewell_that_is_forgotten_does_not_come_back_with_a_death)
+{
+    struct gv_ref left = ref(2, 5, 3);
+    gv_peers_bury(core, &left, true);
+    core->now_us += GV_GRAVE_US + 1;
+    struct gv_ref again = ref(2, 6, 0);
+    gv_peers_exhume(core, &again.id);
+    cr_assert_neq(gv_peers_intern(core, &again), GV_NOBODY, "it may come back then");
+    gv_peers_bury(core, &again, false);
+    cr_assert(!gv_peers_left(core, &again.id), "and to lose its link is not to leave");
+    struct gv_ref refreshed = ref(2, 6, 1);
+    cr_assert(!gv_peers_buried(core, &refreshed));
+}
+
 Test(core_pieces, figures_are_averaged_and_minima_taken)
 {
     static const uint8_t seed[32] = {3};
