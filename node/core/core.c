@@ -80,6 +80,7 @@ static size_t aligned(size_t bytes)
     X(active, active_max)           \
     X(lent, peers_max)              \
     X(ages, peers_max)              \
+    X(accused_ds, peers_max)        \
     X(peers, peers_max)             \
     X(dials, dials_max)             \
     X(relays, relays_max)           \

@@ -103,7 +103,6 @@ struct gv_link {
     uint32_t srtt_us, rttvar_us;
     uint32_t told;        /* our record's version they have (gv_core.self_version) */
     uint32_t chunk_bytes; /* what suits this link */
-    uint64_t accused_us;  /* it suspected us: when that is forgotten */
     uint64_t walks_us;    /* its SHUFFLEs and FORWARD_JOINs: when those that came are forgotten */
     uint16_t records_due; /* records that we have asked for on it */
     uint32_t incarnation; /* VERIFIED: low bits of the far side's, as it last said over this link */
@@ -304,6 +303,7 @@ struct gv_core {
     uint64_t *dial_after_us;
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
+    uint32_t *accused_ds;   /* peers: it suspected us: when that is forgotten, tenths of a second */
     uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits of the tag, and the minute; 0: free */
     uint32_t *grave_tags;   /* graves: gv_peers_tag() */
     uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */

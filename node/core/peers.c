@@ -147,6 +147,7 @@ uint32_t gv_peers_intern(struct gv_core *core, const struct gv_ref *ref)
     core->scores[row] = 0;
     core->exchange_after_us[row] = 0;
     core->dial_after_us[row] = 0;
+    core->accused_ds[row] = 0;
     return row;
 }
 

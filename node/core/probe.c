@@ -236,14 +236,23 @@ static void name_neighbours(const struct gv_core *core, uint32_t asker, struct g
     }
 }
 
+/* Once a minute for each accuser, over however many links, or a few could blunt our judgement of others. */
+static bool takes_to_heart(struct gv_core *core, uint32_t accuser)
+{
+    uint64_t until_us = core->accused_ds[accuser] * (100 * GV_MS);
+    bool takes = gv_rate_take(&until_us, core->now_us, ACCUSED_EACH_US, 1);
+    core->accused_ds[accuser] = (uint32_t)(until_us / (100 * GV_MS));
+    return takes;
+}
+
 static void on_ping(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     bool refute = msg->u.ping.suspected && !core->persisting &&
                   (core->refuted_us == 0 || core->now_us - core->refuted_us >= REFUTE_EVERY_US);
     if (refute) {
         core->refuted_us = core->now_us;
-        if (gv_rate_take(&core->links[link].accused_us, core->now_us, ACCUSED_EACH_US, 1)) {
-            health_worse(core); /* once a minute for each accuser, or a few could blunt our judgement of others */
+        if (takes_to_heart(core, core->link_peers[link])) {
+            health_worse(core);
         }
         gv_probe_sign(core);
         gv_fx_log(core, GV_LOG_REFUTED, &core->peers[core->link_peers[link]].ref.id, GV_OK, core->self.sequence);

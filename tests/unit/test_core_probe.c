@@ -176,6 +176,25 @@ Test(core_probe, who_suspects_us_all_the_time_does_not_blunt_our_judgement_of_ot
     }
 }
 
+Test(core_probe, who_dials_anew_for_every_suspicion_counts_once_a_minute_too)
+{
+    struct gv_ref peer = core_ref(FAR, GV_REF_DIALABLE);
+    struct gv_msg ping = {.kind = GV_KIND_PING};
+    ping.u.ping.suspected = true;
+    core->health = 0;
+    core->probe_us = GV_NEVER;
+    uint32_t link = FAR;
+    for (uint32_t i = 0; i < 7; i++) {
+        now_us += 2 * GV_SECOND;
+        core_give(link, &ping);
+        cr_assert_eq(core->health, 1, "over its link number %u: %u", i, core->health);
+        struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
+        core_step(&down);
+        link = 100 + i;
+        core_greet(link, &peer);
+    }
+}
+
 static uint32_t pings(void)
 {
     uint32_t count = 0;
