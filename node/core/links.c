@@ -386,6 +386,7 @@ static void settle_spare(struct gv_core *core, uint32_t row)
         set_spare(core, row, 0);
     } else if (gv_links_busy(core, row)) {
         set_spare(core, row, core->now_us);
+        gv_probe_ping(core, first); /* or it would be silent by then for want of anything to say */
     } else {
         gv_links_close(core, row, GV_ERR_DUPLICATE);
     }

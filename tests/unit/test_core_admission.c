@@ -259,6 +259,32 @@ Test(core_admission, two_links_of_one_peer_are_both_taken_and_the_third_is_not)
     }
 }
 
+Test(core_admission, a_link_that_answers_outlives_a_spare_with_a_long_exchange)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    core_greet(2, &peer);
+    uint32_t spare = gv_links_find(core, 2);
+    core->probe_us = GV_NEVER; /* it is no neighbour */
+    core->exchange = (struct gv_exchange){.phase = GV_EXCHANGE_STREAMING,
+                                          .link = (uint16_t)spare,
+                                          .peer = peer.id,
+                                          .started_us = now_us,
+                                          .chunk_count = 2};
+    bool spare_closed = false;
+    for (uint32_t i = 0; i < 200; i++) {
+        core->exchange.phase = i < 120 ? GV_EXCHANGE_STREAMING : GV_EXCHANGE_IDLE;
+        core->exchange.progress_us = core->exchange.started_us = now_us;
+        bool pinged = sent(1, GV_KIND_PING) > 0;
+        now_us += 100 * GV_MS;
+        pinged ? plain(1, GV_KIND_PONG) : core_tick();
+        cr_assert(!closed(1), "after %u tenths of a second", i);
+        spare_closed = spare_closed || closed(2);
+        cr_assert(!spare_closed || i >= 120);
+    }
+    cr_assert(spare_closed);
+}
+
 /* How many of `count` that come at once are let in, from link `first` on. */
 static uint32_t let_in(uint32_t first, uint32_t count, bool each_its_own)
 {
