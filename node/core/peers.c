@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define ARRIVAL_AGAIN_MIN 30
+#define ARRIVAL_PAST_MIN 128 /* an arrival is no older, since its minute is kept in a byte */
 #define RANK_PERIOD_S 600
 #define KEPT_ROOM 4       /* a part of the passive view, at most, for the return of neighbours */
 #define RECORD_KEEP_MIN 8 /* passive rows below which old records are better than none */
@@ -342,8 +343,21 @@ void gv_peers_exhume(struct gv_core *core, const struct gv_id *id)
     }
 }
 
+/* Minutes come again after 256: an arrival long past is kept half as long past, or it would seem to be of now. */
+static void age_arrivals(struct gv_core *core)
+{
+    uint32_t now = arrival_of(core, 0);
+    for (uint32_t i = 0; i < core->config.arrivals_max; i++) {
+        uint32_t then = core->arrivals[i];
+        if (then != 0 && ((now - then) & 0xffu) > ARRIVAL_PAST_MIN) {
+            core->arrivals[i] = (then & ~0xffu) | ((now - ARRIVAL_PAST_MIN) & 0xffu);
+        }
+    }
+}
+
 void gv_peers_expire(struct gv_core *core)
 {
+    age_arrivals(core);
     for (uint32_t i = 0; i < core->peers_used; i++) {
         const struct gv_peer *peer = &core->peers[i];
         if (core->roles[i] != GV_ROLE_PASSIVE || core->peer_links[i] != GV_NOBODY) {

@@ -234,6 +234,27 @@ Test(core_pieces, nobody_comes_into_a_full_passive_view_twice_in_half_an_hour)
     cr_assert(gv_peers_passive_add(core, again, false));
 }
 
+Test(core_pieces, who_was_in_the_passive_view_hours_ago_comes_in_at_any_minute)
+{
+    core->config.record_life_us = 24 * 60 * 60 * GV_SECOND;
+    for (uint32_t i = 0; i <= core->config.passive_max; i++) {
+        struct gv_ref r = ref((uint8_t)i, 1, 0);
+        r.id.b[1] = 1;
+        (void)gv_peers_passive_add(core, gv_peers_intern(core, &r), false);
+    }
+    uint32_t gone = 0; /* who gave way to the last */
+    while (core->roles[gone] == GV_ROLE_PASSIVE) {
+        gone++;
+    }
+    cr_assert_not(gv_peers_passive_add(core, gone, false), "it was there just now");
+    for (uint32_t minute = 1; minute <= 270; minute++) {
+        core->now_us += 60 * GV_SECOND;
+        gv_peers_expire(core);
+    }
+    cr_assert_eq(core->passive_count, core->config.passive_max);
+    cr_assert(gv_peers_passive_add(core, gone, false));
+}
+
 Test(core_pieces, who_left_stays_buried_and_who_died_returns_with_a_newer_record)
 {
     struct gv_ref dead = ref(1, 5, 3);
