@@ -338,10 +338,13 @@ static void fail_work(struct gv_node *node, struct gv_mail *mail)
     give_up(node, mail);
 }
 
-/* Orders that touch the stage wait while the trainer has it. */
+/* Orders that touch the stage wait while the trainer has it, and theirs until ours has left that place in it: the core
+ * has ordered ours first, but a cap may hold it back, and then the peer would get our delta for our parameters. */
 static void order_on_stage(struct gv_node *node, struct gv_mail *mail)
 {
-    if (node->stage_lent > 0 && !(mail->kind == GV_MAIL_ENCODE && mail->fetch)) {
+    bool lent = node->stage_lent > 0 && !(mail->kind == GV_MAIL_ENCODE && mail->fetch);
+    bool early = mail->kind == GV_MAIL_APPLY && gv_shaper_holds(&node->up, mail->nonce, mail->index);
+    if (lent || early) {
         GV_ASSERT(node->held_count < GV_PARKED_FRAMES);
         node->held[node->held_count++] = *mail;
     } else if (!gv_node_order(node, mail)) {
@@ -349,17 +352,21 @@ static void order_on_stage(struct gv_node *node, struct gv_mail *mail)
     }
 }
 
-void gv_node_stage_returned(struct gv_node *node)
+/* What must wait on is held again, in the same order. */
+static void order_held(struct gv_node *node)
 {
-    node->stage_lent -= node->stage_lent > 0 ? 1 : 0;
-    if (node->stage_lent > 0) {
-        return;
-    }
     uint32_t count = node->held_count;
     node->held_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        order_on_stage(node, &node->held[i]);
+        struct gv_mail mail = node->held[i];
+        order_on_stage(node, &mail);
     }
+}
+
+void gv_node_stage_returned(struct gv_node *node)
+{
+    node->stage_lent -= node->stage_lent > 0 ? 1 : 0;
+    order_held(node);
 }
 
 void gv_node_shape(struct gv_node *node, uint64_t now_us)
@@ -368,6 +375,7 @@ void gv_node_shape(struct gv_node *node, uint64_t now_us)
     while (gv_shaper_take(&node->up, &mail, now_us)) {
         order_on_stage(node, &mail);
     }
+    order_held(node);
     while (gv_shaper_take(&node->down, &mail, now_us)) {
         order_on_stage(node, &mail);
     }

@@ -79,6 +79,17 @@ bool gv_shaper_forget(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t n
     return false;
 }
 
+bool gv_shaper_holds(const struct gv_shaper *shaper, uint64_t nonce, uint32_t index)
+{
+    for (uint32_t i = 0; i < shaper->count; i++) {
+        const struct gv_mail *mail = &shaper->queue[(shaper->first + i) % GV_SHAPER_QUEUE].mail;
+        if (mail->nonce == nonce && mail->index == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t gv_shaper_deadline(const struct gv_shaper *shaper, uint64_t now_us)
 {
     if (shaper->count == 0) {

@@ -34,6 +34,8 @@ bool gv_shaper_take(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t now
 void gv_shaper_debit(struct gv_shaper *shaper, size_t bytes);
 /** Takes out a letter that concerns this nonce, whatever its turn; false if there is none. */
 bool gv_shaper_forget(struct gv_shaper *shaper, struct gv_mail *mail, uint64_t nonce);
+/** Whether a letter about this chunk waits. */
+bool gv_shaper_holds(const struct gv_shaper *shaper, uint64_t nonce, uint32_t index);
 /** When to ask again; UINT64_MAX if nothing waits. */
 uint64_t gv_shaper_deadline(const struct gv_shaper *shaper, uint64_t now_us);
 

@@ -119,3 +119,53 @@ Test(effects, chunks_that_are_forgotten_make_room)
     }
     cr_expect_eq(node->queue_count, 7, "the one that the cap let pass keeps its place");
 }
+
+/* A frame of theirs, to be staged over our chunk `index`. */
+static void apply(uint64_t nonce, uint32_t index)
+{
+    struct gv_effect effect = {.kind = GV_FX_APPLY};
+    node->parked[index].used = true;
+    cr_assert_eq(zmq_msg_init(&node->parked[index].frame), 0);
+    effect.u.work.nonce = nonce;
+    effect.u.work.index = index;
+    effect.u.work.handle = index + 1;
+    gv_node_act(node, &effect);
+}
+
+static void expect_order(enum gv_mail_kind kind, uint32_t index)
+{
+    struct gv_mail mail = {0};
+    cr_assert(gv_mailbox_take(node->worker.in, &mail, 0), "an order of kind %d for chunk %u", (int)kind, index);
+    cr_expect_eq(mail.kind, kind);
+    cr_expect_eq(mail.index, index);
+    if (mail.kind == GV_MAIL_APPLY) {
+        gv_mail_drop(&mail);
+    }
+}
+
+Test(effects, theirs_is_not_staged_over_ours_while_a_cap_holds_ours_back)
+{
+    gv_shaper_set(&node->up, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct gv_effect effect = {.kind = GV_FX_CHUNK_SEND, .link = 7};
+        effect.u.work.nonce = 9;
+        effect.u.work.index = i;
+        effect.u.work.chunk_bytes = GV_CHUNK_BYTES_MIN;
+        gv_node_act(node, &effect);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        apply(9, i);
+    }
+    expect_order(GV_MAIL_ENCODE, 0);
+    expect_order(GV_MAIL_APPLY, 0);
+    struct gv_mail mail;
+    cr_expect_not(gv_mailbox_take(node->worker.in, &mail, 0), "chunk 1 of ours has not left");
+    gv_shaper_set(&node->up, 0);
+    gv_node_shape(node, gv_now_us());
+    for (uint32_t i = 1; i < 3; i++) {
+        expect_order(GV_MAIL_ENCODE, i);
+    }
+    for (uint32_t i = 1; i < 3; i++) {
+        expect_order(GV_MAIL_APPLY, i);
+    }
+}
