@@ -26,7 +26,7 @@ struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way */
     uint64_t nonce;
     uint64_t value;
     size_t done;
-    bool serve; /* COMMIT: the served model follows */
+    bool serve; /* COMMIT, ADOPT: the served model follows, all of it: a PIN that comes meanwhile has its turn behind */
 };
 
 struct work {
@@ -84,19 +84,21 @@ static void commit_slice(struct work *work, struct copy *copy, size_t count)
     struct gv_trainer *trainer = work->trainer;
     float *live = gv_learner_state(work->learner);
     gv_merge_commit(live + offset, trainer->stage + offset, count);
-    if (copy->serve && work->pins == 0 && offset < trainer->parameters) {
+    if (copy->serve && offset < trainer->parameters) {
         size_t served = offset + count < trainer->parameters ? count : trainer->parameters - offset;
         memcpy(trainer->served + offset, live + offset, served * sizeof *live);
     }
 }
 
-static void adopt_slice(struct work *work, size_t offset, size_t count)
+static void adopt_slice(struct work *work, struct copy *copy, size_t count)
 {
+    size_t offset = copy->done;
+    copy->serve = offset == 0 ? work->pins == 0 : copy->serve;
     struct gv_trainer *trainer = work->trainer;
     float *live = gv_learner_state(work->learner);
     memcpy(live + offset, trainer->stage + offset, count * sizeof *live);
     memset(live + trainer->parameters + offset, 0, count * sizeof *live);
-    if (work->pins == 0) {
+    if (copy->serve) {
         memcpy(trainer->served + offset, trainer->stage + offset, count * sizeof *live);
     }
 }
@@ -122,7 +124,7 @@ static void finish_copy(struct work *work, const struct copy *copy)
     }
     case GV_MAIL_ADOPT:
         gv_learner_set_age(work->learner, (double)copy->value / 65536.0);
-        work->merged_since_refresh = true;
+        work->merged_since_refresh = copy->serve;
         answer(work, GV_MAIL_MERGED, copy->nonce);
         return;
     default:
@@ -145,7 +147,7 @@ static void advance_copy(struct work *work)
     } else if (copy->kind == GV_MAIL_COMMIT) {
         commit_slice(work, copy, count);
     } else if (copy->kind == GV_MAIL_ADOPT) {
-        adopt_slice(work, copy->done, count);
+        adopt_slice(work, copy, count);
     } else if (work->merged_since_refresh || work->pinned > 0) {
         count = length - copy->done; /* a pin of a served model that is fresh, or held already: nothing to copy */
     } else {

@@ -1,8 +1,63 @@
-/* What the trainer tells: numbers in fixed point, whatever the loss. */
+/* What the trainer tells: numbers in fixed point, whatever the loss; and what it copies, in which order. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
+#include "host_help.h"
 #include "trainer.h"
+
+#define INPUTS 65536u
+#define CLASSES 64u /* many slices of a copy, a few milliseconds */
+
+static struct gv_trainer trainer;
+static struct gv_mailbox *loop;
+static struct gv_manifest manifest;
+static struct gv_config config;
+
+/* A trainer without data; it may not be ready yet. */
+static void setup(void)
+{
+    struct gv_trainer_options options = {
+        .dir = host_make_dir(), .config = &config, .manifest = &manifest, .creator = true};
+    (void)snprintf(manifest.training.model, sizeof manifest.training.model, "softmax:%u-%u", INPUTS, CLASSES);
+    manifest.training.rate = 0.1F;
+    manifest.training.batch = 1;
+    manifest.local_steps = 1;
+    config.cpu_percent = 100;
+    cr_assert_eq(gv_mailbox_new(&loop), GV_OK);
+    cr_assert_eq(gv_trainer_start(&trainer, &options, loop, NULL), GV_OK);
+}
+
+static void teardown(void)
+{
+    gv_trainer_stop(&trainer);
+    gv_mailbox_free(&loop);
+    host_remove_dir();
+}
+
+TestSuite(trainer_copies, .init = setup, .fini = teardown);
+
+static void put(enum gv_mail_kind kind, uint64_t nonce)
+{
+    struct gv_mail mail = {.kind = kind, .nonce = nonce};
+    gv_mailbox_put(trainer.in, &mail);
+}
+
+static void await(enum gv_mail_kind kind)
+{
+    struct gv_mail mail;
+    cr_assert(gv_mailbox_take(loop, &mail, 60000), "an answer of kind %d", (int)kind);
+    cr_assert_eq(mail.kind, kind);
+}
+
+static void fill_stage(float value)
+{
+    for (size_t i = 0; i < trainer.exchanged; i++) {
+        trainer.stage[i] = value;
+    }
+}
 
 Test(trainer, writes_any_number_in_fixed_point)
 {
@@ -14,4 +69,40 @@ Test(trainer, writes_any_number_in_fixed_point)
     cr_expect_eq(gv_q16(0x1p47), 1ull << 63);
     cr_expect_eq(gv_q16(0x1p48), UINT64_MAX);
     cr_expect_eq(gv_q16(1e300), UINT64_MAX);
+}
+
+Test(trainer_copies, a_model_adopted_while_another_is_pinned_is_what_the_next_pin_serves)
+{
+    await(GV_MAIL_READY);
+    put(GV_MAIL_PIN, 1);
+    await(GV_MAIL_PINNED);
+    fill_stage(5.0F);
+    put(GV_MAIL_ADOPT, 2);
+    await(GV_MAIL_MERGED);
+    cr_expect_neq(trainer.served[0], 5.0F, "it stands still");
+    put(GV_MAIL_UNPIN, 1);
+    put(GV_MAIL_PIN, 3);
+    await(GV_MAIL_PINNED);
+    cr_expect_eq(trainer.served[0], 5.0F);
+}
+
+Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_it)
+{
+    await(GV_MAIL_READY);
+    fill_stage(5.0F);
+    put(GV_MAIL_ADOPT, 1);
+    await(GV_MAIL_MERGED);
+    for (int turn = 0; turn < 5; turn++) {
+        fill_stage(1.0F);
+        put(GV_MAIL_COMMIT, 2);
+        struct timespec moment = {.tv_nsec = 1000000};
+        (void)nanosleep(&moment, NULL);
+        put(GV_MAIL_PIN, 3);
+        await(GV_MAIL_MERGED);
+        await(GV_MAIL_PINNED);
+        for (size_t i = 0; i < trainer.parameters; i++) {
+            cr_assert_eq(trainer.served[i], 6.0F + (float)turn, "parameter %zu in turn %d", i, turn);
+        }
+        put(GV_MAIL_UNPIN, 3);
+    }
 }
