@@ -21,10 +21,11 @@
 #define REPORT_US 500000u
 #define SERVE_US 1000000u /* the served model follows at most this often: writing it doubles the cost of a merge */
 
-struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way */
+struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way, or a SLICE behind one */
     enum gv_mail_kind kind;
     uint64_t nonce;
     uint64_t value;
+    const struct gv_slice *slice; /* SLICE */
     size_t done;
     bool serve; /* COMMIT, ADOPT: the served model follows, all of it: a PIN that comes meanwhile has its turn behind */
 };
@@ -109,6 +110,14 @@ static size_t copy_length(const struct work *work, enum gv_mail_kind kind)
     return exchange ? work->trainer->exchanged : work->trainer->parameters;
 }
 
+static void fill_slice(struct work *work, const struct gv_slice *slice)
+{
+    const float *from = slice->served ? work->trainer->served : gv_learner_state(work->learner);
+    memcpy(slice->out, from + slice->offset, slice->count * sizeof *from);
+    struct gv_mail mail = {.kind = GV_MAIL_SLICE};
+    gv_mailbox_put(work->trainer->slices, &mail);
+}
+
 static void finish_copy(struct work *work, const struct copy *copy)
 {
     switch (copy->kind) {
@@ -126,6 +135,9 @@ static void finish_copy(struct work *work, const struct copy *copy)
         gv_learner_set_age(work->learner, (double)copy->value / 65536.0);
         work->merged_since_refresh = copy->serve;
         answer(work, GV_MAIL_MERGED, copy->nonce);
+        return;
+    case GV_MAIL_SLICE:
+        fill_slice(work, copy->slice);
         return;
     default:
         work->pinned++;
@@ -148,7 +160,7 @@ static void advance_copy(struct work *work)
         commit_slice(work, copy, count);
     } else if (copy->kind == GV_MAIL_ADOPT) {
         adopt_slice(work, copy, count);
-    } else if (work->merged_since_refresh || work->pinned > 0) {
+    } else if (copy->kind == GV_MAIL_SLICE || work->merged_since_refresh || work->pinned > 0) {
         count = length - copy->done; /* a pin of a served model that is fresh, or held already: nothing to copy */
     } else {
         memcpy(trainer->served + copy->done, live + copy->done, count * sizeof *live);
@@ -258,12 +270,11 @@ static void train_step(struct work *work)
 
 /* ---- mail ------------------------------------------------------------------------------------------------ */
 
-static void fill_slice(struct work *work, const struct gv_slice *slice)
+/* The core has one exchange and two takers, the worker one slice at a time; cancelled ones are gone. */
+static void queue_copy(struct work *work, struct copy copy)
 {
-    const float *from = slice->served ? work->trainer->served : gv_learner_state(work->learner);
-    memcpy(slice->out, from + slice->offset, slice->count * sizeof *from);
-    struct gv_mail mail = {.kind = GV_MAIL_SLICE};
-    gv_mailbox_put(work->trainer->slices, &mail);
+    GV_ASSERT(work->copy_count < COPIES_MAX);
+    work->copies[work->copy_count++] = copy;
 }
 
 /* Takes a copy nobody waits for any more out of the queue: a peer that offers and aborts must not fill it. */
@@ -306,10 +317,7 @@ static void obey(struct work *work, const struct gv_mail *mail)
     case GV_MAIL_SNAPSHOT:
     case GV_MAIL_COMMIT:
     case GV_MAIL_ADOPT:
-        GV_ASSERT(work->copy_count <
-                  COPIES_MAX); /* the core has one exchange and two takers; cancelled ones are gone */
-        work->copies[work->copy_count++] =
-            (struct copy){.kind = mail->kind, .nonce = mail->nonce, .value = mail->value};
+        queue_copy(work, (struct copy){.kind = mail->kind, .nonce = mail->nonce, .value = mail->value});
         return;
     case GV_MAIL_UNPIN:
         if (!cancel_copy(work, GV_MAIL_PIN, mail->nonce)) {
@@ -322,8 +330,12 @@ static void obey(struct work *work, const struct gv_mail *mail)
             answer(work, GV_MAIL_SNAPSHOT_READY, mail->nonce); /* the stage is free again; the core has forgotten it */
         }
         return;
-    case GV_MAIL_SLICE:
-        fill_slice(work, mail->data);
+    case GV_MAIL_SLICE: /* the last checkpoint must not miss the merge that was ordered before it */
+        if (work->copy_count == 0) {
+            fill_slice(work, mail->data);
+        } else {
+            queue_copy(work, (struct copy){.kind = mail->kind, .slice = mail->data});
+        }
         return;
     case GV_MAIL_CONFIGURE:
         configure(work, mail->data);
@@ -365,7 +377,8 @@ static void read_mail(struct work *work, int timeout_ms, uint64_t until_us)
     struct gv_mail mail;
     while (!work->asked_to_stop && gv_mailbox_take(work->trainer->in, &mail, timeout_ms)) {
         obey(work, &mail);
-        timeout_ms = mail.kind == GV_MAIL_SLICE && gv_now_us() < until_us ? SLICE_WAIT_MS : 0;
+        bool next = mail.kind == GV_MAIL_SLICE && work->copy_count == 0 && gv_now_us() < until_us;
+        timeout_ms = next ? SLICE_WAIT_MS : 0;
     }
 }
 

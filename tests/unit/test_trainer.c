@@ -106,3 +106,34 @@ Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_it)
         put(GV_MAIL_UNPIN, 3);
     }
 }
+
+/* Asks for the first `count` parameters, as the worker does for a checkpoint. */
+static void ask_slice(struct gv_slice *slice, float *out, size_t count)
+{
+    *slice = (struct gv_slice){.out = out, .count = count};
+    struct gv_mail mail = {.kind = GV_MAIL_SLICE, .data = slice};
+    gv_mailbox_put(trainer.in, &mail);
+}
+
+static void await_slice(void)
+{
+    struct gv_mail mail;
+    cr_assert(gv_mailbox_take(trainer.slices, &mail, 60000));
+}
+
+Test(trainer_copies, a_checkpoint_has_the_merge_that_was_ordered_before_it)
+{
+    float at_once[4];
+    float later[4];
+    struct gv_slice slice;
+    put(GV_MAIL_SNAPSHOT, 1);
+    put(GV_MAIL_COMMIT, 1); /* all are there before the thread looks: doubles the parameters */
+    ask_slice(&slice, at_once, 4);
+    await(GV_MAIL_READY);
+    await(GV_MAIL_SNAPSHOT_READY);
+    await(GV_MAIL_MERGED);
+    await_slice();
+    ask_slice(&slice, later, 4);
+    await_slice();
+    cr_expect_arr_eq(at_once, later, sizeof later);
+}
