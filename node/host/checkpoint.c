@@ -219,7 +219,8 @@ static enum gv_err open_both(struct slot slot[2], const char *dir, struct gv_dia
     return GV_OK;
 }
 
-/* Which file to write and which counter: never over the newest intact slot. */
+/* Which file to write and which counter: never over the newest intact slot. If neither can be read now, one of them may
+   be later: what is written comes after both. */
 static enum gv_err choose_slot(char path[GV_STORE_PATH_MAX], uint64_t *counter, const char *dir, struct gv_diag *diag)
 {
     struct slot slot[2];
@@ -227,7 +228,7 @@ static enum gv_err choose_slot(char path[GV_STORE_PATH_MAX], uint64_t *counter, 
     if (err != GV_OK) {
         return err;
     }
-    *counter = 1;
+    *counter = slot[0].sensible ? slot[0].header.counter + 1 : 1;
     memcpy(path, slot[0].path, sizeof slot[0].path);
     for (unsigned i = 0; i < 2; i++) {
         if (slot_verify(&slot[i], NULL, NULL) == GV_OK) {

@@ -187,6 +187,30 @@ Test(checkpoint, the_intact_slot_is_never_the_one_overwritten)
     cr_expect_eq(load(&damaged, &err), 1, "3 took the place of the damaged one");
 }
 
+static void flip_a_byte(const char *name)
+{
+    size_t bytes;
+    char *data = host_read(name, &bytes);
+    data[HEADER_BYTES + 5] ^= 1;
+    host_write(name, data, bytes);
+    free(data);
+}
+
+Test(checkpoint, a_slot_that_could_not_be_read_for_a_while_does_not_come_back_as_the_newest)
+{
+    bool damaged;
+    enum gv_err err;
+    for (unsigned n = 1; n <= 8; n++) {
+        cr_assert_eq(save(n, NULL), GV_OK);
+    }
+    flip_a_byte("checkpoint.a");
+    flip_a_byte("checkpoint.b");
+    cr_assert_eq(save(9, NULL), GV_OK);
+    cr_expect_eq(load(&damaged, &err), 9);
+    flip_a_byte("checkpoint.a"); /* 7; 8 has gone */
+    cr_expect_eq(load(&damaged, &err), 9);
+}
+
 Test(checkpoint, a_slot_of_another_size_does_not_overrun_the_buffer)
 {
     bool damaged;
