@@ -1,9 +1,11 @@
 /*
  * grapevine: dispatches to the subcommands of the command table.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
@@ -61,8 +63,22 @@ static int run_command(const struct gv_command *command, int argc, char **argv)
     return command->run(&args);
 }
 
+/* Or the first files and sockets we open would take the numbers of those that are closed, and get what is written to
+ * standard output and the log. To read only: a result that cannot be written is still an error. */
+static void open_standard_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDONLY);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_descriptors();
     const struct gv_args none = {.command = "help"};
     const struct gv_command *command = argc < 2 ? NULL : gv_command_find(argv[1]);
     if (command != NULL && command->computes) {

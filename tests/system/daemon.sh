@@ -9,6 +9,16 @@ good stop a
 gone() { ! kill -0 "${PID[a]}" 2>/dev/null; }
 eventually 10 gone
 [ -s a/log ] || fail 'a daemon logs into its DIR'
+# Whoever starts it may have closed the standard descriptors: what it opens itself must not get its log.
+"$GRAPEVINE" run a --daemon <&- >&- 2>&- || fail 'without standard descriptors it does not become a daemon'
+PID[a]=$(tr -dc 0-9 <a/lock)
+good stop a
+eventually 10 gone
+"$GRAPEVINE" run a </dev/null >/dev/null 2>&- &
+PID[a]=$!
+eventually 10 answers a
+[ "$(cat a/lock)" = "${PID[a]}" ] || fail 'the log is written into another file'
+stop a
 sed -i -E 's|^data *=.*|data = csv:missing.csv|' a/config.ini
 bad 3 run a --daemon
 says 'missing.csv'
