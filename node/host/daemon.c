@@ -161,14 +161,19 @@ static enum gv_err begin_incarnation(struct gv_node *node, struct gv_diag *diag)
     return gv_store_save_incarnation(node->dir, node->record.incarnation, diag);
 }
 
+static enum gv_err check_exists(const char *dir, struct gv_diag *diag)
+{
+    return gv_store_exists(dir)
+               ? GV_OK
+               : gv_diag_set(diag, GV_ERR_CONFIG,
+                             "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
+}
+
 static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *diag)
 {
     char left[GV_STORE_PATH_MAX];
-    if (!gv_store_exists(node->dir)) {
-        return gv_diag_set(diag, GV_ERR_CONFIG,
-                           "%s holds no node; make one with `grapevine create` or `grapevine join`", node->dir);
-    }
-    enum gv_err err = gv_store_path(left, node->dir, "left", diag);
+    enum gv_err err = check_exists(node->dir, diag);
+    err = err == GV_OK ? gv_store_path(left, node->dir, "left", diag) : err;
     if (err != GV_OK) {
         return err;
     }
@@ -348,7 +353,8 @@ static void prepare_process(void)
 static enum gv_err detach(const char *dir, struct gv_diag *diag)
 {
     char path[GV_STORE_PATH_MAX];
-    enum gv_err err = gv_store_path(path, dir, "log", diag);
+    enum gv_err err = check_exists(dir, diag); /* or it would leave a log behind */
+    err = err == GV_OK ? gv_store_path(path, dir, "log", diag) : err;
     if (err != GV_OK) {
         return err;
     }

@@ -22,3 +22,9 @@ stop a
 sed -i -E 's|^data *=.*|data = csv:missing.csv|' a/config.ini
 bad 3 run a --daemon
 says 'missing.csv'
+mkdir none
+bad 3 run none --daemon
+says 'holds no node'
+[ ! -e none/log ] || fail 'it leaves a log in a folder that is no node'
+bad 3 run nowhere --daemon
+says 'holds no node'
