@@ -89,10 +89,18 @@ bool gv_node_checkpoint(struct gv_node *node)
     return true;
 }
 
+/* Tried again by the timer. */
+static void unsaved(struct gv_node *node, enum gv_save_what what)
+{
+    node->peers_dirty = node->peers_dirty || what == GV_SAVE_PEERS;
+    node->trust_dirty = node->trust_dirty || what == GV_SAVE_TRUST;
+}
+
 static void order_save(struct gv_node *node, struct gv_save *job)
 {
     struct gv_mail mail = {.kind = GV_MAIL_SAVE, .data = job};
     if (!gv_node_order(node, &mail)) {
+        unsaved(node, job->what);
         gv_save_free(&job);
     }
 }
@@ -125,8 +133,7 @@ void gv_node_save_trust(struct gv_node *node)
         gv_save_free(&job);
         return;
     }
-    job->what = GV_SAVE_BYTES;
-    (void)snprintf(job->name, sizeof job->name, "trust");
+    job->what = GV_SAVE_TRUST;
     node->trust_dirty = false;
     node->trust_us = gv_now_us();
     order_save(node, job);
@@ -400,6 +407,9 @@ static void take_letter(struct gv_node *node, struct gv_mail *mail)
         return;
     case GV_MAIL_CHECKPOINTED:
         on_checkpointed(node, mail);
+        return;
+    case GV_MAIL_UNSAVED:
+        unsaved(node, (enum gv_save_what)mail->index);
         return;
     default:
         GV_UNREACHABLE("a letter for another thread");

@@ -23,7 +23,7 @@ enum gv_mail_kind {
     GV_MAIL_RELAY,      /* pass `relay` on to the trainer once all work before it is done */
     GV_MAIL_VERIFY,     /* data = struct gv_verification: check signatures, answer VERIFIED */
     GV_MAIL_PERSIST,    /* value = incarnation to put on disk, answer PERSISTED */
-    GV_MAIL_SAVE,       /* data = struct gv_save: write a file of the state DIR; no answer */
+    GV_MAIL_SAVE,       /* data = struct gv_save: write a file of the state DIR, answer UNSAVED if that fails */
     GV_MAIL_CHECKPOINT, /* write a checkpoint, answer CHECKPOINTED */
 
     /* loop (or worker's relay) -> trainer */
@@ -52,6 +52,7 @@ enum gv_mail_kind {
     GV_MAIL_VERIFIED,
     GV_MAIL_PERSISTED,
     GV_MAIL_CHECKPOINTED,
+    GV_MAIL_UNSAVED, /* index = enum gv_save_what */
 
     GV_MAIL_RESOLVED, /* a look-up -> resolver */
 

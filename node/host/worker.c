@@ -202,10 +202,12 @@ static void save(const struct gv_worker *worker, const struct gv_mail *mail)
     if (job->what == GV_SAVE_PEERS) {
         err = gv_store_save_peers(worker->dir, job->seeds, job->seed_count, job->directory, &diag);
     } else {
-        err = gv_store_write(worker->dir, job->name, job->data, job->bytes, 0600, &diag);
+        err = gv_store_write(worker->dir, "trust", job->data, job->bytes, 0600, &diag);
     }
     if (err != GV_OK) {
+        struct gv_mail failed = {.kind = GV_MAIL_UNSAVED, .index = (uint32_t)job->what};
         gv_log_limited(GV_LEVEL_BROKEN, "save", "cannot save", "why=\"%s\"", diag.text);
+        gv_mailbox_put(worker->loop, &failed);
     }
     gv_save_free(&job);
 }

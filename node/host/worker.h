@@ -35,11 +35,10 @@ struct gv_verification {
 void gv_verification_free(struct gv_verification **verification);
 
 /* A file to write: GV_MAIL_SAVE. Owned by the letter. */
-enum gv_save_what { GV_SAVE_PEERS, GV_SAVE_BYTES };
+enum gv_save_what { GV_SAVE_PEERS, GV_SAVE_TRUST };
 struct gv_save {
     enum gv_save_what what;
-    char name[32]; /* BYTES: file in the state DIR */
-    uint8_t *data; /* BYTES, owned */
+    uint8_t *data; /* TRUST, owned */
     size_t bytes;
     struct gv_directory *directory; /* PEERS, a copy, owned */
     struct gv_seed seeds[GV_SEEDS_MAX];

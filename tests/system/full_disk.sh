@@ -18,9 +18,15 @@ eventually 20 grep -qiE 'space' "$T/b.log"
 alive small/b || fail 'the node died'
 exchanges_on small/b 15
 good status small/b
+# A revocation that comes meanwhile is written down once there is room, whatever else happens.
+good revoke a 00000000000000000000000000000000000000000000000000000000000000ff
+eventually 20 grep -q 'b/trust.*space' "$T/b.log"
+trust=$(md5sum small/b/trust 2>&1)
 rm small/filler
 before=$(field small/b checkpoints)
 eventually 20 holds small/b checkpoints -gt "$before"
+trust_written() { [ "$(md5sum small/b/trust 2>&1)" != "$trust" ]; }
+eventually 20 trust_written
 [ "$(md5sum <small/b/node.key)" = "$sum" ] || fail 'the key changed'
 stop small/b
 start small/b
