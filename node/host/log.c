@@ -102,6 +102,7 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
 static struct bucket *find_bucket(struct bucket *table, const char *name, uint64_t burst, uint64_t now)
 {
     struct bucket *oldest = &table[0];
+    name = name[0] != '\0' ? name : "-"; /* a free bucket has none */
     for (size_t i = 0; i < BUCKETS; i++) {
         struct bucket *b = &table[i];
         if (b->name[0] != '\0' && strncmp(b->name, name, sizeof b->name - 1) == 0) {
@@ -115,7 +116,7 @@ static struct bucket *find_bucket(struct bucket *table, const char *name, uint64
         }
     }
     memset(oldest, 0, sizeof *oldest);
-    (void)snprintf(oldest->name, sizeof oldest->name, "%s", name[0] != '\0' ? name : "-");
+    (void)snprintf(oldest->name, sizeof oldest->name, "%s", name);
     oldest->seen_ms = now;
     oldest->credit_ms = burst * LINE_COST_MS;
     return oldest;

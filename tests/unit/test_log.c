@@ -82,6 +82,14 @@ Test(log, one_source_cannot_flood_it)
     cr_expect_eq(lines_with("still heard"), 1);
 }
 
+Test(log, a_source_without_a_name_is_one_as_well)
+{
+    for (int i = 0; i < 1000; i++) {
+        gv_log_limited(GV_LEVEL_INFO, "", "flood", "i=%d", i);
+    }
+    cr_expect_leq(lines_with("flood"), 9);
+}
+
 Test(log, many_sources_cannot_flood_it_either)
 {
     char name[32];
