@@ -29,7 +29,7 @@ static bool open_dealer(struct gv_net *net, struct gv_slot *slot, const char *en
     }
     /* RECONNECT_IVL -1: libzmq's own reconnects have no jitter and resurrect links we gave up. IMMEDIATE: nothing is
      * queued for a connection that does not exist, so nothing stale is delivered to the next one. */
-    bool ready = gv_socket_set_common(net, slot->dealer) && gv_socket_set_family(net, slot->dealer, endpoint) &&
+    bool ready = gv_socket_set_common(net, slot->dealer) && gv_socket_set_family(slot->dealer, net->family, endpoint) &&
                  gv_socket_set_int(slot->dealer, ZMQ_RECONNECT_IVL, -1) &&
                  gv_socket_set_int(slot->dealer, ZMQ_IMMEDIATE, 1) &&
                  gv_socket_set_int(slot->dealer, ZMQ_CONNECT_TIMEOUT, connect_ms(slot)) &&

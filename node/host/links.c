@@ -20,11 +20,11 @@ bool gv_socket_set_int(void *socket, int option, int value)
 }
 
 /* A literal IPv4 address needs no IPv6 socket, and one would show it as [::ffff:1.2.3.4]. */
-bool gv_socket_set_family(const struct gv_net *net, void *socket, const char *endpoint)
+bool gv_socket_set_family(void *socket, enum gv_family family, const char *endpoint)
 {
     bool literal4 =
         strspn(endpoint + strcspn(endpoint, "/"), "/0123456789.:*") == strlen(endpoint) - strcspn(endpoint, "/");
-    return gv_socket_set_int(socket, ZMQ_IPV6, net->family == GV_FAMILY_IPV4 || literal4 ? 0 : 1);
+    return gv_socket_set_int(socket, ZMQ_IPV6, family == GV_FAMILY_IPV4 || literal4 ? 0 : 1);
 }
 
 bool gv_socket_set_common(const struct gv_net *net, void *socket)

@@ -94,7 +94,7 @@ void gv_slot_free(struct gv_net *net, struct gv_slot *slot, int linger_ms);
 
 bool gv_socket_set_int(void *socket, int option, int value);
 /** IPv4 alone or both families, as the configuration and this endpoint want it. */
-bool gv_socket_set_family(const struct gv_net *net, void *socket, const char *endpoint);
+bool gv_socket_set_family(void *socket, enum gv_family family, const char *endpoint);
 /** What ROUTER and DEALER have in common. */
 bool gv_socket_set_common(const struct gv_net *net, void *socket);
 struct gv_watch gv_socket_watch(void *socket);

@@ -213,6 +213,9 @@ enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag)
     if (err == GV_OK) {
         err = gv_config_load(config, path, diag);
     }
+    if (err == GV_OK) {
+        err = gv_net_try_listening(node->net, config->listen, config->family, diag);
+    }
     if (err == GV_OK && config->data[0] != '\0') { /* looked at here so that a bad file cannot end a running node */
         err = gv_data_load(&data, config->data, diag);
         if (err == GV_OK) {

@@ -395,11 +395,22 @@ void gv_net_stats(const struct gv_net *net, struct gv_net_stats *stats)
 
 /* ---- life ------------------------------------------------------------------------------------------------ */
 
+static enum gv_err bind_router(void *router, const char *endpoint, struct gv_diag *diag)
+{
+    if (zmq_bind(router, endpoint) == 0) {
+        return GV_OK;
+    }
+    return gv_diag_set(diag, errno == EADDRINUSE ? GV_ERR_NET : GV_ERR_CONFIG,
+                       "cannot listen on %s: %s; free the port or set another with listen = tcp://HOST:PORT in "
+                       "config.ini",
+                       endpoint, zmq_strerror(errno));
+}
+
 static enum gv_err open_router(struct gv_net *net, const struct gv_net_options *options, struct gv_diag *diag)
 {
     net->router = zmq_socket(net->context, ZMQ_ROUTER);
     if (net->router == NULL || !gv_socket_set_common(net, net->router) ||
-        !gv_socket_set_family(net, net->router, options->listen) ||
+        !gv_socket_set_family(net->router, net->family, options->listen) ||
         !gv_socket_set_int(net->router, ZMQ_CURVE_SERVER, 1) ||
         !gv_socket_set_int(net->router, ZMQ_ROUTER_MANDATORY, 1) ||
         zmq_setsockopt(net->router, ZMQ_ZAP_DOMAIN, GV_ZAP_DOMAIN, strlen(GV_ZAP_DOMAIN)) != 0 ||
@@ -413,11 +424,9 @@ static enum gv_err open_router(struct gv_net *net, const struct gv_net_options *
     if (net->router_monitor == NULL) {
         return gv_diag_set(diag, GV_ERR_NET, "cannot watch the listening socket: %s", zmq_strerror(errno));
     }
-    if (zmq_bind(net->router, options->listen) != 0) {
-        return gv_diag_set(diag, errno == EADDRINUSE ? GV_ERR_NET : GV_ERR_CONFIG,
-                           "cannot listen on %s: %s; free the port or set another with listen = tcp://HOST:PORT in "
-                           "config.ini",
-                           options->listen, zmq_strerror(errno));
+    enum gv_err err = bind_router(net->router, options->listen, diag);
+    if (err != GV_OK) {
+        return err;
     }
     size_t size = sizeof net->endpoint;
     if (zmq_getsockopt(net->router, ZMQ_LAST_ENDPOINT, net->endpoint, &size) != 0) {
@@ -429,6 +438,24 @@ static enum gv_err open_router(struct gv_net *net, const struct gv_net_options *
     long port = colon != NULL ? strtol(colon + 1, NULL, 10) : 0;
     gv_inbound_init(&net->inbound, (uint16_t)port, options->inbound_max);
     return GV_OK;
+}
+
+enum gv_err gv_net_try_listening(const struct gv_net *net, const char *listen, enum gv_family family,
+                                 struct gv_diag *diag)
+{
+    void *router = listen[0] != '\0' ? zmq_socket(net->context, ZMQ_ROUTER) : NULL;
+    if (router == NULL) {
+        return GV_OK; /* where there is no socket left, nothing is known about the port */
+    }
+    const char *ours = strrchr(net->endpoint, ':');
+    const char *port = strrchr(listen, ':');
+    (void)gv_socket_set_family(router, family, listen);
+    enum gv_err err = bind_router(router, listen, diag);
+    if (err == GV_ERR_NET && ours != NULL && port != NULL && strcmp(ours, port) == 0) {
+        err = GV_OK; /* taken by ourselves */
+    }
+    (void)zmq_close(router);
+    return err;
 }
 
 enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_options *options, const struct gv_net_handler *handler,

@@ -55,6 +55,13 @@ GV_NODISCARD enum gv_err gv_net_new(struct gv_net **net, const struct gv_net_opt
 /** Gives frames already sent up to linger_ms to leave. */
 void gv_net_free(struct gv_net **net, int linger_ms);
 
+/**
+ * Whether links that are opened anew could listen there, as far as that can be told while these have their own port.
+ * The diagnosis is that of gv_net_new().
+ */
+GV_NODISCARD enum gv_err gv_net_try_listening(const struct gv_net *net, const char *listen, enum gv_family family,
+                                              struct gv_diag *diag);
+
 /** Where we listen, as bound ("tcp://0.0.0.0:7400"), "" if outbound only. */
 const char *gv_net_endpoint(const struct gv_net *net);
 

@@ -17,6 +17,19 @@ exchanges_on b
 bad 3 config b
 says 'evaluate'
 sed -i '$d' b/config.ini
+# Nor does a port that another has; and one's own is no obstacle.
+cp b/config.ini kept.ini
+taken=$(sed -nE 's/^listen *= *//p' a/config.ini)
+sed -i -E "s|^listen *=.*|listen = $taken|" b/config.ini
+kill -HUP "${PID[b]}"
+eventually 10 logged b "cannot listen on $taken"
+alive b || fail 'a port that is taken ended a running node'
+exchanges_on b
+sed -E 's|^(listen *= *)tcp://127.0.0.1:|\1tcp://0.0.0.0:|' kept.ini >b/config.ini
+kill -HUP "${PID[b]}"
+eventually 10 logged b 'ready.* listen=tcp://0.0.0.0:'
+cp kept.ini b/config.ini
+eventually 10 answers b
 steps=$(field b steps)
 kill -TERM "${PID[b]}"
 ended b 0
