@@ -12,9 +12,19 @@
 #include "manifest_text.h"
 #include "node.h"
 
+/* A file's name in it may be no UTF-8, or cut within a character, and JSON holds nothing else. */
 static json_t *refuse(enum gv_err err, const char *why)
 {
-    return json_pack("{s:b, s:i, s:s}", "ok", 0, "code", (int)err, "error", why);
+    struct gv_diag plain;
+    json_t *reply = json_pack("{s:b, s:i, s:s}", "ok", 0, "code", (int)err, "error", why);
+    if (reply != NULL) {
+        return reply;
+    }
+    (void)gv_diag_set(&plain, err, "%s", why);
+    for (char *at = plain.text; *at != '\0'; at++) {
+        *at = (unsigned char)*at < 0x80 ? *at : '?';
+    }
+    return json_pack("{s:b, s:i, s:s}", "ok", 0, "code", (int)err, "error", plain.text);
 }
 
 static json_t *done(void)

@@ -18,3 +18,11 @@ says 'left'
 exchanges_on a
 stop a
 stop b
+# Why a request is refused is told whatever bytes a name in it is made of.
+dir=$'n\xf6rd'
+swarm "$dir"
+start "$dir"
+mkdir "$dir/left"
+bad 3 leave "$dir" --yes
+says 'is a folder'
+stop "$dir"
