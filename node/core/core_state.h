@@ -304,7 +304,7 @@ struct gv_core {
     bool *lent;             /* peers: sent in the shuffle under way: first to be replaced */
     uint16_t *ages;         /* peers: shuffles since it came (Cyclon) */
     uint32_t *accused_ds;   /* peers: it suspected us: when that is forgotten, tenths of a second */
-    uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits of the tag, and the minute; 0: free */
+    uint32_t *arrivals;     /* passive view: who came into it, in turn: 24 bits for the id, and the minute; 0: free */
     uint32_t *grave_tags;   /* graves: gv_peers_tag() */
     uint16_t *outcome_tags; /* outcomes: first bytes of the nonce */
 
@@ -345,6 +345,7 @@ struct gv_core {
     bool seed_met[GV_SEEDS_MAX];
     uint64_t shuffle_nonce;
     uint64_t started_us;
+    uint64_t arrival_key; /* nobody else knows which ids are alike in arrivals */
     uint32_t walk_next, grave_next, arrival_next;
 
     uint64_t durations[GV_DURATIONS_MAX];     /* of the last exchanges, sorted */

@@ -196,6 +196,7 @@ void gv_lifecycle_start(struct gv_core *core, const struct gv_event *event)
 {
     uint64_t now = core->now_us;
     gv_rng_seed(&core->rng, event->u.start.seed);
+    core->arrival_key = gv_head_of(event->u.start.seed);
     core->self = event->u.start.self;
     if (core->config.outbound_only) {
         core->self.flags &= ~(uint32_t)GV_REF_DIALABLE;

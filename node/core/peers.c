@@ -182,6 +182,12 @@ void gv_peers_forget(struct gv_core *core, uint32_t row)
     }
 }
 
+/* Keyed, or who tries keys until an id begins like another's could keep that one out by coming itself. */
+static uint32_t arrival_tag(const struct gv_core *core, uint32_t row)
+{
+    return (uint32_t)mix(gv_head_of(core->peers[row].ref.id.b) ^ core->arrival_key);
+}
+
 /* Of an arrival now: the minute in the low byte, never 0 as a whole. */
 static uint32_t arrival_of(const struct gv_core *core, uint32_t tag)
 {
@@ -225,13 +231,13 @@ bool gv_peers_passive_add(struct gv_core *core, uint32_t row, bool returns)
     uint32_t most = core->config.passive_max / KEPT_ROOM;
     uint32_t kept = core->active_count < most ? core->active_count : most;
     bool all_known = core->passive_count + kept >= core->config.passive_max;
-    if ((full || (all_known && !returns)) && was_here(core, core->tags[row])) {
+    if ((full || (all_known && !returns)) && was_here(core, arrival_tag(core, row))) {
         return false;
     }
     if (full) {
         gv_peers_forget(core, passive_victim(core, true));
     }
-    note_arrival(core, core->tags[row]);
+    note_arrival(core, arrival_tag(core, row));
     core->roles[row] = GV_ROLE_PASSIVE;
     core->ages[row] = 0;
     core->lent[row] = false;

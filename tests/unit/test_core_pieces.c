@@ -234,6 +234,19 @@ Test(core_pieces, nobody_comes_into_a_full_passive_view_twice_in_half_an_hour)
     cr_assert(gv_peers_passive_add(core, again, false));
 }
 
+Test(core_pieces, nobody_is_kept_out_for_another_whose_id_begins_alike)
+{
+    for (uint32_t i = 0; i <= core->config.passive_max; i++) {
+        struct gv_ref r = ref((uint8_t)i, 1, 0);
+        r.id.b[1] = 1;
+        (void)gv_peers_passive_add(core, gv_peers_intern(core, &r), false);
+    }
+    struct gv_ref twin = ref(5, 1, 0);
+    twin.id.b[1] = 1;
+    twin.id.b[5] = 1; /* four bytes alike are found in an hour */
+    cr_assert(gv_peers_passive_add(core, gv_peers_intern(core, &twin), false));
+}
+
 Test(core_pieces, who_was_in_the_passive_view_hours_ago_comes_in_at_any_minute)
 {
     core->config.record_life_us = 24 * 60 * 60 * GV_SECOND;
