@@ -208,6 +208,7 @@ enum gv_place gv_links_verify(struct gv_core *core, uint32_t row, uint32_t peer)
     core->limits_us[row] = GV_NEVER;
     core->links_provisional--;
     p->dial_failures = 0;
+    p->expelled = false; /* it would not have been let in: what expelled it is void, or its farewell forgotten */
     core->dial_after_us[peer] = 0;
     if (old == GV_NOBODY) {
         core->peer_links[peer] = (uint16_t)row;

@@ -347,6 +347,20 @@ Test(core_reasons, who_has_left_or_is_revoked_is_listed_nowhere)
     cr_assert_eq(gv_core_former_peers(core, peers, 1), 0);
 }
 
+Test(core_reasons, whose_revocation_turned_out_void_is_listed_again)
+{
+    start(0);
+    comes_in(7, 4);
+    struct gv_event event = {.kind = GV_EV_REVOKED, .u.revoked = ref_of(4).id};
+    core_step(&event);
+    comes_in(8, 4); /* the root has expelled whose word that was */
+    gv_score_note(core, core->link_peers[0], GV_ERR_TIMEOUT);
+    gv_views_remove(core, core->link_peers[0], false);
+    struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = 8};
+    core_step(&down);
+    cr_assert_eq(only_former().last_error, GV_ERR_TIMEOUT);
+}
+
 Test(core_reasons, the_age_of_a_failure_is_told_to_a_tenth_of_a_second)
 {
     start(0);
