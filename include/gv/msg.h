@@ -94,7 +94,7 @@ enum gv_state {
  */
 #define GV_MINIMA 64
 struct gv_swarm_stats {
-    uint32_t epoch;             /* 60-second epochs; the higher one wins and restarts the average */
+    uint32_t epoch;             /* 60-second epochs; the later one (modulo 2^31) wins and restarts the average */
     uint32_t minima[GV_MINIMA]; /* minima of exponentials, Q27: E[count] = (GV_MINIMA - 1) / sum */
     uint64_t weight;            /* Q32, the mass of nodes that contributed figures; 1.0 each at the start of an epoch */
     uint64_t loss;              /* Q32, weighted */
