@@ -453,7 +453,7 @@ void gv_probe_sign(struct gv_core *core)
 
 static void probe_next(struct gv_core *core)
 {
-    for (uint32_t i = 0; i < core->config.active_max; i++) {
+    for (uint32_t i = 0; i < core->config.active_max && gv_fx_room(core); i++) { /* a redial may close a link first */
         core->probe_next = core->probe_next + 1 < core->config.active_max ? core->probe_next + 1 : 0;
         uint32_t peer = core->view[core->probe_next];
         struct gv_neighbour *n = &core->active[core->probe_next];

@@ -195,6 +195,43 @@ Test(core_probe, who_dials_anew_for_every_suspicion_counts_once_a_minute_too)
     }
 }
 
+/* Each redial closes an idle link when all are in use. */
+Test(core_probe, redialling_all_neighbours_at_once_keeps_to_the_room_there_is)
+{
+    struct gv_core_config config;
+    gv_core_defaults(&config);
+    config.cached_links_max = config.links_max;
+    core_make(&config);
+    struct gv_event start = core_start(16);
+    core_step(&start);
+    core->promote_us = core->swap_us = core->probe_us = core->shuffle_us = GV_NEVER;
+    uint32_t places = config.active_max - config.active_chosen_min;
+    for (uint32_t link = 1; link <= places; link++) {
+        now_us += 60 * GV_MS; /* 20 greetings a second are taken */
+        neighbour_in(link);
+    }
+    for (uint32_t link = 1; link <= places; link++) {
+        struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = link};
+        core_step(&down);
+        struct gv_event failed = {.kind = GV_EV_DIAL_FAILED, .verdict = GV_ERR_UNREACHABLE};
+        failed.u.dial.dial = core->dial_number;
+        core_step(&failed);
+    }
+    for (uint32_t link = 100; link < 100 + config.links_max; link++) {
+        now_us += 60 * GV_MS;
+        struct gv_ref other = core_ref((uint8_t)link, GV_REF_DIALABLE);
+        core_greet(link, &other);
+    }
+    cr_assert_eq(core->links_used, config.links_max);
+    cr_assert_eq(core->active_count, places);
+    core->now_us += 3 * GV_SECOND;
+    core->fx = effects;
+    effects->count = GV_EFFECTS_MAX - GV_TICK_ROOM;
+    core->probe_us = core->now_us;
+    gv_probe_tick(core);
+    cr_assert_gt(effects->count, GV_EFFECTS_MAX - GV_TICK_ROOM);
+}
+
 static uint32_t pings(void)
 {
     uint32_t count = 0;
