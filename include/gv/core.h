@@ -67,7 +67,7 @@ struct gv_core_config {
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
     uint32_t exchange_spacing;                      /* 4 of their usual durations lie between exchanges of ours */
     uint64_t isolated_us;                           /* without a neighbour for this long: train alone (5 s) */
-    uint32_t donors;                                /* 3 are asked for their age */
+    uint32_t donors;                                /* 5 are asked for their age */
     uint32_t peers_max;                             /* rows of known nodes, 176: all that views and links can name;
                                                        less: passive records give way sooner */
     uint32_t dials_max, relays_max, walks_max;      /* 16 dials, 8 probes and 32 shuffles for others, at once */

@@ -45,7 +45,7 @@ void gv_core_defaults(struct gv_core_config *config)
         .backoff_us = MINUTE_US,
         .exchange_timeout_us = 20 * GV_SECOND,
         .isolated_us = 5 * GV_SECOND,
-        .donors = 3,
+        .donors = 5,
         .dials_max = GV_DIALS_MAX,
         .walks_max = GV_WALKS_MAX,
         .relays_max = GV_RELAYS_MAX,

@@ -13,8 +13,8 @@
  *                       --nobody with a model for 30 s--> the fetch begins anew, and may find that nobody has one
  *
  * A model is out of date if the median age of the donors is more than max(8 H, a quarter of our age) steps ahead:
- * averaging it in would pull its partners back, so it is replaced instead. The age adopted is that median, which one
- * liar among three cannot move.
+ * averaging it in would pull its partners back, so it is replaced instead. The age adopted is that median, which two
+ * liars among five cannot move.
  */
 #include "core_state.h"
 

@@ -223,3 +223,45 @@ Test(core_fetch, what_is_complete_is_adopted_without_its_donor)
     staged(CHUNKS - 1);
     cr_assert_eq(core->fetch.phase, GV_FETCH_ADOPTING);
 }
+
+/* Twenty peers come in at once, four of which, others each time, claim an absurd age. True if it is believed. */
+static bool is_fooled(struct gv_rng *rng)
+{
+    bool lies[21] = {false};
+    for (uint32_t liars = 0; liars < 4;) {
+        uint32_t who = 1 + gv_rng_below(rng, 20);
+        liars += lies[who] ? 0 : 1;
+        lies[who] = true;
+    }
+    setup();
+    bool asked[21];
+    for (uint32_t link = 1; link <= 20; link++) {
+        struct gv_ref peer = core_ref((uint8_t)link, 0);
+        core_greet(link, &peer);
+        asked[link] = core_sent(link, GV_KIND_STATE) != NULL;
+    }
+    for (uint32_t link = 1; link <= 20; link++) {
+        struct gv_msg reply = {.kind = GV_KIND_STATE_REPLY};
+        reply.u.state = (struct gv_msg_state){
+            .state = GV_STATE_TRAINING, .donates = true, .epoch = 1, .age = lies[link] ? 1000 * AGE : AGE};
+        if (asked[link]) {
+            core_give(link, &reply);
+        }
+    }
+    now_us += GV_SECOND;
+    core_tick();
+    cr_assert_eq(core->fetch.phase, GV_FETCH_REQUESTED);
+    return core->fetch.age != AGE;
+}
+
+Test(core_fetch, of_those_who_join_among_a_fifth_of_liars_one_in_twenty_is_fooled_at_most)
+{
+    struct gv_rng rng;
+    uint8_t seed[32] = {5};
+    uint32_t fooled = 0;
+    gv_rng_seed(&rng, seed);
+    for (uint32_t turn = 0; turn < 1000; turn++) {
+        fooled += is_fooled(&rng) ? 1 : 0;
+    }
+    cr_expect_leq(fooled, 50, "%u of 1000", fooled);
+}
