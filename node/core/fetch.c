@@ -268,6 +268,12 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     }
 }
 
+/* When the next one is late: on the slowest line that donors serve, a chunk alone takes longer than STALL_US. */
+static uint64_t next_chunk_us(const struct gv_core *core)
+{
+    return core->now_us + gv_outcome_slowest_us(core->fetch.chunk_bytes);
+}
+
 static void on_fetch_reply(struct gv_core *core, uint32_t link, const struct gv_msg_fetch *reply)
 {
     struct gv_fetch *f = &core->fetch;
@@ -283,7 +289,7 @@ static void on_fetch_reply(struct gv_core *core, uint32_t link, const struct gv_
         return;
     }
     f->phase = GV_FETCH_TAKING;
-    f->deadline_us = core->now_us + STALL_US;
+    f->deadline_us = next_chunk_us(core);
     f->tries = 0;
 }
 
@@ -309,7 +315,7 @@ static void on_chunk(struct gv_core *core, uint32_t link, const struct gv_event 
     effect->u.work.weight_q16 = GV_Q16_ONE;
     effect->u.work.fetch = true;
     f->applying++;
-    f->deadline_us = core->now_us + STALL_US;
+    f->deadline_us = next_chunk_us(core);
 }
 
 void gv_fetch_message(struct gv_core *core, uint32_t link, const struct gv_event *event)
@@ -348,7 +354,7 @@ void gv_fetch_applied(struct gv_core *core, uint32_t index, enum gv_err verdict)
         return;
     }
     f->applied++;
-    f->deadline_us = core->now_us + STALL_US;
+    f->deadline_us = next_chunk_us(core);
     if (f->applied < f->chunk_count) {
         if (f->link != GV_NOBODY) {
             struct gv_msg *msg = gv_fx_send(core, f->link, GV_KIND_CREDIT);

@@ -224,6 +224,26 @@ Test(core_fetch, what_is_complete_is_adopted_without_its_donor)
     cr_assert_eq(core->fetch.phase, GV_FETCH_ADOPTING);
 }
 
+Test(core_fetch, the_slowest_line_brings_all_of_it)
+{
+    comes_in(1);
+    cr_assert_eq(until_asked(10 * GV_SECOND), 1);
+    reply(1, GV_OK);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        uint64_t at_us = now_us + core->fetch.chunk_bytes * GV_SECOND / (16 * 1024);
+        while (now_us < at_us) {
+            now_us += 100 * GV_MS;
+            core_tick();
+            cr_assert_eq(answer(), 0);
+        }
+        cr_assert_eq(core->fetch.phase, GV_FETCH_TAKING, "before chunk %u", i);
+        chunk(1, i);
+        staged(i);
+    }
+    cr_assert_eq(core->fetch.phase, GV_FETCH_ADOPTING);
+    cr_assert_eq(gv_score_now(core, core->link_peers[gv_links_find(core, 1)]), 0);
+}
+
 /* Twenty peers come in at once, four of which, others each time, claim an absurd age. True if it is believed. */
 static bool is_fooled(struct gv_rng *rng)
 {
