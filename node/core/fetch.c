@@ -419,7 +419,10 @@ void gv_fetch_tick(struct gv_core *core)
     }
     if (f->phase == GV_FETCH_ASKING) {
         conclude(core);
-    } else if (f->link != GV_NOBODY) {
+    } else if (f->link != GV_NOBODY) { /* told, or it would keep the place for us, and turn us away ourselves */
+        struct gv_msg *msg = gv_fx_send(core, f->link, GV_KIND_ABORT);
+        msg->u.exchange.nonce = f->nonce;
+        msg->u.exchange.reason = GV_ERR_TIMEOUT;
         gv_score_add(core, core->link_peers[f->link], GV_ERR_TIMEOUT, GV_SCORE_FAULT);
         next_donor(core, GV_ERR_TIMEOUT);
     } else if (core->now_us - f->seen_us >= NO_MODEL_US) { /* perhaps nobody has one any more: conclude() decides */

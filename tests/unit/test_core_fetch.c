@@ -173,6 +173,22 @@ Test(core_fetch, chunks_of_the_donor_count_against_no_rate)
     cr_assert_eq(core->refusals[GV_ERR_RATE - 100], 1);
 }
 
+Test(core_fetch, a_donor_that_is_given_up_is_told_so_and_has_its_place_back)
+{
+    comes_in(1);
+    cr_assert_eq(until_asked(10 * GV_SECOND), 1);
+    reply(1, GV_OK);
+    now_us += 20 * GV_SECOND;
+    core_tick();
+    cr_assert_null(core_sent(1, GV_KIND_ABORT));
+    now_us += 10 * GV_SECOND;
+    core_tick();
+    const struct gv_msg *msg = core_sent(1, GV_KIND_ABORT);
+    cr_assert_not_null(msg);
+    cr_expect_eq(msg->u.exchange.nonce, core->fetch.nonce);
+    cr_expect_eq(msg->u.exchange.reason, GV_ERR_TIMEOUT);
+}
+
 static void staged(uint32_t index)
 {
     struct gv_event event = {.kind = GV_EV_APPLIED};
