@@ -155,7 +155,9 @@ static void fail(struct gv_core *core, enum gv_err reason, bool tell)
     core->exchanges_failed++;
     gv_fx_log(core, GV_LOG_EXCHANGE_FAILED, &x->peer, reason, core->now_us - x->started_us);
     discard(core, true);
-    gv_rounds_failed(core);
+    if (x->initiator) { /* else whoever offers and aborts again and again puts off our own for ever */
+        gv_rounds_failed(core);
+    }
 }
 
 /* A push of which everything is on its way: the receiver may have merged it, whatever we hear or not. */

@@ -310,6 +310,22 @@ Test(core_reasons, who_offers_again_before_half_of_the_others_have_is_asked_to_c
     cr_expect(takes_up(7, true, false));
 }
 
+Test(core_reasons, who_offers_and_aborts_does_not_put_off_our_own_exchange)
+{
+    start(0);
+    comes_in(7, 4);
+    for (uint32_t i = 0; i < 10; i++) {
+        cr_assert(takes_up(7, true, true));
+        struct gv_msg aborted = {.kind = GV_KIND_ABORT};
+        aborted.u.exchange.nonce = core->exchange.nonce;
+        aborted.u.exchange.reason = GV_ERR_BUSY;
+        core_give(7, &aborted);
+        cr_assert(gv_exchange_idle(core));
+        cr_expect_eq(core->rounds.next_us, now_us + GV_SECOND, "after %u", i);
+        cr_expect_eq(core->rounds.attempts, 0);
+    }
+}
+
 Test(core_reasons, who_waits_for_an_exchange_or_has_no_rounds_takes_whoever_offers)
 {
     const struct {
