@@ -504,6 +504,11 @@ void gv_net_free(struct gv_net **net, int linger_ms)
         }
     }
     if (old->router_monitor != NULL) {
+        uint16_t event;
+        uint32_t value;
+        while (gv_socket_event(old->router_monitor, &event, &value)) {
+            /* with events unread the I/O thread may be waiting for room, and would never let the monitor go */
+        }
         (void)zmq_socket_monitor(old->router, NULL, 0);
         (void)zmq_close(old->router_monitor);
     }

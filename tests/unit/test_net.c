@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net_help.h"
@@ -76,18 +77,24 @@ Test(net, call_a_frame_with_more_parts_bad_and_deliver_none_of_it, .timeout = 20
     net_close(&listener);
 }
 
+static int connect_raw(const struct net_end *listener)
+{
+    int port = atoi(strrchr(gv_net_endpoint(listener->net), ':') + 1);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
 Test(net, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
 {
     struct net_end dialler;
     struct net_end listener;
     net_connect(&dialler, &listener);
-    int port = atoi(strrchr(gv_net_endpoint(listener.net), ':') + 1);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fds[20];
     for (int i = 0; i < 20; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-        cr_assert_eq(connect(fds[i], (struct sockaddr *)&address, sizeof address), 0);
+        fds[i] = connect_raw(&listener);
     }
     struct gv_net_stats stats;
     uint64_t end_us = net_now_us() + 3000000;
@@ -121,4 +128,17 @@ Test(net, say_which_endpoint_is_taken, .timeout = 20)
     cr_assert_not_null(strstr(diag.text, gv_net_endpoint(first.net)));
     gv_curve_key_free(&second.key);
     net_close(&first);
+}
+
+/* libzmq's I/O thread waits for whoever is to read its events. */
+Test(net, end_after_connections_that_nobody_has_looked_at, .timeout = 20)
+{
+    struct net_end listener;
+    net_open(&listener, "tcp://127.0.0.1:*");
+    for (int i = 0; i < 720; i++) {
+        struct timespec pause = {.tv_nsec = 1000000}; /* or there would be more than it can accept */
+        (void)close(connect_raw(&listener));
+        (void)nanosleep(&pause, NULL);
+    }
+    net_close(&listener);
 }
