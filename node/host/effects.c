@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "node.h"
+#include "scope.h"
 #include "tensor.h"
 #include "wire.h"
 
@@ -210,10 +211,12 @@ static void dial_failed(struct gv_node *node, uint32_t dial, enum gv_err why)
     queue_event(node, &event);
 }
 
+/* Of a name, only addresses of the family are looked up. */
 static bool family_allows(const struct gv_node *node, const char *endpoint)
 {
     bool v6 = strchr(endpoint, '[') != NULL;
-    return node->config.family == GV_FAMILY_ANY || (node->config.family == GV_FAMILY_IPV6) == v6;
+    return node->config.family == GV_FAMILY_ANY || !gv_endpoint_literal(endpoint) ||
+           (node->config.family == GV_FAMILY_IPV6) == v6;
 }
 
 /* One of the record's endpoints; another at each try. */

@@ -169,3 +169,38 @@ Test(effects, theirs_is_not_staged_over_ours_while_a_cap_holds_ours_back)
         expect_order(GV_MAIL_APPLY, i);
     }
 }
+
+/* True if a dial to the only address of a record begins with this setting. */
+static bool dials(enum gv_family family, const char *endpoint)
+{
+    struct gv_net_options options = {.listen = "", .family = family};
+    struct gv_net_handler handler = gv_node_net_handler(node);
+    struct gv_record record = {.endpoint_count = 1};
+    struct gv_ref ref;
+    struct gv_diag diag;
+    cr_assert_eq(gv_curve_key_new(&node->curve), GV_OK);
+    options.key = node->curve;
+    cr_assert_eq(gv_net_new(&node->net, &options, &handler, &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(gv_directory_new(&node->directory, 1), GV_OK);
+    (void)snprintf(record.endpoints[0], sizeof record.endpoints[0], "%s", endpoint);
+    cr_assert_eq(gv_directory_put(node->directory, &ref, &record, (const uint8_t *)"record", 6, NULL, NULL), GV_OK);
+    node->config.family = family;
+    node->queue_count = 0;
+    act(GV_FX_DIAL_BOOK, 0);
+    bool failed = node->queue_count > 0 && node->queue[node->queue_first].verdict == GV_ERR_FAMILY;
+    gv_directory_free(&node->directory);
+    gv_net_free(&node->net, 0);
+    gv_curve_key_free(&node->curve);
+    return !failed;
+}
+
+Test(effects, a_setting_for_a_family_rules_out_addresses_of_the_other_and_no_name)
+{
+    cr_assert_eq(gv_proto_init(), GV_OK);
+    cr_expect(dials(GV_FAMILY_IPV4, "tcp://127.0.0.1:9"));
+    cr_expect(dials(GV_FAMILY_IPV6, "tcp://[::1]:9"));
+    cr_expect(!dials(GV_FAMILY_IPV4, "tcp://[::1]:9"));
+    cr_expect(!dials(GV_FAMILY_IPV6, "tcp://127.0.0.1:9"));
+    cr_expect(dials(GV_FAMILY_IPV4, "tcp://localhost:9"));
+    cr_expect(dials(GV_FAMILY_IPV6, "tcp://localhost:9"));
+}
