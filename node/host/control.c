@@ -28,6 +28,7 @@ struct client {
     bool skipping; /* the rest of a line that is too long */
     size_t skipped;
     bool closing; /* once the replies are out */
+    bool ended;   /* it will say nothing more, but may still read */
 };
 
 struct gv_control {
@@ -150,7 +151,8 @@ static bool take_bytes(struct client *client, uint64_t now_us)
         client->active_us = now_us;
         return true;
     }
-    return got < 0 && (errno == EAGAIN || errno == EINTR);
+    client->ended = got == 0;
+    return got == 0 || errno == EAGAIN || errno == EINTR;
 }
 
 /* False: the client is gone, or done with. */
@@ -176,13 +178,14 @@ static void client_step(struct gv_control *control, struct client *client, uint6
 {
     bool alive = send_replies(client, now_us);
     if (alive && !pending(client)) {
-        alive = take_bytes(client, now_us);
+        alive = client->ended || take_bytes(client, now_us);
         size_t before = client->in_used + 1;
         while (alive && !pending(client) && client->in_used < before) { /* until no whole line is left */
             before = client->in_used;
             take_lines(control, client);
             alive = send_replies(client, now_us);
         }
+        alive = alive && (!client->ended || pending(client));
     }
     if (!alive || now_us - client->active_us > IDLE_US) {
         client_drop(client);

@@ -289,6 +289,24 @@ Test(control, a_client_that_reads_nothing_is_not_read_from)
     (void)close(other);
 }
 
+Test(control, a_client_that_has_said_all_is_answered_all)
+{
+    unsigned replies = 0;
+    int fd = dial();
+    for (int i = 0; i < 20; i++) {
+        say(fd, "{\"cmd\":\"big\",\"bytes\":100000}\n");
+    }
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    steps(5);
+    for (const char *text = hear(fd); text != NULL; text = hear(fd)) {
+        replies += strchr(text, '\n') != NULL ? 1 : 0;
+        steps(1);
+    }
+    cr_expect_eq(replies, 20);
+    cr_expect_eq(requests, 20);
+    (void)close(fd);
+}
+
 Test(control, more_clients_than_places_push_out_the_idlest)
 {
     int fds[3 * GV_CONTROL_CLIENTS_MAX];
