@@ -141,6 +141,7 @@ struct gv_neighbour {
 struct gv_relay { /* we ping `target` for `asker` */
     bool used;
     uint32_t asker, target; /* link handles */
+    uint32_t asker_peer;
     uint32_t their_seq, our_seq;
     uint64_t until_us;
     struct gv_id target_id;

@@ -32,6 +32,7 @@
 #define REFUTE_EVERY_US GV_SECOND
 #define ACCUSED_EACH_US (60 * GV_SECOND)
 #define OMITTED_MAX 2
+#define RELAYS_PER_PEER 2          /* of the probes made for others at once, or one could leave none to anybody else */
 #define SILENT_US (20 * GV_SECOND) /* longer than a host's heartbeats need to find a dead link */
 
 uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations)
@@ -345,23 +346,39 @@ static void on_pong(struct gv_core *core, uint32_t link, const struct gv_msg *ms
     }
 }
 
+/* A place for a probe made for this peer; NULL: it has its share of them, or all are taken. */
+static struct gv_relay *relay_for(struct gv_core *core, uint32_t peer)
+{
+    struct gv_relay *free_one = NULL;
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < core->config.relays_max; i++) {
+        struct gv_relay *relay = &core->relays[i];
+        same += relay->used && relay->asker_peer == peer ? 1 : 0;
+        free_one = relay->used ? free_one : relay;
+    }
+    return same < RELAYS_PER_PEER ? free_one : NULL;
+}
+
 static void on_probe(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     uint32_t target = gv_peer_link(core, gv_peers_find(core, &msg->u.probe.target));
-    struct gv_relay relay = {
-        .used = true, .asker = core->handles[link], .their_seq = msg->u.probe.seq, .target_id = msg->u.probe.target};
-    struct gv_relay *slot = NULL;
-    for (uint32_t i = 0; i < core->config.relays_max && slot == NULL; i++) {
-        slot = core->relays[i].used ? NULL : &core->relays[i];
-    }
-    if (target == GV_NOBODY || slot == NULL) {
+    struct gv_relay relay = {.used = true,
+                             .asker = core->handles[link],
+                             .asker_peer = core->link_peers[link],
+                             .their_seq = msg->u.probe.seq,
+                             .target_id = msg->u.probe.target};
+    if (target == GV_NOBODY) {
         answer_relay(core, &relay, false);
         return;
+    }
+    struct gv_relay *place = relay_for(core, relay.asker_peer);
+    if (place == NULL) {
+        return; /* we have not tried, and to say that it is not alive would confirm a suspicion */
     }
     relay.target = core->handles[target];
     relay.until_us = core->now_us + timeout_us(core, target);
     relay.our_seq = send_ping(core, target, false);
-    *slot = relay;
+    *place = relay;
     core->relays_used++;
 }
 

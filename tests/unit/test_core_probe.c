@@ -263,3 +263,26 @@ Test(core_probe, entries_that_change_all_the_time_are_told_once_a_second)
     told += pings();
     cr_assert_eq(told, 4, "the last is told too");
 }
+
+/* One member's probes of a target that answers late, or not at all. */
+Test(core_probe, who_has_many_probes_made_leaves_room_for_those_of_others)
+{
+    neighbour_in(6);
+    core->probe_us = GV_NEVER;
+    struct gv_msg probe = {.kind = GV_KIND_PROBE};
+    probe.u.probe.target = core_ref(FAR, 0).id;
+    uint32_t made = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        probe.u.probe.seq = i;
+        core_give(6, &probe);
+        made += core_sent(FAR, GV_KIND_PING) != NULL ? 1 : 0;
+        cr_assert_null(core_sent(6, GV_KIND_PROBE_RESULT), "nobody has tried");
+    }
+    cr_assert_eq(made, 2);
+    core_give(NEAR, &probe);
+    const struct gv_msg *ping = core_sent(FAR, GV_KIND_PING);
+    cr_assert_not_null(ping);
+    answer((struct answer){.link = FAR, .seq = ping->u.ping.seq}, true);
+    const struct gv_msg *result = core_sent(NEAR, GV_KIND_PROBE_RESULT);
+    cr_assert(result != NULL && result->u.probe.alive);
+}
