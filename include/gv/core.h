@@ -26,6 +26,7 @@
 #define GV_LINK_NONE 0u
 #define GV_NEVER UINT64_MAX
 #define GV_Q16_ONE 65536u
+#define GV_LOSS_NOT_FINITE UINT64_MAX /* what no number of Q16 can say; a loss that is too large is one less */
 
 enum gv_merge { GV_MERGE_MEAN = 0, GV_MERGE_AGE = 1 };
 
@@ -149,7 +150,7 @@ struct gv_event {
         } self; /* PERSISTED, SELF */
         struct {
             uint64_t total;         /* local steps since START */
-            uint64_t loss;          /* Q16, running mean */
+            uint64_t loss;          /* Q16, running mean, or GV_LOSS_NOT_FINITE */
             uint64_t samples_per_s; /* Q16 */
             bool round;             /* H steps are done: an exchange is due */
         } steps;
@@ -186,7 +187,8 @@ enum gv_effect_kind {
     GV_FX_PERSIST,    /* put this incarnation on disk, sign our record with it, answer PERSISTED */
     GV_FX_SIGN,       /* sign our record with this sequence now (no answer) */
     GV_FX_TRAIN,      /* training on or off from now */
-    GV_FX_SNAPSHOT,   /* copy the exchanged blocks for `nonce`; answer SNAPSHOT */
+    GV_FX_SNAPSHOT,   /* copy the exchanged blocks for `nonce`; answer SNAPSHOT, with
+                         ERR_DIVERGED if they are not finite */
     GV_FX_CHUNK_SEND, /* encode chunk `index` of `nonce`'s snapshot, or pin if `fetch`, and send it on link */
     GV_FX_APPLY,      /* decode the bytes `handle` as chunk `index` into `nonce`'s stage; answer APPLIED */
     GV_FX_DROP,       /* forget the bytes `handle` */

@@ -27,6 +27,7 @@
     X(ERR_HANDSHAKE, 12, "the encrypted handshake failed")                     \
     X(ERR_FAMILY, 13, "no address that this node may dial")                    \
     X(ERR_SEND_QUEUE, 14, "it does not read what is sent to it")               \
+    X(ERR_DIVERGED, 15, "our own model is not finite")                         \
     X(ERR_TRUNCATED, 100, "the frame ends too early")                          \
     X(ERR_MALFORMED, 101, "the frame is not of the expected form")             \
     X(ERR_VERSION, 102, "unsupported protocol version")                        \

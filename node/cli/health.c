@@ -21,7 +21,11 @@ bool gv_healthy(char why[GV_HEALTH_BYTES], const json_t *status)
     double since_s = json_number_value(json_is_number(last) ? last : json_object_get(status, "uptime_s"));
     const char *lonely = text_of(status, "lonely");
     why[0] = '\0';
-    if (strcmp(text_of(status, "state"), "isolated") == 0) {
+    if (json_is_false(json_object_get(status, "model_finite"))) {
+        (void)snprintf(why, GV_HEALTH_BYTES,
+                       "the model is not finite: check this node's data, and the swarm's rate if others say so too; "
+                       "the node takes the swarm's model over, at most once in ten minutes");
+    } else if (strcmp(text_of(status, "state"), "isolated") == 0) {
         (void)snprintf(why, GV_HEALTH_BYTES, "isolated: %s",
                        lonely[0] != '\0' ? lonely : "check the network and that the swarm's other nodes run");
     } else if (json_number_value(json_object_get(status, "alarms")) > 0) {

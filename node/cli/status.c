@@ -74,6 +74,9 @@ static void print_learning(const json_t *status)
     (void)printf("\n");
     label("model");
     print_quality(status);
+    if (json_is_false(json_object_get(status, "model_finite"))) {
+        (void)printf(", not finite");
+    }
     if (known(status, "accuracy")) {
         (void)printf(" (%.0f samples of %s)", number(status, "accuracy_samples"), text_of(status, "accuracy_on"));
     }

@@ -261,6 +261,7 @@ struct gv_core {
     bool accused;    /* a score has become bad, or its peer a link, since close_bad() last looked */
     bool has_model, trains, paused, training, oriented, ever_met, settle_asked, settled;
     bool lone_model; /* a joiner that found nobody started from the initial model: it takes the swarm's when it can */
+    bool diverged;   /* our model is not finite; it is the swarm's again once that is fetched */
     bool has_loss, has_accuracy;
     bool figures_put; /* our own are in */
     uint32_t links_used, links_provisional, passive_count, active_count, dials_used, relays_used, peers_used;
@@ -272,6 +273,7 @@ struct gv_core {
     uint64_t shuffle_us, probe_us, figures_us;
     uint64_t tell_us; /* neighbours are to hear of our set of entries, GV_NEVER: they have */
     uint64_t alone_us, phase_until_us;
+    uint64_t heal_us; /* a model that has diverged is not fetched anew before this */
     enum gv_state state, shown;
     uint32_t warmup_left, settle_left;
 
@@ -633,6 +635,7 @@ void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg
 void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct gv_msg *msg);
 void gv_lifecycle_verified(struct gv_core *core);
 void gv_lifecycle_oriented(struct gv_core *core, bool has_model, bool fetched);
+void gv_lifecycle_diverged(struct gv_core *core); /* our model is not finite; no exchange may be under way */
 void gv_lifecycle_exchanged(struct gv_core *core);
 bool gv_lifecycle_exchanges(const struct gv_core *core); /* may take part in exchanges now */
 bool gv_lifecycle_donates(const struct gv_core *core);

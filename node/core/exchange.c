@@ -148,7 +148,7 @@ static void fail(struct gv_core *core, enum gv_err reason, bool tell)
     if (tell && !silent && has_link(x)) {
         send_plain(core, x->link, GV_KIND_ABORT, x->nonce)->u.exchange.reason = reason;
     }
-    uint32_t peer = gv_peers_find(core, &x->peer);
+    uint32_t peer = reason < 100 ? GV_NOBODY : gv_peers_find(core, &x->peer); /* what is ours is nobody else's fault */
     bool theirs = reason == GV_ERR_TIMEOUT || reason == GV_ERR_CHUNK || reason == GV_ERR_PROTOCOL;
     gv_score_add(core, peer, reason,
                  reason == GV_ERR_NONFINITE ? GV_SCORE_GRAVE : (theirs ? GV_SCORE_FAULT : GV_SCORE_SLIGHT));
@@ -320,6 +320,9 @@ void gv_exchange_offer(struct gv_core *core, uint32_t peer)
 static uint32_t busy_hint_ms(const struct gv_core *core, uint32_t peer)
 {
     uint64_t ms = gv_outcome_median(core) / GV_MS;
+    if (core->diverged) {
+        return TURN_MIN_MS; /* until the swarm's model is fetched, which may be minutes */
+    }
     if (!gv_rounds_in_turn(core, peer)) { /* others come first: that takes several exchanges */
         ms = TURN_MEDIANS * ms < TURN_MIN_MS ? TURN_MIN_MS : TURN_MEDIANS * ms;
     }
@@ -602,6 +605,11 @@ void gv_exchange_snapshot(struct gv_core *core, uint64_t nonce, enum gv_err verd
     struct gv_exchange *x = &core->exchange;
     bool waits = x->phase == GV_EXCHANGE_COPYING || x->phase == GV_EXCHANGE_STREAMING;
     if (!waits || x->nonce != nonce || !x->snapshot_asked || x->snapshot_ready) {
+        return;
+    }
+    if (verdict == GV_ERR_DIVERGED) { /* before theirs is looked at: the delta would be as bad, and seem theirs */
+        gv_exchange_fail(core, verdict, true);
+        gv_lifecycle_diverged(core);
         return;
     }
     if (verdict != GV_OK) {

@@ -15,6 +15,9 @@
  * A model is out of date if the median age of the donors is more than max(8 H, a quarter of our age) steps ahead:
  * averaging it in would pull its partners back, so it is replaced instead. The age adopted is that median, which two
  * liars among five cannot move.
+ *
+ * A model that has diverged is replaced too; what made it diverge may do so again at once, so not sooner than HEAL_US
+ * after the last time.
  */
 #include "core_state.h"
 
@@ -31,6 +34,7 @@
 #define AGAIN_DOUBLINGS_MAX 4 /* 0.48 s */
 #define STALL_US (10 * GV_SECOND)
 #define NO_MODEL_US (30 * GV_SECOND) /* neighbours, but no model anywhere: everyone begins at the initial one */
+#define HEAL_US (600 * GV_SECOND)
 #define FAR_ROUNDS 8
 #define FETCH_CHUNK_BYTES (4 * GV_CHUNK_BYTES_MIN)
 
@@ -103,7 +107,8 @@ static void ask_all(struct gv_core *core)
 
 void gv_fetch_begin(struct gv_core *core)
 {
-    if (core->fetch.phase == GV_FETCH_IDLE) {
+    bool early = core->diverged && core->now_us < core->heal_us;
+    if (core->fetch.phase == GV_FETCH_IDLE && !early) {
         core->fetch.begun_us = core->fetch.begun_us == 0 ? core->now_us : core->fetch.begun_us;
         ask_all(core);
     }
@@ -114,6 +119,8 @@ static void finish(struct gv_core *core, bool fetched)
     core->fetch.phase = GV_FETCH_IDLE;
     core->fetch.begun_us = 0;
     core->fetch.tries = 0;
+    core->heal_us = core->diverged ? core->now_us + HEAL_US : core->heal_us;
+    core->diverged = false;
     gv_lifecycle_oriented(core, true, fetched);
 }
 

@@ -5,6 +5,7 @@
  *     JOINING --model missing or out of date--> FETCHING --adopted, two exchanges--> TRAINING | SERVING
  *     JOINING, TRAINING --no neighbour for isolated_us--> ISOLATED --oriented--> TRAINING
  *     JOINING without a model --nobody for 30 s--> ISOLATED with the initial one, given up for the swarm's when it can
+ *     any --our model is not finite--> JOINING without a model, until the swarm's is fetched
  *     TRAINING, ISOLATED --stop age reached, SETTLE--> SETTLING --settle_exchanges done--> SERVING, FX_SETTLED
  *     any --new epoch in the manifest--> the model restarts at age 0; exchanges and fetches are dropped
  *     any --STOP, LEAVE--> farewells, FX_STOPPED, silence      any --own id revoked or left--> FX_GONE, silence
@@ -151,6 +152,18 @@ void gv_lifecycle_oriented(struct gv_core *core, bool has_model, bool fetched)
     }
 }
 
+/* It can neither be merged nor mend itself. The tick of this very step asks for the swarm's, if it is time for that. */
+void gv_lifecycle_diverged(struct gv_core *core)
+{
+    if (core->config.oracle || core->stopped) { /* with an oracle there is nobody to ask */
+        return;
+    }
+    core->diverged = true;
+    core->has_model = core->oriented = false;
+    core->warmup_left = 0;
+    enter(core, GV_STATE_JOINING);
+}
+
 void gv_lifecycle_verified(struct gv_core *core)
 {
     if (!core->oriented) {
@@ -186,7 +199,7 @@ void gv_lifecycle_steps(struct gv_core *core, const struct gv_event *event)
     }
     core->loss = event->u.steps.loss;
     core->samples_per_s = event->u.steps.samples_per_s;
-    core->has_loss = true;
+    core->has_loss = event->u.steps.loss != GV_LOSS_NOT_FINITE; /* else nobody is told any */
     if (event->u.steps.round && (core->state == GV_STATE_TRAINING || core->state == GV_STATE_ISOLATED)) {
         gv_rounds_due(core);
     }
@@ -297,6 +310,7 @@ void gv_lifecycle_manifest(struct gv_core *core, const struct gv_core_manifest *
     if (restart) {
         gv_age_set(core, 0);
         core->has_model = true; /* the initial one, which all share */
+        core->diverged = false;
         core->warmup_left = 0;
         gv_outcome_forget_durations(core);
         core->oriented = core->oriented || core->active_count > 0;
@@ -414,7 +428,7 @@ void gv_lifecycle_tick(struct gv_core *core)
     if (isolation_us(core) <= core->now_us) {
         core->oriented = false;
         core->lone_model = core->lone_model || !core->has_model;
-        core->has_model = true;
+        core->has_model = !core->diverged;
         gv_fx_log(core, GV_LOG_ISOLATED, NULL, GV_OK, 0);
         enter(core, GV_STATE_ISOLATED);
     }

@@ -280,6 +280,16 @@ static void on_ready(struct gv_node *node, const struct gv_mail *mail)
     gv_node_announce_ready(node);
 }
 
+/* Said once: until the model is sound again, nothing that comes makes it better. */
+static void note_diverged(struct gv_node *node)
+{
+    if (!node->diverged) {
+        node->diverged = true;
+        gv_log(GV_LEVEL_UNUSUAL, "the model is not finite: check this node's data, and the swarm's rate", "steps=%llu",
+               (unsigned long long)node->steps);
+    }
+}
+
 static void on_steps(struct gv_node *node, const struct gv_mail *mail)
 {
     node->steps = mail->value;
@@ -287,6 +297,9 @@ static void on_steps(struct gv_node *node, const struct gv_mail *mail)
     node->samples_per_s = node->samples_per_s == 0 ? mail->rate : (7 * node->samples_per_s + mail->rate) / 8;
     node->compute_us = mail->compute_us;
     node->wall_us = mail->wall_us;
+    if (mail->loss == GV_LOSS_NOT_FINITE) {
+        note_diverged(node);
+    }
     struct gv_event event = {.kind = GV_EV_STEPS};
     event.u.steps.total = mail->value;
     event.u.steps.loss = mail->loss;
@@ -305,8 +318,12 @@ static void on_metrics(struct gv_node *node, const struct gv_mail *mail)
     node->accuracy = mail->accuracy;
     node->evaluated_loss = mail->loss;
     node->evaluated = mail->samples;
-    gv_log(GV_LEVEL_INFO, "evaluated", "accuracy=%.4f loss=%.4f samples=%llu", (double)mail->accuracy / 65536.0,
-           (double)mail->loss / 65536.0, (unsigned long long)mail->samples);
+    char loss[32] = "none";
+    if (mail->loss != GV_LOSS_NOT_FINITE) {
+        (void)snprintf(loss, sizeof loss, "%.4f", (double)mail->loss / 65536.0);
+    }
+    gv_log(GV_LEVEL_INFO, "evaluated", "accuracy=%.4f loss=%s samples=%llu", (double)mail->accuracy / 65536.0, loss,
+           (unsigned long long)mail->samples);
     struct gv_event event = {.kind = GV_EV_METRICS};
     event.u.metrics.loss = mail->loss;
     event.u.metrics.accuracy = mail->accuracy;
@@ -320,6 +337,11 @@ static void on_work(struct gv_node *node, const struct gv_mail *mail, enum gv_ev
 {
     if (kind == GV_EV_SNAPSHOT || kind == GV_EV_MERGED) {
         gv_node_stage_returned(node);
+    }
+    if (mail->verdict == GV_ERR_DIVERGED) {
+        note_diverged(node);
+    } else if (kind == GV_EV_MERGED) { /* of two sides that were looked at, or a model that was */
+        node->diverged = false;
     }
     struct gv_event event = {.kind = kind, .verdict = mail->verdict};
     event.u.work.nonce = mail->nonce;

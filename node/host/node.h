@@ -146,9 +146,10 @@ struct gv_node {
     uint64_t started_us;
     uint64_t steps;                         /* of this process */
     uint64_t exchanges_before;              /* of earlier processes */
-    uint64_t loss, accuracy, samples_per_s; /* Q16 */
+    uint64_t loss, accuracy, samples_per_s; /* Q16; a loss may be GV_LOSS_NOT_FINITE */
     uint64_t evaluated;                     /* samples; 0: no evaluation */
-    uint64_t evaluated_loss;                /* Q16, of that evaluation; `loss` is the running mean of training */
+    uint64_t evaluated_loss;                /* the same, of that evaluation; `loss` is the running mean of training */
+    bool diverged;                          /* a loss or a snapshot was not finite, and nothing was merged since */
     uint64_t compute_us, wall_us;
     uint64_t alarms;
     char last_alarm[160];

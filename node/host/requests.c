@@ -100,8 +100,10 @@ static void add_learning(const struct gv_node *node, json_t *reply, const struct
     const struct gv_trainer *trainer = node->started ? &node->trainer : NULL;
     set_count(reply, "steps", trainer != NULL ? trainer->checkpoint.steps + node->steps : 0);
     set_real(reply, "age", from_q16(stats->age), true);
-    set_real(reply, "loss", from_q16(node->evaluated_loss), node->evaluated > 0);
-    set_real(reply, "training_loss", from_q16(node->loss), node->steps > 0);
+    set_real(reply, "loss", from_q16(node->evaluated_loss),
+             node->evaluated > 0 && node->evaluated_loss != GV_LOSS_NOT_FINITE);
+    set_real(reply, "training_loss", from_q16(node->loss), node->steps > 0 && node->loss != GV_LOSS_NOT_FINITE);
+    (void)json_object_set_new(reply, "model_finite", json_boolean(!node->diverged));
     set_real(reply, "accuracy", from_q16(node->accuracy), node->evaluated > 0);
     (void)json_object_set_new(reply, "accuracy_on",
                               trainer == NULL ? json_null()

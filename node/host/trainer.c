@@ -27,6 +27,7 @@ struct copy { /* a SNAPSHOT, COMMIT, ADOPT or PIN under way, or a SLICE behind o
     uint64_t value;
     const struct gv_slice *slice; /* SLICE */
     size_t done;
+    bool unsound; /* SNAPSHOT: some of it is not finite */
     bool serve; /* COMMIT, ADOPT: the served model follows, all of it: a PIN that comes meanwhile has its turn behind */
 };
 
@@ -56,14 +57,22 @@ struct work {
 
 uint64_t gv_q16(double value)
 {
-    double scaled = value > 0 && isfinite(value) ? value * 65536.0 : 0;
-    return scaled < 0x1p64 ? (uint64_t)scaled : UINT64_MAX;
+    if (!isfinite(value)) {
+        return GV_LOSS_NOT_FINITE;
+    }
+    double scaled = value > 0 ? value * 65536.0 : 0;
+    return scaled < 0x1p64 ? (uint64_t)scaled : UINT64_MAX - 1;
+}
+
+static void answer_with(const struct work *work, enum gv_mail_kind kind, uint64_t nonce, enum gv_err verdict)
+{
+    struct gv_mail mail = {.kind = kind, .nonce = nonce, .verdict = verdict};
+    gv_mailbox_put(work->trainer->loop, &mail);
 }
 
 static void answer(const struct work *work, enum gv_mail_kind kind, uint64_t nonce)
 {
-    struct gv_mail mail = {.kind = kind, .nonce = nonce, .verdict = GV_OK};
-    gv_mailbox_put(work->trainer->loop, &mail);
+    answer_with(work, kind, nonce, GV_OK);
 }
 
 /* ---- copies ---------------------------------------------------------------------------------------------- */
@@ -122,7 +131,7 @@ static void finish_copy(struct work *work, const struct copy *copy)
 {
     switch (copy->kind) {
     case GV_MAIL_SNAPSHOT:
-        answer(work, GV_MAIL_SNAPSHOT_READY, copy->nonce);
+        answer_with(work, GV_MAIL_SNAPSHOT_READY, copy->nonce, copy->unsound ? GV_ERR_DIVERGED : GV_OK);
         return;
     case GV_MAIL_COMMIT: {
         double age = gv_learner_age(work->learner) + (double)(int64_t)copy->value / 65536.0;
@@ -156,6 +165,7 @@ static void advance_copy(struct work *work)
     const float *live = gv_learner_state(work->learner);
     if (copy->kind == GV_MAIL_SNAPSHOT) {
         memcpy(trainer->stage + copy->done, live + copy->done, count * sizeof *live);
+        copy->unsound = copy->unsound || !gv_guard_finite(trainer->stage + copy->done, count);
     } else if (copy->kind == GV_MAIL_COMMIT) {
         commit_slice(work, copy, count);
     } else if (copy->kind == GV_MAIL_ADOPT) {
@@ -261,7 +271,8 @@ static void train_step(struct work *work)
     work->steps++;
     work->step_us = end_us - start_us;
     work->compute_us += work->step_us;
-    work->loss = work->steps == 1 ? loss : work->loss + 0.02 * (loss - work->loss);
+    bool first = work->steps == 1 || !isfinite(work->loss); /* no mean gets over a NaN; the model may, by a fetch */
+    work->loss = first ? loss : work->loss + 0.02 * (loss - work->loss);
     bool round = work->steps % work->local_steps == 0;
     if (round || end_us - work->reported_us > REPORT_US || !may_step(work)) {
         report(work, end_us, round);

@@ -61,7 +61,8 @@ struct gv_slice {
     bool served;
 };
 
-/** In fixed point, as events carry it; 0 for what is negative or not finite, UINT64_MAX for what is too large. */
+/** In fixed point, as events carry it; 0 for what is negative, GV_LOSS_NOT_FINITE for what is not finite, one less for
+ *  what is too large. */
 uint64_t gv_q16(double value);
 
 /** Starts the thread; it answers READY or FAILED. The model is there on return. */

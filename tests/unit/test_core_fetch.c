@@ -301,3 +301,103 @@ Test(core_fetch, of_those_who_join_among_a_fifth_of_liars_one_in_twenty_is_foole
     }
     cr_expect_leq(fooled, 50, "%u of 1000", fooled);
 }
+
+/* Takes the whole model from whoever is asked for it. */
+static void adopt(void)
+{
+    uint32_t donor = until_asked(10 * GV_SECOND);
+    cr_assert_neq(donor, 0);
+    reply(donor, GV_OK);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        chunk(donor, i);
+        staged(i);
+    }
+    cr_assert_eq(core_count(GV_FX_ADOPT), 1);
+    struct gv_event merged = {.kind = GV_EV_MERGED};
+    merged.u.work.nonce = core->fetch.nonce;
+    core_step(&merged);
+    cr_assert(core->oriented && core->has_model);
+}
+
+/* Peer 1 accepts our offer, and our own copy turns out not to be finite. */
+static void diverge(void)
+{
+    for (uint32_t i = 0; i < 1000 && core_sent(1, GV_KIND_OFFER) == NULL; i++) {
+        now_us += 10 * GV_MS;
+        core_tick();
+    }
+    const struct gv_msg *offer = core_sent(1, GV_KIND_OFFER);
+    cr_assert_not_null(offer);
+    struct gv_msg accept = {.kind = GV_KIND_ACCEPT, .u.offer = offer->u.offer};
+    accept.u.offer.codecs = 1u << core->manifest.codec;
+    core_give(1, &accept);
+    cr_assert_eq(core_count(GV_FX_SNAPSHOT), 1);
+    struct gv_event copied = {.kind = GV_EV_SNAPSHOT, .verdict = GV_ERR_DIVERGED};
+    copied.u.work.nonce = accept.u.offer.nonce;
+    core_step(&copied);
+}
+
+Test(core_fetch, a_model_of_ours_that_is_not_finite_is_no_fault_of_the_peer)
+{
+    comes_in(1);
+    adopt();
+    diverge();
+    cr_assert_not_null(core_sent(1, GV_KIND_ABORT));
+    cr_assert_eq(core_count(GV_FX_DISCARD), 1);
+    uint32_t row = core->link_peers[0];
+    cr_expect_eq(core->scores[row], 0);
+    cr_expect_eq(core->peers[row].last_error, GV_OK);
+    cr_expect_eq(core->exchanges_failed, 1);
+    cr_expect_eq(core->refusals[gv_reason_index(GV_ERR_DIVERGED)], 1);
+    cr_expect_eq(core->refusals[gv_reason_index(GV_ERR_NONFINITE)], 0);
+    cr_expect(!core->training && !gv_lifecycle_exchanges(core) && !gv_lifecycle_donates(core));
+}
+
+Test(core_fetch, a_model_that_diverges_is_replaced_once_in_ten_minutes)
+{
+    comes_in(1);
+    adopt();
+    diverge();
+    adopt(); /* at once, the first time */
+    uint64_t from_us = now_us;
+    diverge();
+    uint32_t donor = answer();
+    while (donor == 0 && now_us < from_us + 3600 * GV_SECOND) {
+        cr_assert(!core->has_model);
+        now_us += 100 * GV_MS;
+        core_tick();
+        donor = answer();
+    }
+    cr_assert_eq(donor, 1);
+    cr_assert(now_us - from_us >= 600 * GV_SECOND && now_us - from_us < 610 * GV_SECOND, "after %lu us",
+              (unsigned long)(now_us - from_us));
+}
+
+Test(core_fetch, a_model_that_diverges_is_left_to_a_new_epoch)
+{
+    comes_in(1);
+    adopt();
+    diverge();
+    struct gv_event manifest = {.kind = GV_EV_MANIFEST, .u.manifest = core->manifest};
+    manifest.u.manifest.epoch++;
+    core_step(&manifest);
+    cr_assert(core->has_model && core->oriented && core->training);
+    cr_assert_eq(core->state, GV_STATE_TRAINING);
+    cr_assert(!core->diverged);
+}
+
+Test(core_fetch, a_loss_that_is_not_finite_is_told_to_nobody)
+{
+    struct gv_event metrics = {.kind = GV_EV_METRICS};
+    struct gv_event steps = {.kind = GV_EV_STEPS};
+    steps.u.steps.loss = GV_LOSS_NOT_FINITE;
+    core_step(&metrics);
+    core_step(&steps);
+    core_tick();
+    cr_expect_eq(core->figures.weight, 0);
+    steps.u.steps.loss = 3 * GV_Q16_ONE;
+    core_step(&steps);
+    core_tick();
+    cr_expect_eq(core->figures.weight, (uint64_t)1 << 32);
+    cr_expect_eq(core->figures.loss, (uint64_t)3 << 32);
+}

@@ -64,11 +64,11 @@ Test(trainer, writes_any_number_in_fixed_point)
     cr_expect_eq(gv_q16(1.5), 98304);
     cr_expect_eq(gv_q16(0), 0);
     cr_expect_eq(gv_q16(-1), 0);
-    cr_expect_eq(gv_q16((double)NAN), 0);
-    cr_expect_eq(gv_q16((double)INFINITY), 0);
+    cr_expect_eq(gv_q16((double)NAN), GV_LOSS_NOT_FINITE);
+    cr_expect_eq(gv_q16((double)INFINITY), GV_LOSS_NOT_FINITE);
     cr_expect_eq(gv_q16(0x1p47), 1ull << 63);
-    cr_expect_eq(gv_q16(0x1p48), UINT64_MAX);
-    cr_expect_eq(gv_q16(1e300), UINT64_MAX);
+    cr_expect_eq(gv_q16(0x1p48), UINT64_MAX - 1);
+    cr_expect_eq(gv_q16(1e300), UINT64_MAX - 1);
 }
 
 Test(trainer_copies, a_model_adopted_while_another_is_pinned_is_what_the_next_pin_serves)
@@ -104,6 +104,23 @@ Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_it)
             cr_assert_eq(trainer.served[i], 6.0F + (float)turn, "parameter %zu in turn %d", i, turn);
         }
         put(GV_MAIL_UNPIN, 3);
+    }
+}
+
+Test(trainer_copies, a_snapshot_says_whether_the_model_is_finite)
+{
+    struct gv_mail mail;
+    const float values[] = {5.0F, NAN, INFINITY, 5.0F};
+    await(GV_MAIL_READY);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        fill_stage(5.0F);
+        trainer.stage[trainer.exchanged - 1] = values[i];
+        put(GV_MAIL_ADOPT, 1);
+        await(GV_MAIL_MERGED);
+        put(GV_MAIL_SNAPSHOT, 2);
+        cr_assert(gv_mailbox_take(loop, &mail, 60000));
+        cr_assert_eq(mail.kind, GV_MAIL_SNAPSHOT_READY);
+        cr_expect_eq(mail.verdict, isfinite(values[i]) ? GV_OK : GV_ERR_DIVERGED, "value %zu", i);
     }
 }
 
