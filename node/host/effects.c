@@ -604,11 +604,7 @@ static void settled(struct gv_node *node, bool found)
 static void stopped(struct gv_node *node)
 {
     if (node->ending == GV_ENDING_FAREWELL) {
-        node->ending = GV_ENDING_CHECKPOINT;
-        node->ending_us = gv_now_us();
-        if (!gv_node_checkpoint(node) && !node->checkpointing) {
-            node->ending = GV_ENDED;
-        }
+        gv_node_last_checkpoint(node);
     }
 }
 

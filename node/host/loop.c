@@ -141,6 +141,19 @@ void gv_node_save_trust(struct gv_node *node)
 
 /* ---- the way down ------------------------------------------------------------------------------------------ */
 
+void gv_node_last_checkpoint(struct gv_node *node)
+{
+    node->ending = GV_ENDING_CHECKPOINT;
+    node->ending_us = gv_now_us();
+    if (node->checkpointing) {
+        return; /* it may lack what was merged since it began: another follows it */
+    }
+    node->last_ordered = gv_node_checkpoint(node);
+    if (!node->last_ordered) {
+        node->ending = GV_ENDED;
+    }
+}
+
 static void farewell(struct gv_node *node)
 {
     node->ending = GV_ENDING_FAREWELL;
@@ -192,11 +205,7 @@ static void check_ending(struct gv_node *node, uint64_t now_us)
     if (node->ending == GV_ENDING_EVALUATE && waited_us > LAST_EVALUATION_US) {
         farewell(node);
     } else if (node->ending == GV_ENDING_FAREWELL && waited_us > FAREWELL_US) {
-        node->ending = GV_ENDING_CHECKPOINT;
-        node->ending_us = now_us;
-        if (!gv_node_checkpoint(node) && !node->checkpointing) {
-            node->ending = GV_ENDED;
-        }
+        gv_node_last_checkpoint(node);
     } else if (node->ending == GV_ENDING_CHECKPOINT && waited_us > LAST_CHECKPOINT_US) {
         node->ending = GV_ENDED;
     }
@@ -383,7 +392,9 @@ static void on_checkpointed(struct gv_node *node, const struct gv_mail *mail)
 {
     node->checkpointing = false;
     node->checkpoints += mail->verdict == GV_OK ? 1 : 0;
-    if (node->ending == GV_ENDING_CHECKPOINT) {
+    if (node->ending == GV_ENDING_CHECKPOINT && !node->last_ordered) {
+        gv_node_last_checkpoint(node);
+    } else if (node->ending == GV_ENDING_CHECKPOINT) {
         if (mail->verdict != GV_OK) {
             (void)gv_diag_set(&node->diag, mail->verdict,
                               "the last checkpoint could not be written; the one before it "

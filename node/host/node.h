@@ -173,7 +173,8 @@ struct gv_node {
     enum gv_ending ending;
     uint64_t ending_us;
     int exit_code;
-    bool restart; /* leave the process image and start again: new manifest layout, new configuration */
+    bool last_ordered; /* the checkpoint that began after the farewell */
+    bool restart;      /* leave the process image and start again: new manifest layout, new configuration */
     bool leaving;
     struct gv_diag diag;
 };
@@ -246,6 +247,8 @@ void gv_node_restart(struct gv_node *node);
 void gv_node_end(struct gv_node *node, int exit_code);
 /** Orders a checkpoint; false if one is under way or there is nothing to write. */
 bool gv_node_checkpoint(struct gv_node *node);
+/** The farewell is over: a last checkpoint, after the one under way, if there is one; then the node ends. */
+void gv_node_last_checkpoint(struct gv_node *node);
 /** Hands copies of the address book and the trust set to the worker. */
 void gv_node_save_peers(struct gv_node *node);
 void gv_node_save_trust(struct gv_node *node);
