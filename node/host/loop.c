@@ -57,6 +57,13 @@ void gv_node_update_training(struct gv_node *node)
 
 /* ---- saving ------------------------------------------------------------------------------------------------ */
 
+/* False: no model of the swarm's to keep. */
+static bool has_model(const struct gv_node *node, const struct gv_core_stats *stats)
+{
+    return stats->state != GV_STATE_FETCHING &&
+           (stats->state != GV_STATE_JOINING || node->trainer.checkpoint.counter != 0);
+}
+
 bool gv_node_checkpoint(struct gv_node *node)
 {
     if (node->checkpointing || !node->started) {
@@ -64,9 +71,8 @@ bool gv_node_checkpoint(struct gv_node *node)
     }
     struct gv_core_stats stats;
     gv_core_stats(node->core, &stats);
-    if (stats.state == GV_STATE_FETCHING ||
-        (stats.state == GV_STATE_JOINING && node->trainer.checkpoint.counter == 0)) {
-        return false; /* no model of the swarm's to keep */
+    if (!has_model(node, &stats)) {
+        return false;
     }
     struct gv_checkpoint *header = calloc(1, sizeof *header);
     if (header == NULL) {
@@ -143,15 +149,30 @@ void gv_node_save_trust(struct gv_node *node)
 
 void gv_node_last_checkpoint(struct gv_node *node)
 {
-    node->ending = GV_ENDING_CHECKPOINT;
-    node->ending_us = gv_now_us();
+    if (node->ending != GV_ENDING_CHECKPOINT) {
+        node->ending = GV_ENDING_CHECKPOINT;
+        node->ending_us = gv_now_us();
+    }
     if (node->checkpointing) {
         return; /* it may lack what was merged since it began: another follows it */
     }
+    struct gv_core_stats stats;
+    gv_core_stats(node->core, &stats);
     node->last_ordered = gv_node_checkpoint(node);
-    if (!node->last_ordered) {
+    if (node->last_ordered) {
+        node->ending_us = node->checkpoint_us;
+    } else if (!has_model(node, &stats)) {
         node->ending = GV_ENDED;
     }
+}
+
+/* Whoever stopped the node must hear of it. */
+static void last_checkpoint_failed(struct gv_node *node, enum gv_err why)
+{
+    (void)gv_diag_set(&node->diag, why,
+                      "the last checkpoint could not be written; the one before it "
+                      "is intact. See the log for why");
+    node->exit_code = node->exit_code == GV_EXIT_OK ? GV_EXIT_FAILED : node->exit_code;
 }
 
 static void farewell(struct gv_node *node)
@@ -204,10 +225,13 @@ static void check_ending(struct gv_node *node, uint64_t now_us)
     uint64_t waited_us = gv_elapsed_us(now_us, node->ending_us);
     if (node->ending == GV_ENDING_EVALUATE && waited_us > LAST_EVALUATION_US) {
         farewell(node);
-    } else if (node->ending == GV_ENDING_FAREWELL && waited_us > FAREWELL_US) {
-        gv_node_last_checkpoint(node);
     } else if (node->ending == GV_ENDING_CHECKPOINT && waited_us > LAST_CHECKPOINT_US) {
+        gv_log(GV_LEVEL_BROKEN, "the last checkpoint takes too long", "waited_s=%u", LAST_CHECKPOINT_US / 1000000u);
+        last_checkpoint_failed(node, GV_ERR_IO);
         node->ending = GV_ENDED;
+    } else if ((node->ending == GV_ENDING_FAREWELL && waited_us > FAREWELL_US) ||
+               (node->ending == GV_ENDING_CHECKPOINT && !node->last_ordered)) { /* the worker's box was full */
+        gv_node_last_checkpoint(node);
     }
 }
 
@@ -396,10 +420,7 @@ static void on_checkpointed(struct gv_node *node, const struct gv_mail *mail)
         gv_node_last_checkpoint(node);
     } else if (node->ending == GV_ENDING_CHECKPOINT) {
         if (mail->verdict != GV_OK) {
-            (void)gv_diag_set(&node->diag, mail->verdict,
-                              "the last checkpoint could not be written; the one before it "
-                              "is intact. See the log for why");
-            node->exit_code = node->exit_code == GV_EXIT_OK ? GV_EXIT_FAILED : node->exit_code;
+            last_checkpoint_failed(node, mail->verdict);
         }
         node->ending = GV_ENDED;
     }

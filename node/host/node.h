@@ -245,9 +245,9 @@ void gv_node_loop(struct gv_node *node);
 void gv_node_restart(struct gv_node *node);
 /** Starts the way down. */
 void gv_node_end(struct gv_node *node, int exit_code);
-/** Orders a checkpoint; false if one is under way or there is nothing to write. */
+/** Orders a checkpoint; false if one is under way, there is nothing to write or no room at the worker. */
 bool gv_node_checkpoint(struct gv_node *node);
-/** The farewell is over: a last checkpoint, after the one under way, if there is one; then the node ends. */
+/** The farewell is over: a last checkpoint, after the one under way and when the worker has room; then the end. */
 void gv_node_last_checkpoint(struct gv_node *node);
 /** Hands copies of the address book and the trust set to the worker. */
 void gv_node_save_peers(struct gv_node *node);

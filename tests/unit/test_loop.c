@@ -7,7 +7,8 @@
 #include "host_help.h"
 #include "node.h"
 
-#define FAREWELL_OVER_US 3000000u /* more than the loop waits for the core */
+#define FAREWELL_OVER_US 3000000u     /* more than the loop waits for the core */
+#define CHECKPOINT_OVER_US 130000000u /* and for the worker */
 
 static struct gv_node *node;
 static bool begun;           /* a checkpoint, before the loop */
@@ -91,4 +92,26 @@ Test(loop, a_checkpoint_that_began_before_the_end_is_not_the_last)
     cr_expect_eq(checkpoints, 1, "another, with what was merged since");
     cr_expect_eq(node->checkpoints, 2);
     cr_expect_eq(node->exit_code, GV_EXIT_OK);
+}
+
+Test(loop, a_full_box_puts_the_last_checkpoint_off)
+{
+    struct gv_mail mail = {.kind = GV_MAIL_ENCODE};
+    while (gv_node_order(node, &mail)) {
+    }
+    node->ending = GV_ENDING_FAREWELL;
+    node->ending_us = gv_now_us() - FAREWELL_OVER_US;
+    run_to_the_end();
+    cr_expect_eq(checkpoints, 1);
+    cr_expect_eq(node->exit_code, GV_EXIT_OK);
+}
+
+Test(loop, an_end_without_the_last_checkpoint_is_a_failure_that_says_so)
+{
+    node->checkpointing = true; /* for ever */
+    node->ending = GV_ENDING_CHECKPOINT;
+    node->ending_us = gv_now_us() - CHECKPOINT_OVER_US;
+    run_to_the_end();
+    cr_expect_eq(node->exit_code, GV_EXIT_FAILED);
+    cr_expect_neq(node->diag.text[0], '\0');
 }
