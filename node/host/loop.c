@@ -599,7 +599,7 @@ static void turn(struct gv_node *node, int signals, struct pollfd *fds)
     if (node->started) {
         gv_net_step(node->net, now_us);
     } else {
-        gv_net_greet(node->net);
+        gv_net_greet(node->net, now_us);
     }
     gv_node_shape(node, gv_now_us());
     gv_control_step(node->control, now_us);

@@ -278,9 +278,18 @@ static void step_dialled(struct gv_net *net, struct gv_slot *slot)
     }
 }
 
-void gv_net_greet(struct gv_net *net)
+static void answer_zap(struct gv_net *net)
 {
     net->zap_watch.check = gv_zap_step(net->zap, &net->inbound.drops);
+}
+
+void gv_net_greet(struct gv_net *net, uint64_t now_us)
+{
+    net->now_us = now_us;
+    answer_zap(net);
+    if (net->router != NULL) { /* with events unread no cap holds, and a flood of them halts the I/O thread */
+        router_events(net);
+    }
 }
 
 void gv_net_step(struct gv_net *net, uint64_t now_us)
@@ -289,7 +298,7 @@ void gv_net_step(struct gv_net *net, uint64_t now_us)
     bool all = gv_elapsed_us(now_us, net->looked_us) > 900000u;
     net->looked_us = all ? now_us : net->looked_us;
     if (all || net->zap_watch.check) {
-        gv_net_greet(net);
+        answer_zap(net);
     }
     if (net->router != NULL && (all || net->router_watch.check || net->monitor_watch.check)) {
         step_router(net);

@@ -97,8 +97,8 @@ int gv_net_poll(struct gv_net *net, struct pollfd *fds);
 void gv_net_polled(struct gv_net *net, const struct pollfd *fds, int count);
 /** True if there may be frames that no descriptor will announce any more: do not sleep. */
 bool gv_net_pending(const struct gv_net *net);
-/** Answers ZAP alone: connections may finish their handshakes, frames wait. */
-void gv_net_greet(struct gv_net *net);
+/** Answers ZAP and caps connections, no more: they may finish their handshakes, frames wait. */
+void gv_net_greet(struct gv_net *net, uint64_t now_us);
 /** Takes in whatever there is, bounded per call. At least once a second, or pipes leak while nobody looks. */
 void gv_net_step(struct gv_net *net, uint64_t now_us);
 

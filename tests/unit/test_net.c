@@ -114,6 +114,29 @@ Test(net, cut_connections_beyond_the_cap_and_keep_the_rest, .timeout = 20)
     net_close(&listener);
 }
 
+/* While data load, frames wait; the caps hold all the same. */
+Test(net, cut_connections_beyond_the_cap_while_they_only_greet, .timeout = 20)
+{
+    struct net_end listener;
+    struct gv_net_stats stats;
+    int fds[20];
+    net_open(&listener, "tcp://127.0.0.1:*");
+    for (int i = 0; i < 20; i++) {
+        fds[i] = connect_raw(&listener);
+    }
+    uint64_t end_us = net_now_us() + 3000000;
+    do {
+        gv_net_greet(listener.net, net_now_us());
+        gv_net_stats(listener.net, &stats);
+    } while (stats.kicked < 12 && net_now_us() < end_us);
+    cr_expect_geq(stats.kicked, 12);
+    cr_expect_leq(stats.inbound, 8);
+    for (int i = 0; i < 20; i++) {
+        (void)close(fds[i]);
+    }
+    net_close(&listener);
+}
+
 Test(net, say_which_endpoint_is_taken, .timeout = 20)
 {
     struct net_end first;
