@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "control_path.h"
+#include "log.h"
 
 #define IDLE_US (30ull * 1000 * 1000)
 #define READ_PIECE 16384u
 #define BACKLOG 16
+#define ACCEPT_PAUSE_US 1000000u
 #define SKIP_BYTES_MAX (2u * GV_CONTROL_LINE_MAX) /* of a line that is too long */
 
 struct client {
@@ -33,6 +35,7 @@ struct client {
 
 struct gv_control {
     int fd;
+    uint64_t paused_us; /* since when no descriptor is left for another client; 0: there are some */
     gv_control_handler handler;
     void *context;
     struct sockaddr_un address;
@@ -209,10 +212,27 @@ static struct client *place_for(struct gv_control *control)
     return longest;
 }
 
+/* The listener stays readable while nothing can be accepted: polled, it would keep the loop awake. */
+static void pause_accepting(struct gv_control *control, uint64_t now_us)
+{
+    if (control->paused_us == 0) {
+        gv_log(GV_LEVEL_BROKEN, "the control socket accepts nobody", "why=\"%s\"", strerror(errno));
+    }
+    control->paused_us = now_us;
+}
+
 static void accept_all(struct gv_control *control, uint64_t now_us)
 {
+    if (control->paused_us != 0 && now_us - control->paused_us < ACCEPT_PAUSE_US) {
+        return;
+    }
     for (int i = 0; i < BACKLOG; i++) {
         int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+            pause_accepting(control, now_us);
+            return;
+        }
+        control->paused_us = 0;
         if (fd < 0) {
             return;
         }
@@ -305,7 +325,9 @@ void gv_control_free(struct gv_control **control)
 uint32_t gv_control_fds(const struct gv_control *control, struct gv_control_poll *fds)
 {
     uint32_t count = 0;
-    fds[count++] = (struct gv_control_poll){.fd = control->fd, .write = false};
+    if (control->paused_us == 0) {
+        fds[count++] = (struct gv_control_poll){.fd = control->fd, .write = false};
+    }
     for (size_t i = 0; i < GV_CONTROL_CLIENTS_MAX; i++) {
         const struct client *client = &control->clients[i];
         if (client->fd >= 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -172,6 +173,28 @@ Test(control, several_lines_in_one_piece_get_a_reply_each)
     heard = hear(fd);
     cr_expect(heard != NULL && strstr(heard, "three") != NULL);
     cr_expect_eq(requests, 3);
+    (void)close(fd);
+}
+
+Test(control, a_listener_without_a_descriptor_left_is_not_polled_for_a_second)
+{
+    struct gv_control_poll fds[GV_CONTROL_CLIENTS_MAX + 1];
+    struct rlimit before;
+    int fd = dial();
+    say(fd, "{\"cmd\":\"echo\",\"text\":\"late\"}\n");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    now_us = 5000000;
+    steps(1);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_expect_eq(gv_control_fds(control, fds), 0);
+    steps(1);
+    cr_expect_eq(requests, 0);
+    now_us += 1000000;
+    steps(2);
+    cr_expect_eq(gv_control_fds(control, fds), 2);
+    cr_expect_eq(requests, 1);
     (void)close(fd);
 }
 
