@@ -515,6 +515,9 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     if (node->manifest_dirty && gv_elapsed_us(now_us, node->manifest_us) > MANIFEST_SAVE_US) {
         gv_node_save_manifest(node);
     }
+    if (node->training_dirty) {
+        gv_node_configure_trainer(node);
+    }
     if (due(&node->invites_us, now_us, INVITES_US)) {
         gv_node_close_invites(node);
     }

@@ -164,6 +164,7 @@ struct gv_node {
     /* timers, monotonic */
     uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us, manifest_us;
     bool checkpointing, trust_dirty, peers_dirty, manifest_dirty;
+    bool training_dirty;     /* the trainer does not know the manifest's hyperparameters yet */
     bool trust_news;         /* entries have come that gv_node_trust_changed() has not looked at */
     uint64_t trust_look_us;  /* when it last did for those */
     uint64_t checkpoints;    /* written by this process */
@@ -217,6 +218,8 @@ GV_NODISCARD enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_m
                                                struct gv_diag *diag);
 /** Saves the one in force, which could not be saved before. */
 void gv_node_save_manifest(struct gv_node *node);
+/** Hands the hyperparameters in force to the trainer; training_dirty if it has no room for them. */
+void gv_node_configure_trainer(struct gv_node *node);
 /** What the core must know of the manifest. */
 struct gv_core_manifest gv_node_core_manifest(const struct gv_node *node);
 /** Entries were added to the trust set: drops who is no longer a member, tells the core. */

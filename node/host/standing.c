@@ -118,15 +118,17 @@ static bool needs_restart(const struct gv_manifest *fresh, const struct gv_manif
            !same_schema(&fresh->schema, &old->schema);
 }
 
-static void configure_trainer(struct gv_node *node)
+void gv_node_configure_trainer(struct gv_node *node)
 {
     struct gv_training *training = malloc(sizeof *training);
+    node->training_dirty = true;
     if (training == NULL) {
         return;
     }
     *training = node->manifest.training;
     struct gv_mail mail = {.kind = GV_MAIL_CONFIGURE, .index = node->manifest.local_steps, .data = training};
-    if (!gv_mailbox_try_put(node->trainer.in, &mail)) {
+    node->training_dirty = !gv_mailbox_try_put(node->trainer.in, &mail);
+    if (node->training_dirty) {
         free(training);
     }
 }
@@ -176,7 +178,7 @@ enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_manifest *mani
     if (inviters) { /* chains that were valid may be so no longer */
         gv_node_trust_changed(node);
     }
-    configure_trainer(node);
+    gv_node_configure_trainer(node);
     struct gv_event event = {.kind = GV_EV_MANIFEST};
     event.u.manifest = gv_node_core_manifest(node);
     gv_node_event(node, &event);

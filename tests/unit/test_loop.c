@@ -11,6 +11,7 @@
 #define CHECKPOINT_OVER_US 130000000u /* and for the worker */
 
 static struct gv_node *node;
+static bool configured;      /* the trainer */
 static bool begun;           /* a checkpoint, before the loop */
 static uint32_t checkpoints; /* ordered */
 
@@ -35,7 +36,7 @@ static void setup(void)
     cr_assert_eq(gv_control_new(&node->control, host_make_dir(), gv_node_request, node, &diag), GV_OK);
     node->started = true;
     node->trainer.checkpoint.counter = 1;
-    begun = false;
+    begun = configured = false;
     checkpoints = 0;
 }
 
@@ -114,4 +115,30 @@ Test(loop, an_end_without_the_last_checkpoint_is_a_failure_that_says_so)
     run_to_the_end();
     cr_expect_eq(node->exit_code, GV_EXIT_FAILED);
     cr_expect_neq(node->diag.text[0], '\0');
+}
+
+/* As a trainer that copies a large model: its box is full for a while. */
+static void *train(void *unused)
+{
+    struct gv_mail mail;
+    (void)usleep(200000);
+    while (gv_mailbox_take(node->trainer.in, &mail, 3000) && mail.kind != GV_MAIL_CONFIGURE) {
+    }
+    configured = mail.kind == GV_MAIL_CONFIGURE;
+    free(mail.data);
+    gv_mailbox_put(node->mail, &(struct gv_mail){.kind = GV_MAIL_FAILED, .verdict = GV_ERR_IO}); /* the end */
+    return unused;
+}
+
+Test(loop, a_full_box_puts_new_hyperparameters_off)
+{
+    pthread_t trainer;
+    struct gv_mail mail = {.kind = GV_MAIL_EVALUATE};
+    while (gv_mailbox_try_put(node->trainer.in, &mail)) {
+    }
+    gv_node_configure_trainer(node);
+    cr_assert_eq(pthread_create(&trainer, NULL, train, NULL), 0);
+    gv_node_loop(node);
+    (void)pthread_join(trainer, NULL);
+    cr_expect(configured);
 }
