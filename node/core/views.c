@@ -478,8 +478,7 @@ static void on_neighbour_reply(struct gv_core *core, uint32_t link, const struct
     uint32_t peer = core->link_peers[link];
     struct gv_peer *p = &core->peers[peer];
     if (!p->asked) {
-        gv_score_add(core, peer, GV_ERR_PROTOCOL, GV_SCORE_SLIGHT);
-        return;
+        return; /* not any more: it crossed what has ended the neighbourhood meanwhile */
     }
     bool ours = !p->named;
     p->asked = p->named = false;

@@ -487,3 +487,20 @@ Test(core_views, it_asks_those_at_which_it_comes_far_to_the_front)
     }
     cr_assert_geq(dialled, 4);
 }
+
+/* We ask for a place, it lets us go at that moment, and its answer to the question comes behind. */
+Test(core_views, an_answer_that_crosses_the_end_of_the_neighbourhood_costs_nobody)
+{
+    struct gv_ref peer = core_ref(4, GV_REF_DIALABLE);
+    core_greet(4, &peer);
+    core_ask(4);
+    uint32_t row = core->link_peers[gv_links_find(core, 4)];
+    core->peers[row].asked = true;
+    struct gv_msg msg = {.kind = GV_KIND_DISCONNECT};
+    core_give(4, &msg);
+    cr_assert_not(core->peers[row].asked);
+    msg = (struct gv_msg){.kind = GV_KIND_NEIGHBOUR_REPLY};
+    core_give(4, &msg);
+    cr_assert_eq(gv_score_now(core, row), 0);
+    cr_assert_neq(core->roles[row], GV_ROLE_ACTIVE);
+}
