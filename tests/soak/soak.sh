@@ -169,16 +169,16 @@ churn() {
 
 # ---- what must hold ------------------------------------------------------------------------------------------------
 
-# Growth from the second sample on: that of a straight line through the samples, and the plain difference. Flat is what
-# stays below 5 % and 1 MB, or 8 descriptors, in one of the two.
+# Growth in the second half of the time (in the first, buffers and tables fill up): that of a straight line through the
+# samples, and the plain difference. Flat is what stays below 2.5 % and 0.5 MB, or 8 descriptors, in one of the two.
 flat() {
-    awk -v memory_slack=1024 '
-        NR >= 2 { n++; x = $1; sx += x; sxx += x * x; if (n == 1) { x0 = x; kb0 = $2; fd0 = $4 }
+    awk -v memory_slack=512 -v from=$((minutes * 30)) '
+        $1 >= from { n++; x = $1; sx += x; sxx += x * x; if (n == 1) { x0 = x; kb0 = $2; fd0 = $4 }
                   skb += $2; sxkb += x * $2; sfd += $4; sxfd += x * $4; x1 = x; kb1 = $2; fd1 = $4 }
         function fitted(sy, sxy) { return n * sxx == sx * sx ? 0 : (n * sxy - sx * sy) / (n * sxx - sx * sx) * (x1 - x0) }
         function least(a, b) { return a < b ? a : b }
         END {
-            kb = fitted(skb, sxkb); fd = fitted(sfd, sxfd); slack = kb0 / 20 > memory_slack ? kb0 / 20 : memory_slack
+            kb = fitted(skb, sxkb); fd = fitted(sfd, sxfd); slack = kb0 / 40 > memory_slack ? kb0 / 40 : memory_slack
             printf "growth in %d s: memory %+.2f MB (fitted %+.2f), descriptors %+.1f (fitted %+.1f)\n", x1 - x0,
                 (kb1 - kb0) / 1024, kb / 1024, fd1 - fd0, fd
             exit least(kb, kb1 - kb0) > slack || least(fd, fd1 - fd0) > 8
