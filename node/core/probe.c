@@ -32,7 +32,7 @@
 #define REFUTE_EVERY_US GV_SECOND
 #define ACCUSED_EACH_US (60 * GV_SECOND)
 #define OMITTED_MAX 2
-#define RELAYS_PER_PEER 2          /* of the probes made for others at once, or one could leave none to anybody else */
+#define RELAYS_PER_PEER 4          /* of the probes made for others at once, or one could leave none to anybody else */
 #define SILENT_US (20 * GV_SECOND) /* longer than a host's heartbeats need to find a dead link */
 
 uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations)
