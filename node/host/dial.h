@@ -5,7 +5,7 @@
 #ifndef GV_DIAL_H
 #define GV_DIAL_H
 
-#include "links.h"
+#include "slots.h"
 
 /** Takes the answers of the resolver that are there, and connects. */
 void gv_dial_resolved(struct gv_net *net);

@@ -1,5 +1,5 @@
 /*
- * Links: the listener, frames both ways, and what the loop asks of them. Dialling is dial.c, the table links.c.
+ * Links: the listener, frames both ways, and what the loop asks of them. Dialling is dial.c, the table slots.c.
  */
 #include "net.h"
 

@@ -8,8 +8,8 @@
  *     accepted:  first frame --> UP --DISCONNECTED--> gone
  *     either:    gv_net_close() --> CLOSING --moment to flush--> gone
  */
-#ifndef GV_LINKS_H
-#define GV_LINKS_H
+#ifndef GV_SLOTS_H
+#define GV_SLOTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * The table of links and their sockets' set-up: see links.h.
+ * The table of links and their sockets' set-up: see slots.h.
  */
-#include "links.h"
+#include "slots.h"
 
 #include <string.h>
 #include <unistd.h>
