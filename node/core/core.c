@@ -145,6 +145,18 @@ static bool is_request(enum gv_kind kind)
     }
 }
 
+/* Whoever says more than it may pays for it. */
+static void over_rate(struct gv_core *core, uint32_t row)
+{
+    gv_score_add(core, core->link_peers[row], GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
+}
+
+/* False: no token of this link is left. */
+static bool takes_message(struct gv_core *core, uint32_t row)
+{
+    return gv_bucket_take(&core->links[row].messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST);
+}
+
 /* What the transfers under way wait for is limited by credit and by their own order; all else by tokens, chunks and
  * credit of a transfer that is over too: there are only a few of those. */
 static bool within_rate(struct gv_core *core, uint32_t row, const struct gv_msg *msg)
@@ -154,7 +166,7 @@ static bool within_rate(struct gv_core *core, uint32_t row, const struct gv_msg 
     if (gv_exchange_awaits(core, row, msg) || gv_fetch_awaits(core, row, msg) || gv_donor_awaits(core, row, msg)) {
         return true;
     }
-    return gv_bucket_take(&link->messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST) &&
+    return takes_message(core, row) &&
            (!is_request(kind) || gv_bucket_take(&link->requests, core->now_us, REQUESTS_PER_SECOND, REQUESTS_BURST));
 }
 
@@ -237,10 +249,10 @@ static void on_bad_frame(struct gv_core *core, const struct gv_event *event)
     }
     uint32_t peer = core->link_peers[link];
     if (event->verdict == GV_ERR_KIND) { /* what a newer version says is no fault, but a message like any other */
-        if (gv_bucket_take(&core->links[link].messages, core->now_us, MESSAGES_PER_SECOND, MESSAGES_BURST)) {
+        if (takes_message(core, link)) {
             gv_score_count(core, GV_ERR_KIND);
         } else {
-            gv_score_add(core, peer, GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
+            over_rate(core, link);
         }
         return;
     }
@@ -286,7 +298,7 @@ static void on_message(struct gv_core *core, const struct gv_event *event)
         return;
     }
     if (!within_rate(core, row, event->u.msg.msg)) {
-        gv_score_add(core, core->link_peers[row], GV_ERR_RATE, GV_SCORE_SLIGHT / 4);
+        over_rate(core, row);
         gv_fx_drop(core, event->u.msg.handle);
         return;
     }
