@@ -94,27 +94,29 @@ static int precedence(const struct held *a, const struct held *b)
     return memcmp(a->hash.b, b->hash.b, sizeof a->hash.b);
 }
 
+/* What counts against one limit. */
+struct bucket {
+    enum { OF_MEMBERS, OF_ISSUER, OF_BRANCH } kind;
+    uint32_t limit;
+    const struct gv_id *id; /* ISSUER, BRANCH */
+    uint32_t generation;    /* BRANCH */
+};
+
 /*
- * A bucket is what counts against one limit: here all entries with this id at this generation of their issuer's path.
- * At any other it counts against another limit: a member may come into a path twice, by an invite of its own guest, and
- * if an entry were held to a limit that those beside it are not, what is kept would depend on which came first.
+ * Of a branch are all entries with its id at its generation of their issuer's path. At any other the id counts against
+ * another limit: a member may come into a path twice, by an invite of its own guest, and if an entry were held to a
+ * limit that those beside it are not, what is kept would depend on which came first.
  */
-static bool in_branch(const struct held *e, const struct gv_id *id, uint32_t generation)
+static bool in_bucket(const struct bucket *bucket, const struct held *e)
 {
-    return generation < e->path_count && gv_id_equal(&e->path[generation], id);
-}
-
-static bool by_issuer(const struct held *e, const struct gv_id *id, uint32_t unused)
-{
-    (void)unused;
-    return e->path_count > 0 && gv_id_equal(&e->path[e->path_count - 1], id);
-}
-
-static bool by_member(const struct held *e, const struct gv_id *unused, uint32_t unused_too)
-{
-    (void)unused;
-    (void)unused_too;
-    return e->path_count > 0;
+    switch (bucket->kind) {
+    case OF_ISSUER:
+        return e->path_count > 0 && gv_id_equal(&e->path[e->path_count - 1], bucket->id);
+    case OF_BRANCH:
+        return bucket->generation < e->path_count && gv_id_equal(&e->path[bucket->generation], bucket->id);
+    default:
+        return e->path_count > 0;
+    }
 }
 
 static void forget_entry(struct gv_trust *trust, uint32_t index)
@@ -134,14 +136,12 @@ static void forget_entry(struct gv_trust *trust, uint32_t index)
  * not let in. So what a bucket ends up with does not depend on who came first, and nodes agree on it. Without `forget`
  * it only says whether `fresh` would be let in.
  */
-static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, bool forget, uint32_t limit,
-                             bool (*inside)(const struct held *e, const struct gv_id *id, uint32_t generation),
-                             const struct gv_id *id, uint32_t generation)
+static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, bool forget, struct bucket bucket)
 {
     uint32_t inside_count = 0;
     uint32_t latest = 0;
     for (uint32_t i = 0; i < trust->count; i++) {
-        if (!inside(&trust->entries[i], id, generation)) {
+        if (!in_bucket(&bucket, &trust->entries[i])) {
             continue;
         }
         if (inside_count == 0 || precedence(&trust->entries[i], &trust->entries[latest]) > 0) {
@@ -149,7 +149,7 @@ static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, b
         }
         inside_count++;
     }
-    if (inside_count < limit) {
+    if (inside_count < bucket.limit) {
         return GV_OK;
     }
     if (fresh->path_count > 0 && precedence(fresh, &trust->entries[latest]) > 0) {
@@ -177,12 +177,16 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
             return GV_OK;
         }
         uint32_t members = count_members(trust);
-        return members > 0 ? make_room(trust, fresh, forget, members, by_member, NULL, 0) : GV_ERR_FULL;
+        struct bucket all = {.kind = OF_MEMBERS, .limit = members};
+        return members > 0 ? make_room(trust, fresh, forget, all) : GV_ERR_FULL;
     }
-    const struct gv_id *issuer = &fresh->path[fresh->path_count - 1];
-    enum gv_err err = make_room(trust, fresh, forget, GV_TRUST_PER_ISSUER_MAX, by_issuer, issuer, 0);
+    struct bucket bucket = {
+        .kind = OF_ISSUER, .limit = GV_TRUST_PER_ISSUER_MAX, .id = &fresh->path[fresh->path_count - 1]};
+    enum gv_err err = make_room(trust, fresh, forget, bucket);
     for (uint32_t g = fresh->path_count; g-- > 0 && err == GV_OK;) {
-        err = make_room(trust, fresh, forget, GV_TRUST_MEMBERS_MAX >> g, in_branch, &fresh->path[g], g);
+        bucket = (struct bucket){
+            .kind = OF_BRANCH, .limit = GV_TRUST_MEMBERS_MAX >> g, .id = &fresh->path[g], .generation = g};
+        err = make_room(trust, fresh, forget, bucket);
     }
     uint32_t roots = trust->count - count_members(trust);
     uint32_t rest = GV_TRUST_ENTRIES_MAX - roots;
@@ -190,7 +194,8 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
     if (err == GV_OK && limit == 0) {
         err = GV_ERR_FULL;
     }
-    return err == GV_OK ? make_room(trust, fresh, forget, limit, by_member, NULL, 0) : err;
+    bucket = (struct bucket){.kind = OF_MEMBERS, .limit = limit};
+    return err == GV_OK ? make_room(trust, fresh, forget, bucket) : err;
 }
 
 /* Drops what an entry of the root has just made void. The issuer's chain is read again from the entry. */
