@@ -27,7 +27,9 @@
 
 #define INCARNATION_START 1u
 #define LINGER_MS 500
-#define PAUSED "GRAPEVINE_PAUSED" /* survives a start of our own making, not one by a person */
+#define AGAIN "GRAPEVINE_AGAIN" /* "paused" or "running": a start of our own making, not one by a person */
+#define AGAIN_LOCK_MS 15000     /* for whoever took the moment in between to write a change */
+#define AGAIN_LOCK_POLL_MS 20
 
 int gv_exit_for(enum gv_err err)
 {
@@ -169,6 +171,18 @@ static enum gv_err check_exists(const char *dir, struct gv_diag *diag)
                              "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
 }
 
+static enum gv_err take_lock(const struct gv_node *node, int *lock, struct gv_diag *diag)
+{
+    for (int waited = 0;; waited += AGAIN_LOCK_POLL_MS) {
+        enum gv_err err = gv_store_lock(lock, node->dir, diag);
+        if (err != GV_ERR_IN_USE || !node->again || waited >= AGAIN_LOCK_MS) {
+            return err;
+        }
+        struct timespec pause = {.tv_nsec = AGAIN_LOCK_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *diag)
 {
     char left[GV_STORE_PATH_MAX];
@@ -181,7 +195,7 @@ static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *di
         return gv_diag_set(diag, GV_ERR_LEFT,
                            "%s: this node has left its swarm for good; join again in an empty folder", node->dir);
     }
-    return gv_store_lock(lock, node->dir, diag);
+    return take_lock(node, lock, diag);
 }
 
 /* ---- the machine ------------------------------------------------------------------------------------------- */
@@ -417,9 +431,7 @@ static void start_again(const struct gv_node *node)
     char steps[32];
     char age[32];
     char *dir = strdup(node->dir);
-    if (node->paused) {
-        (void)setenv(PAUSED, "1", 1);
-    }
+    (void)setenv(AGAIN, node->paused ? "paused" : "running", 1);
     char *arguments[8] = {name, run, dir};
     size_t count = 3;
     if (node->options->steps > 0) {
@@ -453,6 +465,11 @@ static int run_node(struct gv_node *node, int *pipe_write, struct gv_diag *diag)
         gv_node_loop(node);
         code = node->exit_code;
         *diag = node->diag;
+    }
+    if (code == GV_EXIT_OK && !node->started) {
+        struct gv_diag early;
+        (void)gv_diag_set(&early, GV_ERR_STOPPING, "the node was told to end before it was ready");
+        tell_parent(pipe_write, GV_EXIT_FAILED, &early);
     }
     tell_parent(pipe_write, code, diag);
     bool again = node->restart && code == GV_EXIT_OK && !node->leaving;
@@ -515,8 +532,10 @@ int gv_daemon_run(const struct gv_run_options *options, struct gv_diag *diag)
     node->options = options;
     node->dir = options->dir;
     node->started_us = gv_now_us();
-    node->paused = getenv(PAUSED) != NULL;
-    (void)unsetenv(PAUSED);
+    const char *again = getenv(AGAIN);
+    node->again = again != NULL;
+    node->paused = again != NULL && strcmp(again, "paused") == 0;
+    (void)unsetenv(AGAIN);
     int code = run_node(node, &pipe_write, diag);
     if (code != GV_EXIT_OK && diag->text[0] != '\0') {
         gv_log(GV_LEVEL_BROKEN, "the node ends", "exit=%d why=\"%s\"", code, diag->text);

@@ -156,6 +156,7 @@ struct gv_node {
     struct gv_drops drops; /* of frames and events; the links count their own */
     struct gv_tally tally;
     bool core_trains, in_hours, paused;
+    bool again; /* this process is a start of our own making */
     bool settled, found;
     bool admitted;              /* some peer has let us in since the start */
     uint32_t refused_admission; /* times a peer said that our invite admits nobody any more */
@@ -165,6 +166,7 @@ struct gv_node {
     uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us, manifest_us;
     bool checkpointing, trust_dirty, peers_dirty, manifest_dirty;
     bool training_dirty;     /* the trainer does not know the manifest's hyperparameters yet */
+    bool train_dirty;        /* nor whether it is to train */
     bool trust_news;         /* entries have come that gv_node_trust_changed() has not looked at */
     uint64_t trust_look_us;  /* when it last did for those */
     uint64_t checkpoints;    /* written by this process */

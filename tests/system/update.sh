@@ -48,9 +48,14 @@ says 'units'
 good create c --name c --model "$MODEL" --set scaling=none
 bad 3 update c --set scaling=unit
 says 'mean='
-# Right after a change the node starts again, and cannot be told anything for a moment.
+# Right after a change the node starts again, and cannot be told anything for a moment: then the next change is written
+# by the command, under the node's lock, and the node waits for it.
 start a
-for momentum in 0.8 0.7 0.6; do
-    good update a --set scaling=none --set momentum=$momentum
-    good update a --set scaling=unit --set momentum=$momentum
+before=$(epoch a)
+for ((i = 1; i <= 8; i++)); do
+    good update a --set scaling=none --set momentum=0.$i
+    good update a --set scaling=unit --set momentum=0.$i
 done
+eventually 20 answers a
+alive a || fail 'the node ended while it started again'
+[ "$(epoch a)" = $((before + 16)) ] || fail "epoch $(epoch a), expected $((before + 16))"
