@@ -564,7 +564,7 @@ static void note_admission(struct gv_node *node, const struct gv_effect *effect)
     enum gv_err reason = effect->reason;
     node->admitted = node->admitted || effect->u.log.code == GV_LOG_PEER_JOINED;
     bool spent = reason == GV_ERR_EXPIRED || reason == GV_ERR_USED_UP || reason == GV_ERR_CLOSED;
-    bool newcomer = !node->admitted && !node->creator && node->trainer.checkpoint.counter == 0;
+    bool newcomer = !node->admitted && !node->creator && !node->trainer.had_checkpoint;
     if (effect->u.log.code == GV_LOG_WE_REFUSED && spent && newcomer &&
         ++node->refused_admission >= REFUSALS_BELIEVED) {
         (void)gv_diag_set(&node->diag, reason,

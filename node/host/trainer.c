@@ -479,7 +479,8 @@ static enum gv_err load_checkpoint(struct work *work, struct gv_diag *diag)
     bool damaged = false;
     memset(&checkpoint, 0, sizeof checkpoint);
     enum gv_err err = gv_store_load_checkpoint(trainer->options.dir, &checkpoint, NULL, NULL, &damaged, diag);
-    if (err == GV_ERR_NOT_FOUND) {
+    trainer->had_checkpoint = err != GV_ERR_NOT_FOUND;
+    if (!trainer->had_checkpoint) {
         return GV_OK;
     }
     if (err == GV_ERR_CORRUPT) { /* both slots: start again and fetch; the swarm has the model */

@@ -48,6 +48,7 @@ struct gv_trainer {
     size_t parameters;
     size_t exchanged;                /* parameters, or twice that with exchange_momentum */
     struct gv_checkpoint checkpoint; /* what was loaded; zero if nothing */
+    bool had_checkpoint;             /* there was one, if only of another epoch or damaged */
     bool checkpoint_damaged;         /* a slot had to be passed over */
     uint64_t test_samples;
     bool evaluates_train;  /* there is no test part */

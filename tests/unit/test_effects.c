@@ -204,3 +204,27 @@ Test(effects, a_setting_for_a_family_rules_out_addresses_of_the_other_and_no_nam
     cr_expect(dials(GV_FAMILY_IPV4, "tcp://localhost:9"));
     cr_expect(dials(GV_FAMILY_IPV6, "tcp://localhost:9"));
 }
+
+static void refused(enum gv_err reason)
+{
+    struct gv_effect effect = {.kind = GV_FX_LOG, .link = GV_LINK_NONE, .reason = reason};
+    effect.u.log.code = GV_LOG_WE_REFUSED;
+    gv_node_act(node, &effect);
+}
+
+Test(effects, only_who_was_never_a_member_believes_that_its_invite_is_spent)
+{
+    cr_assert_eq(gv_mailbox_new(&node->trainer.in), GV_OK);
+    node->trainer.had_checkpoint = true;
+    for (int i = 0; i < 10; i++) {
+        refused(GV_ERR_EXPIRED);
+    }
+    cr_expect_eq((int)node->ending, (int)GV_RUNNING, "a member, if only of an older epoch's model");
+    node->trainer.had_checkpoint = false;
+    for (int i = 0; i < 10; i++) {
+        refused(GV_ERR_EXPIRED);
+    }
+    cr_expect_neq((int)node->ending, (int)GV_RUNNING);
+    cr_expect_eq(node->exit_code, GV_EXIT_REVOKED);
+    gv_mailbox_free(&node->trainer.in);
+}

@@ -17,10 +17,9 @@ static struct gv_manifest manifest;
 static struct gv_config config;
 
 /* A trainer without data; it may not be ready yet. */
-static void setup(void)
+static void begin(const char *dir)
 {
-    struct gv_trainer_options options = {
-        .dir = host_make_dir(), .config = &config, .manifest = &manifest, .creator = true};
+    struct gv_trainer_options options = {.dir = dir, .config = &config, .manifest = &manifest, .creator = true};
     (void)snprintf(manifest.training.model, sizeof manifest.training.model, "softmax:%u-%u", INPUTS, CLASSES);
     manifest.training.rate = 0.1F;
     manifest.training.batch = 1;
@@ -28,6 +27,11 @@ static void setup(void)
     config.cpu_percent = 100;
     cr_assert_eq(gv_mailbox_new(&loop), GV_OK);
     cr_assert_eq(gv_trainer_start(&trainer, &options, loop, NULL), GV_OK);
+}
+
+static void setup(void)
+{
+    begin(host_make_dir());
 }
 
 static void teardown(void)
@@ -153,4 +157,21 @@ Test(trainer_copies, a_checkpoint_has_the_merge_that_was_ordered_before_it)
     ask_slice(&slice, later, 4);
     await_slice();
     cr_expect_arr_eq(at_once, later, sizeof later);
+}
+
+/* It makes a member of a node, which takes no peer's word that it is none. */
+Test(trainer, says_that_there_was_a_checkpoint_it_could_not_use)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        const char *dir = host_make_dir();
+        if (damaged != 0) {
+            host_write("checkpoint.a", "not a checkpoint", 16);
+        }
+        begin(dir);
+        await(GV_MAIL_READY);
+        cr_expect_eq(trainer.had_checkpoint, damaged != 0);
+        cr_expect_eq(trainer.checkpoint_damaged, damaged != 0);
+        cr_expect_eq(trainer.checkpoint.counter, 0);
+        teardown();
+    }
 }
