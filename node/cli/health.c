@@ -20,6 +20,8 @@ bool gv_healthy(char why[GV_HEALTH_BYTES], const json_t *status)
     const json_t *last = json_object_get(status, "last_exchange_s");
     double since_s = json_number_value(json_is_number(last) ? last : json_object_get(status, "uptime_s"));
     const char *lonely = text_of(status, "lonely");
+    /* Begins no exchange, and its peers may rest like it. */
+    bool idle = strcmp(text_of(status, "state"), "paused") == 0 || json_is_true(json_object_get(status, "resting"));
     why[0] = '\0';
     if (json_is_false(json_object_get(status, "model_finite"))) {
         (void)snprintf(why, GV_HEALTH_BYTES,
@@ -30,7 +32,7 @@ bool gv_healthy(char why[GV_HEALTH_BYTES], const json_t *status)
                        lonely[0] != '\0' ? lonely : "check the network and that the swarm's other nodes run");
     } else if (json_number_value(json_object_get(status, "alarms")) > 0) {
         (void)snprintf(why, GV_HEALTH_BYTES, "alarms were raised, the last one: %s", text_of(status, "last_alarm"));
-    } else if (since_s > EXCHANGE_LATE_S && strcmp(text_of(status, "state"), "paused") != 0) {
+    } else if (since_s > EXCHANGE_LATE_S && !idle) {
         (void)snprintf(why, GV_HEALTH_BYTES, "no exchange for more than ten minutes%s%s", lonely[0] != '\0' ? ": " : "",
                        lonely);
     }

@@ -190,7 +190,8 @@ static void print_status(const json_t *status)
     const json_t *swarm = json_object_get(status, "swarm");
     const json_t *endpoints = json_object_get(status, "endpoints");
     label("state");
-    (void)printf("%s, up ", text_of(status, "state"));
+    bool resting = json_is_true(json_object_get(status, "resting"));
+    (void)printf("%s%s, up ", text_of(status, "state"), resting ? ", at rest" : "");
     print_span(number(status, "uptime_s"));
     (void)printf("\n");
     if (text_of(status, "lonely")[0] != '\0') {

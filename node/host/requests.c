@@ -127,6 +127,7 @@ static json_t *status(struct gv_node *node)
     gv_net_stats(node->net, &net);
     (void)json_object_set_new(reply, "state", json_string(state_text(stats.state)));
     set_id(reply, "node_id", node->id.b);
+    (void)json_object_set_new(reply, "resting", json_boolean(node->settled || !node->in_hours));
     set_count(reply, "manifest_version", node->manifest.version);
     set_count(reply, "incarnation", node->record.incarnation);
     set_count(reply, "uptime_s", (now_us - node->started_us) / 1000000u);
@@ -293,6 +294,10 @@ static json_t *leave(struct gv_node *node)
     struct gv_diag diag;
     if (node->ending != GV_RUNNING && !node->leaving) {
         return refuse(GV_ERR_STOPPING, "the daemon is ending; run it again to leave");
+    }
+    if (!node->started) {
+        return refuse(GV_ERR_BUSY,
+                      "the node is still loading its data, so nobody could be told; try again in a moment");
     }
     if (gv_store_write(node->dir, "left", "left\n", 5, 0600, &diag) != GV_OK) {
         return refuse(diag.code, diag.text);
