@@ -52,7 +52,7 @@ static bool within_hours(const struct gv_config *config)
 void gv_node_update_training(struct gv_node *node)
 {
     struct gv_mail mail = {.kind = GV_MAIL_TRAIN, .value = node->core_trains && node->in_hours ? 1 : 0};
-    (void)gv_mailbox_try_put(node->trainer.in, &mail);
+    node->train_dirty = !gv_mailbox_try_put(node->trainer.in, &mail);
 }
 
 /* ---- saving ------------------------------------------------------------------------------------------------ */
@@ -517,6 +517,9 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     }
     if (node->training_dirty) {
         gv_node_configure_trainer(node);
+    }
+    if (node->train_dirty) {
+        gv_node_update_training(node);
     }
     if (due(&node->invites_us, now_us, INVITES_US)) {
         gv_node_close_invites(node);
