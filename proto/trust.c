@@ -372,6 +372,16 @@ uint32_t gv_trust_count(const struct gv_trust *trust)
     return trust->count;
 }
 
+uint32_t gv_trust_issued(const struct gv_trust *trust, const struct gv_id *member)
+{
+    struct bucket bucket = {.kind = OF_ISSUER, .id = member};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < trust->count; i++) {
+        count += in_bucket(&bucket, &trust->entries[i]) ? 1 : 0;
+    }
+    return count;
+}
+
 struct gv_span gv_trust_entry(const struct gv_trust *trust, uint32_t index)
 {
     GV_ASSERT(index < trust->count);

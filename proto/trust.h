@@ -67,6 +67,8 @@ GV_NODISCARD enum gv_err gv_trust_add(struct gv_trust *trust, bool *added, const
 uint64_t gv_trust_digest(const struct gv_trust *trust);
 
 uint32_t gv_trust_count(const struct gv_trust *trust);
+/** Entries that this member has issued, of GV_TRUST_PER_ISSUER_MAX. */
+uint32_t gv_trust_issued(const struct gv_trust *trust, const struct gv_id *member);
 /** Entry `index`, borrowed until the next add. */
 struct gv_span gv_trust_entry(const struct gv_trust *trust, uint32_t index);
 /** The first eight bytes of each entry's hash, concatenated in order of index, as TRUST_HAVE carries them; borrowed. */

@@ -271,14 +271,15 @@ void gv_doctor_invites(struct gv_doctor *d)
         bool over = expires_s > 0 && expires_s < now_s;
         good += !closed && !over ? 1 : 0;
         expired += over ? 1 : 0;
-        unclosed += over && !closed && expires_s + CLOSE_GRACE_S < now_s && d->trust != NULL ? 1 : 0;
+        bool used = d->trust != NULL && gv_trust_users(d->trust, &id, NULL, 0) > 0;
+        unclosed += over && !closed && used && expires_s + CLOSE_GRACE_S < now_s ? 1 : 0;
     }
     free(data);
     bool late = unclosed > 0;
     gv_doctor_say(d, late ? GV_VERDICT_WARN : GV_VERDICT_OK, "invites",
                   late ? "Close them: `grapevine revoke DIR INVITE-ID --invite`, with ids from DIR/invites" : NULL,
-                  "of this node's own, %u admit newcomers, %u have expired, %u of those are not closed", good, expired,
-                  unclosed);
+                  "of this node's own, %u admit newcomers, %u have expired, %u of those were used and are not closed",
+                  good, expired, unclosed);
 }
 
 /* ---- disk ------------------------------------------------------------------------------------------------ */

@@ -12,7 +12,8 @@
 #include "node.h"
 #include "scope.h"
 
-#define CLOSE_GRACE_S 90 /* three shuffles: records of the last users have come round */
+#define CLOSE_GRACE_S 90     /* three shuffles: records of the last users have come round */
+#define ENTRIES_FOR_PEOPLE 8 /* of GV_TRUST_PER_ISSUER_MAX, not for closings by ourselves */
 
 /* ---- our record ------------------------------------------------------------------------------------------ */
 
@@ -248,11 +249,11 @@ static bool keep_users(const struct gv_node *node, struct gv_entry *entry)
     return all;
 }
 
-static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite)
+/* *closed stays false for one that nobody has used: its expiry is enough, and entries are few. */
+static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite, bool *closed)
 {
     uint8_t data[GV_TRUST_ENTRY_BYTES_MAX];
     size_t bytes = 0;
-    bool added = false;
     struct gv_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
         return GV_ERR_NOMEM;
@@ -261,15 +262,16 @@ static enum gv_err close_invite(struct gv_node *node, const struct gv_id *invite
     entry->target = *invite;
     entry->issued_s = (uint64_t)time(NULL);
     entry->issuer_chain = node->member;
-    enum gv_err err = GV_ERR_FULL;
-    if (keep_users(node, entry)) {
+    enum gv_err err = keep_users(node, entry) ? GV_OK : GV_ERR_FULL;
+    bool used = err == GV_OK && entry->kept_count > 0;
+    if (used) {
         err = gv_entry_sign(data, &bytes, entry, &node->swarm, node->sign);
     }
     free(entry);
-    if (err == GV_OK) {
-        err = gv_trust_add(node->trust, &added, data, bytes);
+    if (used && err == GV_OK) {
+        err = gv_trust_add(node->trust, closed, data, bytes);
     }
-    if (err == GV_OK && added) {
+    if (err == GV_OK && *closed) {
         gv_node_trust_changed(node);
     }
     return err;
@@ -290,8 +292,13 @@ void gv_node_close_invites(struct gv_node *node)
 {
     uint8_t *data = NULL;
     size_t bytes = 0;
-    if (gv_store_read(node->dir, "invites", 1024 * 1024, &data, &bytes, NULL) != GV_OK) {
-        return; /* never invited anybody */
+    struct gv_diag diag;
+    enum gv_err found = gv_store_read(node->dir, "invites", 1024 * 1024, &data, &bytes, &diag);
+    if (found != GV_OK) {
+        if (found != GV_ERR_NOT_FOUND) { /* it is not there before the first invite */
+            gv_log_limited(GV_LEVEL_UNUSUAL, "", "cannot close invites", "why=\"%s\"", diag.text);
+        }
+        return;
     }
     char *rest = NULL;
     for (char *line = strtok_r((char *)data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
@@ -300,13 +307,18 @@ void gv_node_close_invites(struct gv_node *node)
         struct gv_id invite;
         bool by_root = strstr(line, " root") != NULL; /* the root signed it, so only the root can close it */
         if (by_root || sscanf(line, "%64s %llu", hex, &expires_s) != 2 || gv_id_parse(&invite, hex) != GV_OK ||
-            !may_close(node, expires_s) || gv_trust_closed(node->trust, &invite)) {
+            !may_close(node, expires_s) || gv_trust_closed(node->trust, &invite) ||
+            gv_trust_issued(node->trust, &node->id) >= GV_TRUST_PER_ISSUER_MAX - ENTRIES_FOR_PEOPLE) {
             continue;
         }
-        enum gv_err err = close_invite(node, &invite);
-        gv_log_limited(err == GV_OK ? GV_LEVEL_INFO : GV_LEVEL_UNUSUAL, hex,
-                       err == GV_OK ? "invite closed" : "cannot close an invite", "invite=%.8s result=\"%s\"", hex,
-                       gv_err_text((int)err));
+        bool closed = false;
+        enum gv_err err = close_invite(node, &invite, &closed);
+        if (err != GV_OK) {
+            gv_log_limited(GV_LEVEL_UNUSUAL, hex, "cannot close an invite", "invite=%.8s reason=\"%s\"", hex,
+                           gv_err_text((int)err));
+        } else if (closed) {
+            gv_log(GV_LEVEL_INFO, "invite closed", "invite=%.8s", hex);
+        }
     }
     free(data);
 }
