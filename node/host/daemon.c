@@ -322,6 +322,7 @@ static void stop_machine(struct gv_node *node)
         gv_node_save_peers(node);
         gv_node_save_trust(node);
     }
+    gv_reload_stop(&node->reload);
     gv_worker_stop(&node->worker); /* first: a checkpoint it is writing still asks the trainer for slices */
     gv_trainer_stop(&node->trainer);
     gv_control_free(&node->control);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "data.h"
 #include "log.h"
 #include "node.h"
 #include "notify.h"
@@ -235,41 +234,6 @@ static void check_ending(struct gv_node *node, uint64_t now_us)
     }
 }
 
-enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag)
-{
-    char path[GV_STORE_PATH_MAX];
-    struct gv_config *config = calloc(1, sizeof *config);
-    struct gv_data data;
-    memset(&data, 0, sizeof data);
-    enum gv_err err = config != NULL ? gv_store_path(path, node->dir, "config.ini", diag)
-                                     : gv_diag_set(diag, GV_ERR_NOMEM, "out of memory");
-    if (err == GV_OK) {
-        err = gv_config_load(config, path, diag);
-    }
-    if (err == GV_OK) {
-        err = gv_net_try_listening(node->net, config->listen, config->family, diag);
-    }
-    if (err == GV_OK && config->data[0] != '\0') { /* looked at here so that a bad file cannot end a running node */
-        err = gv_data_load(&data, config->data, diag);
-        if (err == GV_OK) {
-            err = gv_data_fit(&data, &node->manifest.schema, diag);
-        }
-        if (err == GV_OK && config->shard_count > 1) {
-            err = gv_data_shard(&data, config->partition, config->shard_index, config->shard_count,
-                                node->manifest.training.seed, diag);
-        }
-        gv_data_deinit(&data);
-    }
-    free(config);
-    if (err != GV_OK) {
-        gv_log(GV_LEVEL_UNUSUAL, "reload refused, running on as before", "why=\"%s\"", diag->text);
-        return err;
-    }
-    gv_log(GV_LEVEL_INFO, "reload", "how=\"restart with a checkpoint\"");
-    gv_node_restart(node);
-    return GV_OK;
-}
-
 /* ---- letters ------------------------------------------------------------------------------------------------ */
 
 static void on_ready(struct gv_node *node, const struct gv_mail *mail)
@@ -489,6 +453,7 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     if (!node->started || node->ending != GV_RUNNING) {
         return;
     }
+    gv_node_reload_look(node);
     if (node->misfit_us != 0 && gv_elapsed_us(now_us, node->misfit_us) > MISFIT_US) {
         node->diag = node->trainer.misfit;
         gv_node_end(node, GV_EXIT_CONFIG);

@@ -22,6 +22,7 @@
 #include "mailbox.h"
 #include "net.h"
 #include "observed.h"
+#include "reload.h"
 #include "shaper.h"
 #include "store.h"
 #include "tally.h"
@@ -120,6 +121,7 @@ struct gv_node {
     struct gv_trainer trainer;
     struct gv_worker worker;
     struct gv_control *control;
+    struct gv_reload reload;
     uint8_t *scratch; /* GV_FRAME_BYTES_MAX, a frame being encoded */
     struct gv_parked parked[GV_PARKED_FRAMES];
     struct gv_event queue[GV_QUEUED_EVENTS]; /* events that effects caused */
@@ -236,10 +238,6 @@ void gv_node_troubles(const struct gv_node *node, json_t *reply, const struct gv
 
 /** The handler of the control socket. */
 json_t *gv_node_request(void *context, const json_t *request);
-
-/** SIGHUP: checks the configuration and data anew; if they hold, the node restarts with them, else it says what is
- *  wrong and runs on as it was. */
-GV_NODISCARD enum gv_err gv_node_reload(struct gv_node *node, struct gv_diag *diag);
 
 /** Tells the service manager and the waiting parent that the node listens and trains. */
 void gv_node_announce_ready(struct gv_node *node);

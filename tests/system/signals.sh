@@ -30,6 +30,19 @@ kill -HUP "${PID[b]}"
 eventually 10 logged b 'ready.* listen=tcp://0.0.0.0:'
 cp kept.ini b/config.ini
 eventually 10 answers b
+# However long the data take to read, the node runs on meanwhile; and a second signal counts.
+lines() { grep -c "event=\"$1\"" "$T/b.log"; }
+read=$(lines reload) starts=$(lines ready)
+sed -E 's|^data *=.*|data = builtin:glyphs,train=150000,test=100|' kept.ini >b/config.ini
+kill -HUP "${PID[b]}"
+sleep 0.2
+good status b
+[ "$(lines reload)" = "$read" ] || fail 'the node was deaf until it had read its data'
+cp kept.ini b/config.ini
+kill -HUP "${PID[b]}"
+started_anew() { [ "$(lines ready)" -gt "$starts" ]; }
+eventually 60 started_anew
+eventually 10 answers b
 steps=$(field b steps)
 kill -TERM "${PID[b]}"
 ended b 0
