@@ -89,7 +89,7 @@ PROGRAMS := $(if $(MAIN),$(OUT)/grapevine) $(if $(SRC_sim),$(OUT)/grapevine-sim)
 UNIT := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/unit/test_*.c)))
 INTEGRATION := $(patsubst %.c,$(OBJ)/%,$(sort $(wildcard tests/integration/test_*.c)))
 INTEGRATION_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out tests/integration/test_%,$(wildcard tests/integration/*.c)))
-UNIT_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+UNIT_HELPERS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/system/lib_curve.c)
 SYSTEM := $(filter-out tests/system/lib.sh,$(sort $(wildcard tests/system/*.sh)))
 # Programs that the system tests use: a peer that misbehaves, a service manager.
 TOOLS := $(patsubst %.c,$(OBJ)/%,$(filter-out tests/system/lib_%,$(sort $(wildcard tests/system/*.c))))

@@ -33,7 +33,7 @@
 #define ACCUSED_EACH_US (60 * GV_SECOND)
 #define OMITTED_MAX 2
 #define RELAYS_PER_PEER 4          /* of the probes made for others at once, or one could leave none to anybody else */
-#define SILENT_US (20 * GV_SECOND) /* longer than a host's heartbeats need to find a dead link */
+#define SILENT_US (20 * GV_SECOND) /* longer than a host needs to find a dead connection */
 
 uint64_t gv_probe_suspicion_us(uint32_t neighbours, uint32_t confirmations)
 {

@@ -7,6 +7,7 @@
 
 #include "data.h"
 #include "log.h"
+#include "manifest_text.h"
 #include "node.h"
 
 static enum gv_err check_data(const struct gv_reload *reload, struct gv_diag *diag)

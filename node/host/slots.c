@@ -11,6 +11,9 @@
 /* Credit bounds the chunks in it to four; the rest is small. At 8, four chunks with their credits and a ping filled it
  * while the I/O thread was starved, and a chunk was lost. */
 #define SEND_QUEUE 64
+/* A connection whose other end answers nothing is dead after DEAD_S, whether anything was to be sent or not. */
+#define KEEPALIVE_S 5
+#define DEAD_S 15
 
 /* ---- sockets --------------------------------------------------------------------------------------------- */
 
@@ -27,15 +30,22 @@ bool gv_socket_set_family(void *socket, enum gv_family family, const char *endpo
     return gv_socket_set_int(socket, ZMQ_IPV6, family == GV_FAMILY_IPV4 || literal4 ? 0 : 1);
 }
 
+/*
+ * libzmq (4.3.4) ends the process when a connection is lost while its receive queue is full and then a heartbeat is due,
+ * or a PING that came before is read (its issues 4364, 4767): no heartbeats, and a queue that is never full. The kernel
+ * finds dead connections instead. What is queued is bounded by how fast the loop reads, and by gv_inbound_sweep().
+ */
 bool gv_socket_set_common(const struct gv_net *net, void *socket)
 {
     const struct gv_curve_public *public = gv_curve_key_public(net->key);
     int64_t frame_max = GV_FRAME_BYTES_MAX + GV_CURVE_OVERHEAD_BYTES; /* it counts ciphertext */
     return gv_socket_set_int(socket, ZMQ_LINGER, 0) && gv_socket_set_int(socket, ZMQ_SNDHWM, SEND_QUEUE) &&
-           gv_socket_set_int(socket, ZMQ_RCVHWM, 8) && gv_socket_set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) &&
-           gv_socket_set_int(socket, ZMQ_HEARTBEAT_IVL, 5000) &&
-           gv_socket_set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000) &&
-           gv_socket_set_int(socket, ZMQ_HEARTBEAT_TTL, 15000) && /* over 65.5 s it would overflow */
+           gv_socket_set_int(socket, ZMQ_RCVHWM, 0) && gv_socket_set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) &&
+           gv_socket_set_int(socket, ZMQ_TCP_KEEPALIVE, 1) &&
+           gv_socket_set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S) &&
+           gv_socket_set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S) &&
+           gv_socket_set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, DEAD_S / KEEPALIVE_S - 1) &&
+           gv_socket_set_int(socket, ZMQ_TCP_MAXRT, DEAD_S * 1000) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public->b, GV_KEY_BYTES) == 0 &&
            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, gv_curve_key_secret(net->key), GV_KEY_BYTES) == 0;

@@ -96,14 +96,14 @@ bool bare_initiate(uint8_t out[BARE_INITIATE_BYTES], struct bare_session *sessio
     return true;
 }
 
-size_t bare_message(uint8_t *out, struct bare_session *session, const uint8_t *data, size_t bytes)
+static size_t seal(uint8_t *out, struct bare_session *session, uint8_t flags, const uint8_t *data, size_t bytes)
 {
     static uint8_t plain[MESSAGE_BYTES_MAX + 1];
     uint8_t nonce[24];
     if (bytes > MESSAGE_BYTES_MAX) {
         must(-1);
     }
-    plain[0] = 0; /* no part follows */
+    plain[0] = flags;
     memcpy(plain + 1, data, bytes);
     size_t body = 8 + 8 + 16 + 1 + bytes, head = body > 255 ? 9 : 2;
     memset(out, 0, head);
@@ -117,4 +117,14 @@ size_t bare_message(uint8_t *out, struct bare_session *session, const uint8_t *d
     memcpy(out + head + 8, nonce + 16, 8);
     must(crypto_box_easy_afternm(out + head + 16, plain, bytes + 1, nonce, session->shared));
     return head + body;
+}
+
+size_t bare_message(uint8_t *out, struct bare_session *session, const uint8_t *data, size_t bytes)
+{
+    return seal(out, session, 0 /* no part follows */, data, bytes);
+}
+
+size_t bare_command(uint8_t *out, struct bare_session *session, const uint8_t *data, size_t bytes)
+{
+    return seal(out, session, 2, data, bytes);
 }

@@ -43,5 +43,7 @@ bool bare_initiate(uint8_t out[BARE_INITIATE_BYTES], struct bare_session *sessio
                    const uint8_t welcome[BARE_WELCOME_BYTES]);
 /** One frame of at most 60,000 bytes; `out` holds bytes + BARE_MESSAGE_EXTRA_BYTES. Returns what it came to. */
 size_t bare_message(uint8_t *out, struct bare_session *session, const uint8_t *data, size_t bytes);
+/** The same for a ZMTP command, such as "\4PING" and two bytes. */
+size_t bare_command(uint8_t *out, struct bare_session *session, const uint8_t *data, size_t bytes);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net_help.h"
+#include "system/lib_curve.h"
 
 Test(net, carry_frames_both_ways_and_name_the_peer_by_its_key, .timeout = 20)
 {
@@ -164,4 +165,90 @@ Test(net, end_after_connections_that_nobody_has_looked_at, .timeout = 20)
         (void)nanosleep(&pause, NULL);
     }
     net_close(&listener);
+}
+
+/* ---- a peer that the test makes byte by byte ------------------------------------------------------------------- */
+
+static void put(int fd, const uint8_t *data, size_t bytes)
+{
+    cr_assert_eq(send(fd, data, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+}
+
+/* Takes this many bytes while the listener does its part of the handshake. */
+static void get(const struct net_end *listener, int fd, uint8_t *out, size_t bytes)
+{
+    uint64_t end_us = net_now_us() + 3000000;
+    for (size_t got = 0; got < bytes;) {
+        net_turn(listener->net);
+        ssize_t more = recv(fd, out + got, bytes - got, MSG_DONTWAIT);
+        got += more > 0 ? (size_t)more : 0;
+        cr_assert_lt(net_now_us(), end_us);
+    }
+}
+
+static int shake_hands(struct net_end *listener, struct bare_session *session)
+{
+    struct bare_key key;
+    uint8_t out[512];
+    uint8_t in[512];
+    int fd = connect_raw(listener);
+    bare_key_init(&key, gv_curve_key_public(listener->key)->b);
+    bare_greeting(out);
+    put(fd, out, BARE_GREETING_BYTES);
+    get(listener, fd, in, BARE_GREETING_BYTES);
+    bare_hello(out, &key);
+    put(fd, out, BARE_HELLO_BYTES);
+    get(listener, fd, in, BARE_WELCOME_BYTES);
+    cr_assert(bare_initiate(out, session, &key, in));
+    put(fd, out, BARE_INITIATE_BYTES);
+    get(listener, fd, in, 2); /* the start of READY */
+    put(fd, out, bare_message(out, session, (const uint8_t *)"hello", 5));
+    cr_assert(net_until(listener, NULL, &listener->seen.frames, 1));
+    return fd;
+}
+
+#define UNREAD 40u
+
+static void rest(long ms)
+{
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+/*
+ * Frames that nobody reads for a while, perhaps a PING of ZMTP behind them, and a reset. At a full receive queue libzmq
+ * stops reading; with the connection gone, the next heartbeat or the PING that is read later ends the process.
+ */
+static void reset_behind_unread_frames(bool ping, long unread_ms)
+{
+    static uint8_t out[(UNREAD + 2) * (BARE_MESSAGE_EXTRA_BYTES + 8)];
+    struct net_end listener;
+    struct bare_session session;
+    size_t bytes = 0;
+    net_open(&listener, "tcp://127.0.0.1:*");
+    int fd = shake_hands(&listener, &session);
+    for (uint32_t i = 0; i < UNREAD; i++) {
+        bytes += bare_message(out + bytes, &session, (const uint8_t *)"x", 1);
+    }
+    if (ping) {
+        bytes += bare_command(out + bytes, &session, (const uint8_t *)"\4PING\0\0", 7);
+    }
+    put(fd, out, bytes);
+    rest(200); /* the I/O thread reads them */
+    struct linger hard = {.l_onoff = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    (void)close(fd);
+    rest(unread_ms);
+    cr_expect(net_until(&listener, NULL, &listener.seen.down, 1));
+    net_close(&listener);
+}
+
+Test(net, survive_a_reset_behind_unread_frames, .timeout = 30)
+{
+    reset_behind_unread_frames(false, 6000); /* longer than between heartbeats of any sort */
+}
+
+Test(net, survive_a_ping_behind_unread_frames_of_a_dead_connection, .timeout = 30)
+{
+    reset_behind_unread_frames(true, 200);
 }
