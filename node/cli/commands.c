@@ -88,7 +88,7 @@ static const struct gv_option EVAL[] = {
 };
 
 static const struct gv_option PREDICT[] = {
-    {"data", "SPEC", "data to predict; its test part if it has one"},
+    {"data", "SPEC", "data to predict; its test part if it has one; csv:FILE,label=none if it has no classes"},
     {"raw", NULL, "this node's own model after its last local step, not the served one"},
     END,
 };

@@ -39,7 +39,7 @@ int gv_cmd_eval(const struct gv_args *args)
     }
     enum gv_err err = gv_served_open(&served, args->positional[0], gv_arg_given(args, "raw"), &diag);
     if (err == GV_OK) {
-        err = gv_served_data(&served, &data, &samples, spec, &diag);
+        err = gv_served_data(&served, &data, &samples, spec, true, &diag);
     }
     if (err == GV_OK) {
         struct gv_scratch *scratch = NULL;

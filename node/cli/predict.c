@@ -77,7 +77,7 @@ int gv_cmd_predict(const struct gv_args *args)
     }
     enum gv_err err = gv_served_open(&served, args->positional[0], gv_arg_given(args, "raw"), &diag);
     if (err == GV_OK) {
-        err = gv_served_data(&served, &data, &samples, spec, &diag);
+        err = gv_served_data(&served, &data, &samples, spec, false, &diag);
     }
     if (err == GV_OK) {
         (void)printf("row,class,probability\n");

@@ -124,9 +124,9 @@ void gv_served_close(struct gv_served *served)
 }
 
 enum gv_err gv_served_data(const struct gv_served *served, struct gv_data *data, const struct gv_samples **samples,
-                           const char *spec, struct gv_diag *diag)
+                           const char *spec, bool labelled, struct gv_diag *diag)
 {
-    enum gv_err err = gv_data_load(data, spec, diag);
+    enum gv_err err = labelled ? gv_data_load(data, spec, diag) : gv_data_load_unlabelled(data, spec, diag);
     if (err != GV_OK) {
         return err;
     }

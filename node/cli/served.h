@@ -29,8 +29,12 @@ const char *gv_served_name(const struct gv_served *served);
 GV_NODISCARD enum gv_err gv_served_open(struct gv_served *served, const char *dir, bool raw, struct gv_diag *diag);
 void gv_served_close(struct gv_served *served);
 
-/** Loads data and makes it fit the swarm. *samples <- its test part, or all of it if it has none. Returns owned. */
+/**
+ * Loads data and makes it fit the swarm. *samples <- its test part, or all of it if it has none. Not `labelled`: its
+ * classes may be any, or none. Returns owned.
+ */
 GV_NODISCARD enum gv_err gv_served_data(const struct gv_served *served, struct gv_data *data,
-                                        const struct gv_samples **samples, const char *spec, struct gv_diag *diag);
+                                        const struct gv_samples **samples, const char *spec, bool labelled,
+                                        struct gv_diag *diag);
 
 #endif

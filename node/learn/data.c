@@ -16,13 +16,20 @@ static void samples_deinit(struct gv_samples *samples)
     free(samples->labels);
 }
 
-static enum gv_err read_kind(struct gv_data *data, struct gv_data_spec *spec, struct gv_diag *diag)
+static void forget_labels(struct gv_samples *samples)
+{
+    if (samples->labels != NULL) {
+        memset(samples->labels, 0, samples->count * sizeof *samples->labels);
+    }
+}
+
+static enum gv_err read_kind(struct gv_data *data, struct gv_data_spec *spec, bool labelled, struct gv_diag *diag)
 {
     if (strcmp(spec->kind, "idx") == 0) {
         return gv_data_read_idx(data, spec, diag);
     }
     if (strcmp(spec->kind, "csv") == 0) {
-        return gv_data_read_csv(data, spec, diag);
+        return gv_data_read_csv(data, spec, labelled, diag);
     }
     if (strcmp(spec->kind, "builtin") == 0) {
         return gv_data_read_glyphs(data, spec, diag);
@@ -44,18 +51,34 @@ enum gv_err gv_data_number_classes(struct gv_data *data, uint32_t classes, struc
     return GV_OK;
 }
 
-enum gv_err gv_data_load(struct gv_data *data, const char *spec, struct gv_diag *diag)
+static enum gv_err load(struct gv_data *data, const char *spec, bool labelled, struct gv_diag *diag)
 {
     memset(data, 0, sizeof *data);
     struct gv_data_spec parsed;
     enum gv_err err = gv_data_spec_parse(&parsed, spec, diag);
     if (err == GV_OK) {
-        err = read_kind(data, &parsed, diag);
+        err = read_kind(data, &parsed, labelled, diag);
         gv_data_spec_deinit(&parsed);
     }
     if (err != GV_OK) {
         gv_data_deinit(data);
         (void)gv_diag_wrap(diag, "data \"%.250s\"", spec);
+    }
+    return err;
+}
+
+enum gv_err gv_data_load(struct gv_data *data, const char *spec, struct gv_diag *diag)
+{
+    return load(data, spec, true, diag);
+}
+
+enum gv_err gv_data_load_unlabelled(struct gv_data *data, const char *spec, struct gv_diag *diag)
+{
+    enum gv_err err = load(data, spec, false, diag);
+    if (err == GV_OK) {
+        forget_labels(&data->train);
+        forget_labels(&data->test);
+        data->classes = 0;
     }
     return err;
 }

@@ -47,6 +47,11 @@ struct gv_data {
 
 /** Reads a data set. The diagnosis names file, line or byte and what was expected. Returns owned (gv_data_deinit). */
 GV_NODISCARD enum gv_err gv_data_load(struct gv_data *data, const char *spec, struct gv_diag *diag);
+/**
+ * The same for data whose classes nobody asks for: the column of classes may hold anything, and with label=none there
+ * is none. All labels are 0, and there are no classes.
+ */
+GV_NODISCARD enum gv_err gv_data_load_unlabelled(struct gv_data *data, const char *spec, struct gv_diag *diag);
 void gv_data_deinit(struct gv_data *data);
 
 /** The schema a creator writes into the manifest: feature count, class names, scaling learnt from the training part. */

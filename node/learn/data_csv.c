@@ -21,12 +21,13 @@
 struct reader {
     struct gv_csv csv;
     bool header;       /* the first line is one, whatever it holds */
-    const char *label; /* "last", "first", a column number from 1, or a column's name */
+    const char *label; /* "last", "first", a column number from 1, a column's name, or, if not labelled, "none" */
     double test;
     uint64_t seed;
+    bool labelled; /* classes matter */
 
     uint32_t columns;      /* of a data row; 0 until the first */
-    uint32_t label_column; /* from 0 */
+    uint32_t label_column; /* from 0; `columns`: there is none */
     size_t rows, row_cap;  /* rows kept, and room for */
     uint64_t bad_line;     /* the first row skipped, and the column that was at fault */
     uint32_t bad_column;
@@ -105,10 +106,15 @@ static enum gv_err find_named_column(struct reader *reader, struct gv_diag *diag
                        (unsigned long long)reader->csv.row_line, reader->label);
 }
 
+static bool label_is_none(const struct reader *reader)
+{
+    return !reader->labelled && strcmp(reader->label, "none") == 0;
+}
+
 static bool label_is_name(const struct reader *reader)
 {
     uint64_t number;
-    return strcmp(reader->label, "last") != 0 && strcmp(reader->label, "first") != 0 &&
+    return !label_is_none(reader) && strcmp(reader->label, "last") != 0 && strcmp(reader->label, "first") != 0 &&
            !gv_parse_number(&number, reader->label);
 }
 
@@ -116,12 +122,14 @@ static bool label_is_name(const struct reader *reader)
 static enum gv_err fix_columns(struct reader *reader, struct gv_data *data, struct gv_diag *diag)
 {
     reader->columns = reader->csv.field_count;
-    if (reader->columns < 2) {
+    if (reader->columns < 2 && !label_is_none(reader)) {
         return gv_diag_set(diag, GV_ERR_DATA, "line %llu: only one field; expected features and a class, by commas",
                            (unsigned long long)reader->csv.row_line);
     }
     uint64_t number = 1;
-    if (strcmp(reader->label, "last") == 0) {
+    if (label_is_none(reader)) {
+        reader->label_column = reader->columns;
+    } else if (strcmp(reader->label, "last") == 0) {
         reader->label_column = reader->columns - 1;
     } else if (strcmp(reader->label, "first") == 0) {
         reader->label_column = 0;
@@ -136,7 +144,7 @@ static enum gv_err fix_columns(struct reader *reader, struct gv_data *data, stru
                            (unsigned long long)reader->csv.row_line, reader->columns, reader->label,
                            reader->label_column + 1);
     }
-    data->features = reader->columns - 1;
+    data->features = reader->columns - (label_is_none(reader) ? 0 : 1);
     return GV_OK;
 }
 
@@ -307,6 +315,10 @@ static enum gv_err take_row(struct reader *reader, struct gv_data *data, struct 
             return gv_diag_set(diag, GV_ERR_DATA, "line %llu, column %u: \"%.40s\" is not a number%s", line, i + 1,
                                gv_csv_field(csv, i), line == 1 ? "; if the first line is not data, add ,header" : "");
         }
+    }
+    if (!reader->labelled) {
+        data->train.labels[reader->rows++] = 0;
+        return GV_OK;
     }
     char name[GV_NAME_BYTES_MAX + 1];
     err = name_class(reader, name, diag);
@@ -484,9 +496,9 @@ static enum gv_err parse_options(struct reader *reader, struct gv_data_spec *spe
     return err;
 }
 
-enum gv_err gv_data_read_csv(struct gv_data *data, struct gv_data_spec *spec, struct gv_diag *diag)
+enum gv_err gv_data_read_csv(struct gv_data *data, struct gv_data_spec *spec, bool labelled, struct gv_diag *diag)
 {
-    struct reader reader = {0};
+    struct reader reader = {.labelled = labelled};
     enum gv_err err = parse_options(&reader, spec, diag);
     if (err != GV_OK) {
         return err;
@@ -501,7 +513,7 @@ enum gv_err gv_data_read_csv(struct gv_data *data, struct gv_data_spec *spec, st
     }
     err = read_rows(&reader, data, diag);
     gv_csv_close(&reader.csv);
-    if (err == GV_OK) {
+    if (err == GV_OK && labelled) {
         err = sort_classes(data, diag);
     }
     if (err == GV_OK && reader.test > 0.0) {

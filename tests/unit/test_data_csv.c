@@ -109,6 +109,31 @@ Test(data_csv, skips_and_counts_rows_with_missing_or_nonfinite_fields)
     gv_data_deinit(&data);
 }
 
+Test(data_csv, unlabelled_looks_at_no_class)
+{
+    static const char *const SPECS[][2] = {
+        {"1,2,?\n3,4,\n", ""},
+        {"1,2,a\tb\n3,4,\xff\n", ""},
+        {"kind,x,y\nnan,1,2\n,3,4\n", ",label=kind"},
+        {"1,2\n3,4\n", ",label=none"},
+        {"width,height\n1,2\n3,4\n", ",label=none"},
+    };
+    static const float VALUES[] = {1.0F, 2.0F, 3.0F, 4.0F};
+    struct gv_data data;
+    struct gv_diag diag = {0};
+    for (size_t i = 0; i < sizeof SPECS / sizeof SPECS[0]; i++) {
+        cr_assert_eq(gv_data_load_unlabelled(&data, table(SPECS[i][0], SPECS[i][1]), &diag), GV_OK, "%s", diag.text);
+        cr_assert(data.features == 2 && data.train.count == 2 && data.classes == 0 && data.skipped_rows == 0);
+        cr_assert_arr_eq(data.train.values, VALUES, sizeof VALUES);
+        cr_assert(data.train.labels[0] == 0 && data.train.labels[1] == 0);
+        gv_data_deinit(&data);
+    }
+    cr_assert_eq(gv_data_load_unlabelled(&data, table("1\n2\n", ",label=none"), &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(data.features, 1);
+    gv_data_deinit(&data);
+    help_refuse(table("x,y\n1,2\n", ",label=none"), "no column is called \"none\"");
+}
+
 Test(data_csv, refuses_a_table_without_a_usable_row)
 {
     help_refuse(table("1,,a\nnan,2,a\n", ""),

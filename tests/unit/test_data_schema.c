@@ -126,6 +126,24 @@ Test(schema, renumbers_classes_by_name)
     gv_data_deinit(&joiner);
 }
 
+Test(schema, fits_data_without_classes)
+{
+    struct gv_data creator, data;
+    struct gv_schema schema;
+    help_load(&creator, "builtin:glyphs,train=50,test=10");
+    write_schema(&schema, &creator);
+    schema.classes = 2; /* the images have labels that this schema has no class for */
+    cr_assert_eq(gv_data_load_unlabelled(&data, "builtin:glyphs,train=50,test=10", NULL), GV_OK);
+    cr_assert_eq(gv_data_fit(&data, &schema, NULL), GV_OK);
+    cr_assert(data.classes == 2 && data.train.count == 50 && data.test.count == 10);
+    for (size_t i = 0; i < 50; i++) {
+        cr_assert_eq(data.train.labels[i], 0);
+    }
+    gv_schema_free(&schema);
+    gv_data_deinit(&creator);
+    gv_data_deinit(&data);
+}
+
 Test(schema, says_how_data_does_not_fit)
 {
     struct gv_data creator;
