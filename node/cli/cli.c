@@ -45,6 +45,14 @@ void gv_cli_note(const struct gv_args *args, const char *format, ...)
     (void)fputc('\n', stderr);
 }
 
+void gv_cli_note_skipped(const struct gv_args *args, uint64_t rows)
+{
+    if (rows > 0) {
+        gv_cli_note(args, "%llu rows of the data are skipped: a field is empty or not finite",
+                    (unsigned long long)rows);
+    }
+}
+
 int gv_cli_finish(const struct gv_args *args)
 {
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

@@ -29,6 +29,8 @@ int gv_cli_usage(const struct gv_args *args, const char *format, ...);
 /** "grapevine create: <note>" on standard error. */
 GV_PRINTF(2, 3)
 void gv_cli_note(const struct gv_args *args, const char *format, ...);
+/** Notes that so many rows of the data are skipped, if any. */
+void gv_cli_note_skipped(const struct gv_args *args, uint64_t rows);
 /** Prints an object on standard output. Returns GV_EXIT_OK, or GV_EXIT_FAILED if it cannot be written. */
 int gv_cli_print_json(const struct gv_args *args, const json_t *object);
 /** Flushes standard output: results that did not get out (a full disk, a closed pipe) are a failure. */

@@ -81,9 +81,7 @@ static enum gv_err schema_of_data(struct creation *c, const struct gv_args *args
         return err;
     }
     c->has_data = true;
-    if (c->data.skipped_rows > 0) {
-        gv_cli_note(args, "%zu rows of the data are skipped: a field is empty or not finite", c->data.skipped_rows);
-    }
+    gv_cli_note_skipped(args, c->data.skipped_rows);
     return gv_data_schema(&c->manifest.schema, &c->data, diag);
 }
 

@@ -49,6 +49,7 @@ int gv_cmd_eval(const struct gv_args *args)
         }
         gv_scratch_free(&scratch);
         if (err == GV_OK) {
+            gv_cli_note_skipped(args, data.skipped_rows);
             code = report(args, &served, &result, samples == &data.test);
         } else {
             (void)gv_diag_set(&diag, err, "cannot evaluate: %s", gv_err_text((int)err));

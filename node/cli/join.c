@@ -48,10 +48,7 @@ int gv_cmd_join(const struct gv_args *args)
         return may_pass(err) ? GV_EXIT_TRY_LATER : code;
     }
     gv_id_hex(hex, &result.id, 8);
-    if (result.skipped_rows > 0) {
-        gv_cli_note(args, "%llu rows of the data are skipped: a field is empty or not finite",
-                    (unsigned long long)result.skipped_rows);
-    }
+    gv_cli_note_skipped(args, result.skipped_rows);
     if (config.data[0] == '\0') {
         gv_cli_note(args, "no --data: this node will serve and relay, and not train");
     }

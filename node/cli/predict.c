@@ -57,7 +57,8 @@ static enum gv_err predict(const struct gv_served *served, const struct gv_data 
         gv_data_gather(data, samples, rows, count, x, labels);
         const float *logits = gv_model_forward(served->model, workspace, served->parameters, x, count);
         for (uint32_t i = 0; i < count; i++) {
-            print_row(at + i, logits + (size_t)i * data->classes, &served->node.manifest.schema);
+            print_row(samples->place != NULL ? samples->place[at + i] : at + i, logits + (size_t)i * data->classes,
+                      &served->node.manifest.schema);
         }
     }
     gv_workspace_free(&workspace);
@@ -83,8 +84,9 @@ int gv_cmd_predict(const struct gv_args *args)
         (void)printf("row,class,probability\n");
         err = predict(&served, &data, samples);
         if (err == GV_OK) {
-            gv_cli_note(args, "%s model, %zu rows of the %s part, counted from 0", gv_served_name(&served),
-                        samples->count, samples == &data.test ? "test" : "training");
+            gv_cli_note_skipped(args, data.skipped_rows);
+            gv_cli_note(args, "%s model, %zu rows of the %s part; 0 is the file's first, a header not counted",
+                        gv_served_name(&served), samples->count, samples == &data.test ? "test" : "training");
         } else {
             (void)gv_diag_set(&diag, err, "cannot predict: %s", gv_err_text((int)err));
         }

@@ -14,6 +14,7 @@ static void samples_deinit(struct gv_samples *samples)
     free(samples->bytes);
     free(samples->values);
     free(samples->labels);
+    free(samples->place);
 }
 
 static void forget_labels(struct gv_samples *samples)

@@ -30,6 +30,7 @@ struct gv_samples {
     uint8_t *bytes;   /* (count, features), owned, scaled by 1/255 on use */
     float *values;    /* (count, features), owned */
     uint16_t *labels; /* (count), owned */
+    size_t *place;    /* (count), owned: each one's row in an unlabelled table, from 0; NULL elsewhere */
 };
 
 struct gv_data {
@@ -49,7 +50,7 @@ struct gv_data {
 GV_NODISCARD enum gv_err gv_data_load(struct gv_data *data, const char *spec, struct gv_diag *diag);
 /**
  * The same for data whose classes nobody asks for: the column of classes may hold anything, and with label=none there
- * is none. All labels are 0, and there are no classes.
+ * is none. All labels are 0, and there are no classes. Rows of a table know their place in it.
  */
 GV_NODISCARD enum gv_err gv_data_load_unlabelled(struct gv_data *data, const char *spec, struct gv_diag *diag);
 void gv_data_deinit(struct gv_data *data);

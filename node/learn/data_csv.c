@@ -273,6 +273,11 @@ static enum gv_err reserve_row(struct reader *reader, struct gv_data *data, stru
         return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory for %zu rows", cap);
     }
     data->train.labels = labels;
+    size_t *place = reader->labelled ? NULL : realloc(data->train.place, cap * sizeof *place);
+    if (place == NULL && !reader->labelled) {
+        return gv_diag_set(diag, GV_ERR_NOMEM, "out of memory for %zu rows", cap);
+    }
+    data->train.place = place;
     reader->row_cap = cap;
     return GV_OK;
 }
@@ -317,7 +322,9 @@ static enum gv_err take_row(struct reader *reader, struct gv_data *data, struct 
         }
     }
     if (!reader->labelled) {
-        data->train.labels[reader->rows++] = 0;
+        data->train.labels[reader->rows] = 0;
+        data->train.place[reader->rows] = reader->rows + data->skipped_rows;
+        reader->rows++;
         return GV_OK;
     }
     char name[GV_NAME_BYTES_MAX + 1];
@@ -433,6 +440,9 @@ static void move_held_rows(struct gv_data *data, const bool *held)
         size_t at = held[i] ? data->test.count++ : kept++;
         memmove(to->values + at * data->features, data->train.values + i * data->features, width);
         to->labels[at] = data->train.labels[i];
+        if (to->place != NULL) {
+            to->place[at] = data->train.place[i];
+        }
     }
     data->train.count = kept;
 }
@@ -449,7 +459,9 @@ static enum gv_err hold_out(struct gv_data *data, double share, uint64_t seed, s
     bool *held = calloc(rows, sizeof *held);
     data->test.values = calloc(count * data->features, sizeof *data->test.values);
     data->test.labels = calloc(count, sizeof *data->test.labels);
-    bool allocated = order != NULL && held != NULL && data->test.values != NULL && data->test.labels != NULL;
+    data->test.place = data->train.place == NULL ? NULL : calloc(count, sizeof *data->test.place);
+    bool allocated = order != NULL && held != NULL && data->test.values != NULL && data->test.labels != NULL &&
+                     (data->test.place != NULL || data->train.place == NULL);
     if (allocated) {
         for (size_t i = 0; i < rows; i++) {
             order[i] = (uint32_t)i;

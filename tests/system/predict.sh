@@ -1,4 +1,4 @@
-# predict on tables: no class is needed.
+# predict on tables: no class is needed, and each row keeps its number.
 . "$(dirname "$0")/lib.sh"
 for ((i = 0; i < 40; i++)); do
     echo "$((i % 2 * 9)),$((i % 5)),$((i % 2 == 0)).5,$([ $((i % 2)) = 0 ] && echo cat || echo dog)"
@@ -17,3 +17,12 @@ predicted 'cat dog dog cat'
 bad 3 predict a --data csv:bare.csv
 bad 3 eval a --data csv:odd.csv
 says 'none of the swarm'
+# Rows that cannot be predicted are told, and the others keep their numbers.
+printf 'x,y,z,kind\n0,1,1.5,cat\n?,1,1.5,cat\n\n9,2,0.5,dog\n9,nan,0.5,dog\n0,4,1.5,cat\n' >holes.csv
+good predict a --data csv:holes.csv
+predicted 'cat dog cat'
+[ "$(cut -d, -f1 "$T/out" | tr '\n' ' ')" = 'row 0 2 4 ' ] || fail "numbered $(cat "$T/out")"
+says '2 rows of the data are skipped'
+good eval a --data csv:holes.csv
+says '3 samples'
+says '2 rows of the data are skipped'

@@ -134,6 +134,32 @@ Test(data_csv, unlabelled_looks_at_no_class)
     help_refuse(table("x,y\n1,2\n", ",label=none"), "no column is called \"none\"");
 }
 
+Test(data_csv, unlabelled_rows_know_their_place)
+{
+    static const size_t PLACES[] = {0, 2, 5};
+    struct gv_data data;
+    struct gv_diag diag = {0};
+    cr_assert_eq(gv_data_load_unlabelled(&data, table("x\n0\n\n?\n2\nnan\n\ninf\n5\n", ",header,label=none"), &diag),
+                 GV_OK, "%s", diag.text);
+    cr_assert_eq(data.skipped_rows, 3);
+    cr_assert_eq(data.train.count, 3);
+    cr_assert_arr_eq(data.train.place, PLACES, sizeof PLACES);
+    gv_data_deinit(&data);
+    char text[8192] = "";
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), i % 7 == 0 ? "?,a\n" : "%d,a\n", i);
+    }
+    cr_assert_eq(gv_data_load_unlabelled(&data, table(text, ",test=0.2"), &diag), GV_OK, "%s", diag.text);
+    cr_assert_eq(data.train.count + data.test.count + data.skipped_rows, 500);
+    for (size_t i = 0; i < data.train.count; i++) {
+        cr_assert_eq(data.train.values[i], (float)data.train.place[i]);
+    }
+    for (size_t i = 0; i < data.test.count; i++) {
+        cr_assert_eq(data.test.values[i], (float)data.test.place[i]);
+    }
+    gv_data_deinit(&data);
+}
+
 Test(data_csv, refuses_a_table_without_a_usable_row)
 {
     help_refuse(table("1,,a\nnan,2,a\n", ""),
