@@ -27,6 +27,7 @@ struct reader {
     bool labelled; /* classes matter */
 
     uint32_t columns;      /* of a data row; 0 until the first */
+    uint32_t names;        /* of columns, in the header that the label was found in */
     uint32_t label_column; /* from 0; `columns`: there is none */
     size_t rows, row_cap;  /* rows kept, and room for */
     uint64_t bad_line;     /* the first row skipped, and the column that was at fault */
@@ -97,6 +98,7 @@ static enum gv_err find_named_column(struct reader *reader, struct gv_diag *diag
     for (uint32_t i = 0; i < reader->csv.field_count; i++) {
         if (strcmp(gv_csv_field(&reader->csv, i), reader->label) == 0) {
             reader->label_column = i;
+            reader->names = reader->csv.field_count;
             return GV_OK;
         }
     }
@@ -139,10 +141,12 @@ static enum gv_err fix_columns(struct reader *reader, struct gv_data *data, stru
                                (unsigned long long)reader->csv.row_line, reader->label, reader->columns);
         }
         reader->label_column = (uint32_t)number - 1;
-    } else if (reader->label_column >= reader->columns) {
-        return gv_diag_set(diag, GV_ERR_DATA, "line %llu: has %u fields, but \"%s\" is column %u of the header",
-                           (unsigned long long)reader->csv.row_line, reader->columns, reader->label,
-                           reader->label_column + 1);
+    } else if (reader->names != reader->columns) { /* as where rows have names and these no heading */
+        return gv_diag_set(
+            diag, GV_ERR_DATA,
+            "line %llu: has %u fields, the header %u, so which one is \"%s\"? Give each column a name, or "
+            "say label=NUMBER,header",
+            (unsigned long long)reader->csv.row_line, reader->columns, reader->names, reader->label);
     }
     data->features = reader->columns - (label_is_none(reader) ? 0 : 1);
     return GV_OK;

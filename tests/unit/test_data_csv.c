@@ -58,6 +58,17 @@ Test(data_csv, takes_the_class_from_any_column)
     gv_data_deinit(&data);
 }
 
+Test(data_csv, a_name_counts_only_in_a_header_as_wide_as_the_rows)
+{
+    /* Rows named without a heading: by the header alone, "kind" would be the column of x. */
+    static const char ROWS[] = "kind,x,y\n1,7,10,20\n2,8,30,40\n";
+    help_refuse(table(ROWS, ",label=kind"), "line 2: has 4 fields, the header 3, so which one is \"kind\"?");
+    struct gv_data data;
+    help_load(&data, table(ROWS, ",label=2,header"));
+    cr_assert_str_eq(data.class_names[0], "7");
+    gv_data_deinit(&data);
+}
+
 Test(data_csv, knows_a_header_when_no_feature_is_a_number)
 {
     struct gv_data data;
@@ -180,7 +191,8 @@ Test(data_csv, names_line_and_column_of_what_is_wrong)
     help_refuse(table("1,2,a\n", ",label=4"), "there is no column 4, only 1 to 3");
     help_refuse(table("1,2,a\n", ",label=0"), "there is no column 0");
     help_refuse(table("x,y,z\n1,2,a\n", ",label=kind"), "no column is called \"kind\"");
-    help_refuse(table("x,y,kind\n1,2\n", ",label=kind"), "line 2: has 2 fields, but \"kind\" is column 3");
+    help_refuse(table("x,y,kind\n1,2\n", ",label=kind"),
+                "line 2: has 2 fields, the header 3, so which one is \"kind\"?");
     help_refuse(table("1,2,a\n", ",headr"), "unknown option \"headr\"");
     help_refuse("csv:/nonexistent.csv", "/nonexistent.csv: cannot be opened: No such file");
     help_refuse("csv:/tmp", "is a directory");
