@@ -49,23 +49,27 @@ void gv_csv_close(struct gv_csv *csv)
     memset(csv, 0, sizeof *csv);
 }
 
+/* Reads on. A byte order mark goes here, before it can be taken for the beginning of a field. */
+static enum gv_err fill(struct gv_csv *csv, struct gv_diag *diag)
+{
+    bool first = csv->have == 0;
+    enum gv_err err = gv_data_file_read(&csv->file, csv->buffer, &csv->have, BUFFER_BYTES, diag);
+    if (err != GV_OK) {
+        (void)gv_diag_wrap(diag, "line %llu", (unsigned long long)csv->line);
+        return err;
+    }
+    csv->at = first && csv->have >= 3 && memcmp(csv->buffer, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    return GV_OK;
+}
+
 /* The next byte, or END_OF_FILE. */
 static enum gv_err next_byte(struct gv_csv *csv, int *byte, struct gv_diag *diag)
 {
-    if (csv->at == csv->have) {
-        csv->at = 0;
-        enum gv_err err = gv_data_file_read(&csv->file, csv->buffer, &csv->have, BUFFER_BYTES, diag);
-        if (err != GV_OK) {
-            (void)gv_diag_wrap(diag, "line %llu", (unsigned long long)csv->line);
-            return err;
-        }
-        if (csv->have == 0) {
-            *byte = END_OF_FILE;
-            return GV_OK;
-        }
+    enum gv_err err = csv->at == csv->have ? fill(csv, diag) : GV_OK;
+    if (err == GV_OK) {
+        *byte = csv->at < csv->have ? csv->buffer[csv->at++] : END_OF_FILE;
     }
-    *byte = csv->buffer[csv->at++];
-    return GV_OK;
+    return err;
 }
 
 static enum gv_err put_char(struct gv_csv *csv, char c, struct gv_diag *diag)
@@ -183,13 +187,6 @@ static enum gv_err read_row(struct gv_csv *csv, bool *end, struct gv_diag *diag)
     return err;
 }
 
-static void skip_byte_order_mark(struct gv_csv *csv)
-{
-    if (csv->row_line == 1 && csv->text_bytes > 3 && memcmp(csv->text, "\xef\xbb\xbf", 3) == 0) {
-        csv->field[0] = 3;
-    }
-}
-
 enum gv_err gv_csv_next(struct gv_csv *csv, bool *end, struct gv_diag *diag)
 {
     for (;;) {
@@ -201,7 +198,6 @@ enum gv_err gv_csv_next(struct gv_csv *csv, bool *end, struct gv_diag *diag)
             csv->field_count = 0;
             return GV_OK;
         }
-        skip_byte_order_mark(csv);
         if (csv->field_count > 1 || *gv_csv_field(csv, 0) != '\0') {
             return GV_OK;
         }

@@ -70,6 +70,14 @@ Test(csv, ignores_a_byte_order_mark)
     expect("\xef\xbb\xbf"
            "a,b\n",
            "a|b/");
+    expect("\xef\xbb\xbf"
+           "\"a, b\",c\n",
+           "a, b|c/");
+    expect("\xef\xbb\xbf", "");
+    expect("\xef\xbb\xbf\n\xef\xbb\xbf"
+           "a\n",
+           "\xef\xbb\xbf"
+           "a/");
 }
 
 Test(csv, unquotes_fields)
