@@ -152,6 +152,9 @@ $(OBJ)/tests/%.o: tests/%.c Makefile
 $(UNIT): $(OBJ)/%: $(OBJ)/%.o $(UNIT_HELPERS) $(ARCHIVES)
 	$(Q)$(link) -lcriterion $(LIBS)
 
+# Fitting data ends as the test says.
+$(OBJ)/tests/unit/test_trainer: private override LDFLAGS += -Wl,--wrap=gv_data_fit
+
 $(INTEGRATION): $(OBJ)/%: $(OBJ)/%.o $(INTEGRATION_HELPERS) $(ARCHIVES)
 	$(Q)$(link) -lcriterion $(LIBS)
 

@@ -453,13 +453,14 @@ static enum gv_err load_data(struct work *work, struct gv_diag *diag)
         return GV_OK;
     }
     enum gv_err err = gv_data_load(&work->data, options->config->data, diag);
-    /* Data that does not fit may be right and the manifest old: the node asks the swarm before it gives up. */
-    if (err == GV_OK && gv_data_fit(&work->data, &options->manifest->schema, &work->trainer->misfit) != GV_OK) {
-        gv_data_deinit(&work->data);
-        memset(&work->data, 0, sizeof work->data);
-        return GV_OK;
+    if (err == GV_OK) {
+        err = gv_data_fit(&work->data, &options->manifest->schema, diag);
+        if (err == GV_ERR_DATA) { /* it may be right and the manifest old: the node asks the swarm before it gives up */
+            work->trainer->misfit = *diag;
+            gv_data_deinit(&work->data);
+            return GV_OK;
+        }
     }
-    work->trainer->misfit.code = GV_OK;
     if (err == GV_OK && options->config->shard_count > 1) {
         err = gv_data_shard(&work->data, options->config->partition, options->config->shard_index,
                             options->config->shard_count, options->manifest->training.seed, diag);

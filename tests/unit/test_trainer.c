@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "data.h"
 #include "host_help.h"
 #include "trainer.h"
 
@@ -61,6 +63,45 @@ static void fill_stage(float value)
     for (size_t i = 0; i < trainer.exchanged; i++) {
         trainer.stage[i] = value;
     }
+}
+
+/* gv_data_fit(), which the program is linked to call here, as it ends without memory or with data of another shape. */
+static enum gv_err fitting;
+enum gv_err __wrap_gv_data_fit(struct gv_data *data, const struct gv_schema *schema, struct gv_diag *diag);
+enum gv_err __wrap_gv_data_fit(struct gv_data *data, const struct gv_schema *schema, struct gv_diag *diag)
+{
+    cr_assert(data->features == 784 && schema == &manifest.schema);
+    return gv_diag_set(diag, fitting, "fitting ended so");
+}
+
+/* A trainer on images that ends fitting them like that. */
+static void start_fitting(enum gv_err err)
+{
+    fitting = err;
+    (void)snprintf(config.data, sizeof config.data, "builtin:glyphs,train=20,test=10");
+    setup();
+}
+
+Test(trainer, asks_the_swarm_about_data_that_does_not_fit, .fini = teardown)
+{
+    start_fitting(GV_ERR_DATA);
+    await(GV_MAIL_READY);
+    cr_assert_eq(trainer.misfit.code, GV_ERR_DATA);
+    cr_assert_str_eq(trainer.misfit.text, "fitting ended so");
+    cr_assert_not(trainer.trains);
+}
+
+Test(trainer, ends_without_memory_for_fitting, .fini = teardown)
+{
+    start_fitting(GV_ERR_NOMEM);
+    struct gv_mail mail;
+    cr_assert(gv_mailbox_take(loop, &mail, 60000));
+    cr_assert_eq(mail.kind, GV_MAIL_FAILED);
+    cr_assert_eq(mail.verdict, GV_ERR_NOMEM);
+    cr_assert_eq(trainer.misfit.code, GV_OK);
+    struct gv_diag *diag = mail.data;
+    cr_assert_str_eq(diag->text, "fitting ended so");
+    free(diag);
 }
 
 Test(trainer, writes_any_number_in_fixed_point)
