@@ -103,24 +103,6 @@ static enum gv_err learner_init(struct gv_learner *learner, const struct gv_lear
     return options->data != NULL ? take_rows(learner, options) : GV_OK;
 }
 
-/* One step; *count is the number of samples it took. */
-static float step(struct gv_learner *learner, struct gv_scratch *scratch, uint32_t *count)
-{
-    GV_ASSERT(scratch->model == learner->model);
-    struct gv_sgd sgd = {
-        .rate = gv_rate_at(&learner->training, learner->age),
-        .momentum = learner->training.momentum,
-        .weight_decay = learner->training.weight_decay,
-    };
-    uint32_t batch = learner->training.batch;
-    batch = batch < scratch->rows ? batch : scratch->rows;
-    const uint32_t *rows = next_rows(learner, batch, scratch->picks, count);
-    struct gv_rows in = gv_scratch_batch(scratch, learner->data, &learner->data->train, rows, *count);
-    learner->age += 1.0;
-    return gv_model_sgd_step(learner->model, scratch->workspace, learner->state, gv_learner_velocity(learner), &sgd,
-                             &in, scratch->labels);
-}
-
 enum gv_err gv_learner_new(struct gv_learner **learner, const struct gv_model *model,
                            const struct gv_training *training, const struct gv_learner_options *options)
 {
@@ -180,11 +162,6 @@ float *gv_learner_state(struct gv_learner *learner)
     return learner->state;
 }
 
-size_t gv_learner_parameters(const struct gv_learner *learner)
-{
-    return learner->parameters;
-}
-
 float *gv_learner_velocity(struct gv_learner *learner)
 {
     return learner->has_velocity ? learner->state + learner->parameters : NULL;
@@ -207,23 +184,23 @@ void gv_learner_set_age(struct gv_learner *learner, double age)
 
 float gv_learner_step(struct gv_learner *learner, struct gv_scratch *scratch)
 {
-    uint32_t count;
-    return learner->data == NULL ? NAN : step(learner, scratch, &count);
-}
-
-float gv_learner_pass(struct gv_learner *learner, struct gv_scratch *scratch)
-{
     if (learner->data == NULL) {
         return NAN;
     }
-    double loss = 0.0;
-    size_t done = 0;
-    do {
-        uint32_t count;
-        loss += (double)step(learner, scratch, &count) * count;
-        done += count;
-    } while (learner->short_batches ? learner->cursor < learner->samples : done < learner->samples);
-    return (float)(loss / (double)done);
+    GV_ASSERT(scratch->model == learner->model);
+    struct gv_sgd sgd = {
+        .rate = gv_rate_at(&learner->training, learner->age),
+        .momentum = learner->training.momentum,
+        .weight_decay = learner->training.weight_decay,
+    };
+    uint32_t batch = learner->training.batch;
+    batch = batch < scratch->rows ? batch : scratch->rows;
+    uint32_t count;
+    const uint32_t *rows = next_rows(learner, batch, scratch->picks, &count);
+    struct gv_rows in = gv_scratch_batch(scratch, learner->data, &learner->data->train, rows, count);
+    learner->age += 1.0;
+    return gv_model_sgd_step(learner->model, scratch->workspace, learner->state, gv_learner_velocity(learner), &sgd,
+                             &in, scratch->labels);
 }
 
 float gv_rate_at(const struct gv_training *training, double age)

@@ -44,7 +44,6 @@ void gv_learner_thread_init(void);
 /** The state block [parameters | velocity], the velocity only where gv_learner_velocity() is not NULL; borrowed, valid
  *  until gv_learner_configure() or the end. */
 float *gv_learner_state(struct gv_learner *learner);
-size_t gv_learner_parameters(const struct gv_learner *learner);
 
 /** The velocity, right behind the parameters, or NULL if there is none. Borrowed, as the state. */
 float *gv_learner_velocity(struct gv_learner *learner);
@@ -59,10 +58,6 @@ void gv_learner_set_age(struct gv_learner *learner, double age);
 /** One local step on the next batch of the shuffled samples, as much of it as the scratch has rows for; age += 1.
  *  Returns its loss, NaN without data. */
 float gv_learner_step(struct gv_learner *learner, struct gv_scratch *scratch);
-
-/** Steps to the end of a pass: with short_batches, of the one under way or the next; otherwise as many steps as a pass
- *  has batches. Returns the mean loss of its steps, weighted by their samples; NaN without data. */
-float gv_learner_pass(struct gv_learner *learner, struct gv_scratch *scratch);
 
 /**
  * Learning rate at an age (steps; negative counts as 0).

@@ -134,12 +134,3 @@ GV_HOT void gv_merge_apply_bytes(float *restrict live, const uint8_t *restrict o
         live[i] += delta;
     }
 }
-
-bool gv_merge_pair_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight)
-{
-    if (!gv_merge_check_bytes(ours, theirs, n, weight)) {
-        return false;
-    }
-    gv_merge_apply_bytes(live, ours, theirs, n, weight);
-    return true;
-}

@@ -43,7 +43,4 @@ bool gv_merge_check_bytes(const uint8_t *ours, const uint8_t *theirs, size_t n, 
 /** live[i] += weight (theirs[i] - ours[i]). live must not overlap the others; the deltas have been checked. */
 void gv_merge_apply_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight);
 
-/** Checks, then applies. False if a delta is not finite; live is then untouched. */
-bool gv_merge_pair_bytes(float *live, const uint8_t *ours, const uint8_t *theirs, size_t n, float weight);
-
 #endif
