@@ -357,6 +357,12 @@ enum gv_err gv_manifest_check(const struct gv_manifest *manifest, struct gv_diag
     return check_schema(manifest, diag);
 }
 
+/* Either list is missing while the other was set to another length: then they differ. */
+static bool same_floats(const float *a, const float *b, uint32_t count)
+{
+    return count == 0 || (a != NULL && b != NULL && memcmp(a, b, count * sizeof *a) == 0);
+}
+
 bool gv_manifest_same_model(const struct gv_manifest *a, const struct gv_manifest *b)
 {
     const struct gv_schema *s = &a->schema;
@@ -370,13 +376,7 @@ bool gv_manifest_same_model(const struct gv_manifest *a, const struct gv_manifes
             return false;
         }
     }
-    for (uint32_t i = 0; i < s->scale_count; i++) {
-        if (memcmp(&s->mean[i], &t->mean[i], sizeof s->mean[i]) != 0 ||
-            memcmp(&s->deviation[i], &t->deviation[i], sizeof s->deviation[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
+    return same_floats(s->mean, t->mean, s->scale_count) && same_floats(s->deviation, t->deviation, s->scale_count);
 }
 
 enum gv_err gv_manifest_sign(struct gv_manifest *manifest, const struct gv_sign_key *root, struct gv_diag *diag)

@@ -44,6 +44,8 @@ bad 3 update a --set classes=a,b,c,d,e,f,g,h,i,j
 says 'own data'
 bad 3 update a --set mean=1000
 says 'units'
+bad 3 update a --set mean=1,2 --set mean="$(mean a)"
+says 'deviation'
 [ "$(epoch a)" = $((before + 3)) ] || fail 'a refused update was written'
 good create c --name c --model "$MODEL" --set scaling=none
 bad 3 update c --set scaling=unit

@@ -363,6 +363,26 @@ Test(manifest_text, another_schema_is_another_model)
     }
 }
 
+Test(manifest_text, a_list_lost_on_the_way_to_the_same_length_is_another_model)
+{
+    static const char *const ways[][3] = {{"mean=1,2", "mean=5.8,3,3.8,1.2"},
+                                          {"scaling=none", "mean=5.8,3,3.8,1.2", "scaling=standard"}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct gv_diag diag = {0};
+        struct gv_manifest m;
+        cr_assert_eq(gv_manifest_parse(&m, manifest.text, manifest.text_bytes, NULL, &diag), GV_OK);
+        for (size_t k = 0; k < 3 && ways[i][k] != NULL; k++) {
+            cr_assert_eq(gv_manifest_set(&m, ways[i][k], &diag), GV_OK, "%s: %s", ways[i][k], diag.text);
+        }
+        cr_assert_eq(m.schema.scale_count, manifest.schema.scale_count);
+        cr_expect_null(m.schema.deviation);
+        cr_expect_not(gv_manifest_same_model(&manifest, &m));
+        cr_expect_not(gv_manifest_same_model(&m, &manifest));
+        cr_expect_eq(gv_manifest_check(&m, &diag), GV_ERR_CONFIG);
+        gv_manifest_deinit(&m);
+    }
+}
+
 Test(manifest_text, awkward_class_names_survive)
 {
     static const char *const names[] = {
