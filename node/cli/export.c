@@ -133,7 +133,7 @@ static enum gv_err export_to(const struct gv_served *served, const char *path, s
     if (text == NULL) {
         return gv_diag_set(diag, GV_ERR_NOMEM, "%s", gv_err_text(GV_ERR_NOMEM));
     }
-    enum gv_err err = gv_replacement_open(&file, path, 0644, diag);
+    enum gv_err err = gv_replacement_open_anywhere(&file, path, 0644, diag);
     if (err == GV_OK) {
         err = write_tensors(&file, served, text, diag);
         if (err == GV_OK) {

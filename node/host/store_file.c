@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,27 +82,46 @@ static enum gv_err check_replaceable(const char *path, struct gv_diag *diag)
                                                : "a device, a pipe or a socket");
 }
 
-enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsigned mode, struct gv_diag *diag)
+static enum gv_err name_files(struct gv_replacement *r, const char *path, const char *suffix, struct gv_diag *diag)
 {
     r->fd = -1;
-    enum gv_err err = check_replaceable(path, diag);
-    if (err != GV_OK) {
-        return err;
-    }
     int used = snprintf(r->path, sizeof r->path, "%s", path);
-    int more = snprintf(r->temporary, sizeof r->temporary, "%s.tmp", path);
+    int more = snprintf(r->temporary, sizeof r->temporary, "%s%s", path, suffix);
     if (used < 0 || more < 0 || (size_t)more >= sizeof r->temporary) {
-        return gv_diag_set(diag, GV_ERR_PATH, "%.200s...: the path is too long (at most %d characters)", path,
-                           GV_STORE_PATH_MAX - 5);
+        return gv_diag_set(diag, GV_ERR_PATH, "%.200s...: the path is too long (at most %zu characters)", path,
+                           GV_STORE_PATH_MAX - 1 - strlen(suffix));
     }
-    /* One left by a crash may have another mode or be someone's link. */
-    (void)unlink(r->temporary);
+    return check_replaceable(path, diag);
+}
+
+static enum gv_err open_temporary(struct gv_replacement *r, unsigned mode, struct gv_diag *diag)
+{
     r->fd = open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (r->fd < 0) {
-        return errno == ENOENT ? gv_diag_set(diag, GV_ERR_PATH, "%s: its folder does not exist", path)
+        return errno == ENOENT ? gv_diag_set(diag, GV_ERR_PATH, "%s: its folder does not exist", r->path)
                                : say_errno(diag, r->temporary, "cannot be created");
     }
     return GV_OK;
+}
+
+enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsigned mode, struct gv_diag *diag)
+{
+    enum gv_err err = name_files(r, path, ".tmp", diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    /* One left by a crash may have another mode or be someone's link. */
+    (void)unlink(r->temporary);
+    return open_temporary(r, mode, diag);
+}
+
+enum gv_err gv_replacement_open_anywhere(struct gv_replacement *r, const char *path, unsigned mode,
+                                         struct gv_diag *diag)
+{
+    char suffix[16];
+    (void)snprintf(suffix, sizeof suffix, ".%08x.tmp", (unsigned)randombytes_random());
+    enum gv_err err = name_files(r, path, suffix, diag);
+    return err == GV_OK ? open_temporary(r, mode, diag) : err;
 }
 
 enum gv_err gv_replacement_write(struct gv_replacement *r, const void *data, size_t bytes, struct gv_diag *diag)

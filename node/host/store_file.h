@@ -20,9 +20,13 @@ struct gv_replacement {
 /** The error that fits errno: full disks, missing files and long names have their own. */
 GV_NODISCARD enum gv_err gv_errno_err(int number);
 
-/** Opens the temporary file. On GV_OK one of commit and abort must follow. */
+/** Opens the temporary file `path`.tmp, whatever has that name: in a state DIR, whose names are ours and whose lock
+ *  keeps others out. On GV_OK one of commit and abort must follow. */
 GV_NODISCARD enum gv_err gv_replacement_open(struct gv_replacement *r, const char *path, unsigned mode,
                                              struct gv_diag *diag);
+/** The same in a folder of the user's: the temporary file has a name that nobody else has. */
+GV_NODISCARD enum gv_err gv_replacement_open_anywhere(struct gv_replacement *r, const char *path, unsigned mode,
+                                                      struct gv_diag *diag);
 GV_NODISCARD enum gv_err gv_replacement_write(struct gv_replacement *r, const void *data, size_t bytes,
                                               struct gv_diag *diag);
 /** Puts the new file in the old one's place; on error it is as after abort. */

@@ -90,6 +90,27 @@ Test(store_file, a_leftover_or_planted_temporary_file_is_no_obstacle)
     free(text);
 }
 
+Test(store_file, in_the_users_folder_nothing_but_the_file_is_touched)
+{
+    struct gv_replacement first;
+    struct gv_replacement second;
+    size_t bytes;
+    host_write("x.tmp", "mine", 4);
+    cr_assert_eq(gv_replacement_open_anywhere(&first, host_path("x"), 0644, NULL), GV_OK);
+    cr_assert_eq(gv_replacement_open_anywhere(&second, host_path("x"), 0644, NULL), GV_OK);
+    cr_assert_eq(gv_replacement_write(&first, "first", 5, NULL), GV_OK);
+    cr_assert_eq(gv_replacement_write(&second, "sec", 3, NULL), GV_OK);
+    cr_assert_eq(gv_replacement_commit(&first, NULL), GV_OK);
+    char *text = host_read("x", &bytes);
+    cr_expect_str_eq(text, "first", "whole, though another writes the same file");
+    free(text);
+    gv_replacement_abort(&second);
+    text = host_read("x.tmp", &bytes);
+    cr_expect_str_eq(text, "mine");
+    free(text);
+    cr_expect_eq(host_count(), 2, "no temporary file stays");
+}
+
 Test(store_file, a_path_too_long_is_an_error)
 {
     static char longest[GV_STORE_PATH_MAX + 10];
