@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
+
 #define KEY_CHARS (sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL) - 1) /* 44 */
 #define FILE_BYTES_MAX 1024
 #define KEYS_MAX 2
@@ -42,27 +44,6 @@ static enum gv_err write_all(int fd, const char *text, size_t bytes)
         bytes -= (size_t)n;
     }
     return GV_OK;
-}
-
-/* Makes a new name in path's folder last. */
-static enum gv_err sync_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    size_t bytes = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-    char *folder = malloc(bytes + 1);
-    if (folder == NULL) {
-        return GV_ERR_NOMEM;
-    }
-    memcpy(folder, slash == NULL ? "." : path, bytes);
-    folder[bytes] = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0) {
-        return GV_ERR_IO;
-    }
-    int failed = fsync(fd);
-    (void)close(fd);
-    return failed == 0 ? GV_OK : GV_ERR_IO;
 }
 
 static enum gv_err save(const char *path, const struct item *items, size_t count, struct gv_diag *diag)
@@ -91,7 +72,7 @@ static enum gv_err save(const char *path, const struct item *items, size_t count
             err = GV_ERR_IO;
         }
         if (err == GV_OK) {
-            err = sync_folder(path);
+            err = gv_folder_sync(path);
             saved_errno = errno;
         }
         if (err != GV_OK) {

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
+
 enum gv_err gv_errno_err(int number)
 {
     switch (number) {
@@ -42,28 +44,6 @@ static enum gv_err say_errno(struct gv_diag *diag, const char *path, const char 
 {
     int number = errno;
     return gv_diag_set(diag, gv_errno_err(number), "%s: %s: %s", path, what, strerror(number));
-}
-
-/* Makes a rename in this file's folder survive a power failure. */
-static enum gv_err sync_folder(const char *path, struct gv_diag *diag)
-{
-    char folder[GV_STORE_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    if (length == 0) {
-        (void)snprintf(folder, sizeof folder, ".");
-    } else {
-        memcpy(folder, path, length);
-        folder[length] = '\0';
-    }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return say_errno(diag, folder, "cannot open the folder");
-    }
-    /* Some network file systems cannot sync a folder and say EINVAL: nothing more can be done there. */
-    enum gv_err err = fsync(fd) == 0 || errno == EINVAL ? GV_OK : say_errno(diag, folder, "cannot sync the folder");
-    (void)close(fd);
-    return err;
 }
 
 /* A rename would put a file in the place of a device, a pipe, a socket or a link: whoever uses that would lose it. */
@@ -164,7 +144,7 @@ enum gv_err gv_replacement_commit(struct gv_replacement *r, struct gv_diag *diag
         (void)unlink(r->temporary);
         return err;
     }
-    return sync_folder(r->path, diag);
+    return gv_folder_sync(r->path) == GV_OK ? GV_OK : say_errno(diag, r->path, "its folder cannot be synced");
 }
 
 enum gv_err gv_file_write(const char *path, const void *data, size_t bytes, unsigned mode, struct gv_diag *diag)
