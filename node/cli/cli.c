@@ -179,6 +179,16 @@ enum gv_err gv_node_dir_standing(const struct gv_node_dir *node, const struct gv
                                       node->dir, gv_err_text((int)err));
 }
 
+enum gv_err gv_node_dir_trust(const struct gv_node_dir *node, struct gv_trust **trust, struct gv_diag *diag)
+{
+    enum gv_err err = gv_trust_new(trust, &node->manifest.root);
+    if (err != GV_OK) {
+        return gv_diag_set(diag, err, "%s", gv_err_text((int)err));
+    }
+    gv_trust_set_inviters(*trust, node->manifest.inviters);
+    return gv_store_load_trust(node->dir, *trust, diag);
+}
+
 enum gv_err gv_cli_standing(const char *dir, struct gv_diag *diag)
 {
     struct gv_node_dir node;
@@ -189,11 +199,7 @@ enum gv_err gv_cli_standing(const char *dir, struct gv_diag *diag)
         err = gv_node_dir_keys(&node, NULL);
     }
     if (err == GV_OK) {
-        err = gv_trust_new(&trust, &node.manifest.root);
-    }
-    if (err == GV_OK) {
-        gv_trust_set_inviters(trust, node.manifest.inviters);
-        err = gv_store_load_trust(dir, trust, NULL);
+        err = gv_node_dir_trust(&node, &trust, NULL);
     }
     if (err == GV_OK) {
         standing = gv_node_dir_standing(&node, trust, diag);
@@ -210,17 +216,13 @@ enum gv_err gv_node_dir_book(const struct gv_node_dir *node, struct gv_trust **t
     uint32_t seed_count = 0;
     uint32_t skipped = 0;
     *directory = NULL;
-    enum gv_err err = gv_trust_new(trust, &node->manifest.root);
-    if (err == GV_OK) {
-        gv_trust_set_inviters(*trust, node->manifest.inviters);
-        err = gv_directory_new(directory, GV_ADDRESS_BOOK_MAX);
-    }
-    if (err != GV_OK) {
-        return gv_diag_set(diag, err, "%s", gv_err_text((int)err));
-    }
-    err = gv_store_load_trust(node->dir, *trust, diag);
+    enum gv_err err = gv_node_dir_trust(node, trust, diag);
     if (err != GV_OK) {
         return err;
+    }
+    err = gv_directory_new(directory, GV_ADDRESS_BOOK_MAX);
+    if (err != GV_OK) {
+        return gv_diag_set(diag, err, "%s", gv_err_text((int)err));
     }
     /* Without the trust: whoever is revoked already can still be named. */
     return gv_store_load_peers(node->dir, seeds, &seed_count, *directory, NULL, &node->manifest.root, &skipped, diag);

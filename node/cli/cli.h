@@ -64,6 +64,9 @@ GV_NODISCARD enum gv_err gv_node_dir_standing(const struct gv_node_dir *node, co
 /** The same for a DIR that is not open; GV_OK too if its files cannot be read. */
 GV_NODISCARD enum gv_err gv_cli_standing(const char *dir, struct gv_diag *diag);
 
+/** Loads trust. *trust is returned owned, on an error too if it is not NULL. */
+GV_NODISCARD enum gv_err gv_node_dir_trust(const struct gv_node_dir *node, struct gv_trust **trust,
+                                           struct gv_diag *diag);
 /** Loads trust and the address book. Returns owned. */
 GV_NODISCARD enum gv_err gv_node_dir_book(const struct gv_node_dir *node, struct gv_trust **trust,
                                           struct gv_directory **directory, struct gv_diag *diag);

@@ -222,9 +222,14 @@ static enum gv_err publish(struct revoking *r, struct gv_diag *diag)
     if (err != GV_OK || r->live) {
         return err;
     }
-    err = gv_trust_add(r->trust, &added, r->bytes, r->bytes_count);
-    err = err != GV_OK ? gv_diag_set(diag, err, "the entry does not hold: %s", gv_err_text((int)err))
-                       : gv_store_save_trust(r->node.dir, r->trust, diag);
+    /* The lock may have come after a wait, and a daemon saves what it has learnt on its way down: read that. */
+    gv_trust_free(&r->trust);
+    err = gv_node_dir_trust(&r->node, &r->trust, diag);
+    if (err == GV_OK) {
+        err = gv_trust_add(r->trust, &added, r->bytes, r->bytes_count);
+        err = err != GV_OK ? gv_diag_set(diag, err, "the entry does not hold: %s", gv_err_text((int)err))
+                           : gv_store_save_trust(r->node.dir, r->trust, diag);
+    }
     (void)close(lock);
     return err;
 }

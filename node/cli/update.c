@@ -1,6 +1,7 @@
 /*
  * update: the root signs a newer manifest, which running nodes pass on.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,6 +118,23 @@ static enum gv_err change(struct updating *u, const struct gv_args *args, struct
     return err;
 }
 
+/* With the DIR's lock held: it may have come after a wait in which a daemon or another `update` wrote a newer one. */
+static enum gv_err write_newer(const struct gv_node_dir *node, struct gv_diag *diag)
+{
+    struct gv_manifest present;
+    enum gv_err err = gv_store_load_manifest(node->dir, &present, &node->manifest.root, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    uint64_t version = present.version;
+    gv_manifest_deinit(&present);
+    if (version >= node->manifest.version) {
+        return gv_diag_set(diag, GV_ERR_MANIFEST, "manifest %" PRIu64 " has come into force meanwhile; try again",
+                           version);
+    }
+    return gv_store_save_manifest(node->dir, &node->manifest, diag);
+}
+
 /* Hands it to the daemon, or to the disk if none runs. */
 static enum gv_err publish(struct updating *u, struct gv_diag *diag)
 {
@@ -126,7 +144,7 @@ static enum gv_err publish(struct updating *u, struct gv_diag *diag)
     enum gv_err err = gv_cli_hand_over(&lock, u->node.dir, request, diag);
     u->live = lock < 0;
     if (err == GV_OK && !u->live) {
-        err = gv_store_save_manifest(u->node.dir, manifest, diag);
+        err = write_newer(&u->node, diag);
         (void)close(lock);
     }
     return err;
