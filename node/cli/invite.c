@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "daemon.h"
 #include "record.h"
+#include "scope.h"
 #include "store.h"
 #include "units.h"
 
@@ -30,16 +31,10 @@ struct inviting {
     uint32_t uses;
 };
 
-/* "tcp://0.0.0.0:7400" tells nobody where to dial. */
-static bool is_wildcard(const char *endpoint)
-{
-    return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 || strncmp(endpoint, "tcp://[::]:", 11) == 0 ||
-           strncmp(endpoint, "tcp://*:", 8) == 0;
-}
-
 static void add_seed(struct gv_invite *invite, const char *endpoint, const struct gv_curve_public *curve)
 {
-    if (invite->seed_count >= GV_SEEDS_MAX || is_wildcard(endpoint) || !gv_endpoint_valid(endpoint)) {
+    /* "tcp://0.0.0.0:7400" tells nobody where to dial. */
+    if (invite->seed_count >= GV_SEEDS_MAX || gv_scope_of(endpoint) == GV_SCOPE_ANY || !gv_endpoint_valid(endpoint)) {
         return;
     }
     for (uint32_t i = 0; i < invite->seed_count; i++) {

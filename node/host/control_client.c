@@ -154,6 +154,7 @@ static enum gv_err converse(int fd, const char *line, json_t **reply, int64_t de
     free(text);
     if (!json_is_object(*reply)) {
         json_decref(*reply);
+        *reply = NULL; /* callers give up what they have, whatever came of the call */
         return gv_diag_set(diag, GV_ERR_IO, "the daemon's answer is not a JSON object: %s", wrong.text);
     }
     return GV_OK;

@@ -45,6 +45,13 @@ alive c || fail 'who had used the closed invite is gone'
 invite=$(token a)
 stop a
 refuse 75 'answer|reach' "$invite"
+# A node that listens everywhere does not know where: it gives no address of its own.
+for everywhere in 0.0.0.0 '[::]' '[::0]'; do
+    good create e --name e --model "$MODEL" --listen "tcp://$everywhere:$(port)"
+    bad 3 invite e
+    says 'does not know under which address others reach it'
+    rm -r e
+done
 # From standard input.
 start a
 echo "$invite" | "$GRAPEVINE" join - d --data "$GLYPHS" 2>"$T/err" || fail 'join from standard input'

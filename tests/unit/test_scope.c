@@ -24,6 +24,7 @@ Test(scope, says_how_far_an_address_reaches)
         {"tcp://[::ffff:10.0.0.1]:1", GV_SCOPE_PRIVATE},
         {"tcp://93.184.216.34:1", GV_SCOPE_PUBLIC},
         {"tcp://0.0.0.0:1", GV_SCOPE_ANY},
+        {"tcp://[::0]:1", GV_SCOPE_ANY},
         {"tcp://[::]:1", GV_SCOPE_ANY},
         {"tcp://*:1", GV_SCOPE_ANY},
         {"tcp://node.example.org:1", GV_SCOPE_NAME},
