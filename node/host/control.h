@@ -38,7 +38,7 @@ uint32_t gv_control_fds(const struct gv_control *control, struct gv_control_poll
 void gv_control_step(struct gv_control *control, uint64_t now_us);
 
 /** Client: sends a request and waits for the reply (new reference). GV_ERR_NOT_FOUND: no daemon runs on this DIR.
- *  GV_ERR_STOPPING: it ended, or started again, before it answered. */
+ *  GV_ERR_STOPPING: it ended, or started again, before it answered. On an error *reply stays as it was. */
 GV_NODISCARD enum gv_err gv_control_call(const char *dir, const json_t *request, json_t **reply, int timeout_ms,
                                          struct gv_diag *diag);
 

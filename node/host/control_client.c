@@ -150,13 +150,13 @@ static enum gv_err converse(int fd, const char *line, json_t **reply, int64_t de
     if (err != GV_OK) {
         return err;
     }
-    *reply = json_loads(text, JSON_REJECT_DUPLICATES, &wrong);
+    json_t *answer = json_loads(text, JSON_REJECT_DUPLICATES, &wrong);
     free(text);
-    if (!json_is_object(*reply)) {
-        json_decref(*reply);
-        *reply = NULL; /* callers give up what they have, whatever came of the call */
+    if (!json_is_object(answer)) {
+        json_decref(answer);
         return gv_diag_set(diag, GV_ERR_IO, "the daemon's answer is not a JSON object: %s", wrong.text);
     }
+    *reply = answer;
     return GV_OK;
 }
 

@@ -24,7 +24,7 @@ static struct gv_control *control;
 static uint64_t now_us;
 static unsigned requests;
 
-/* "echo" gives back "text"; "big" a reply of "bytes" characters. */
+/* "echo" gives back "text"; "big" a reply of "bytes" characters; "list" no object. */
 static json_t *handle(void *context, const json_t *request)
 {
     (void)context;
@@ -39,6 +39,9 @@ static json_t *handle(void *context, const json_t *request)
         json_t *reply = json_pack("{s:b,s:s}", "ok", 1, "text", text);
         free(text);
         return reply;
+    }
+    if (strcmp(cmd, "list") == 0) {
+        return json_array();
     }
     return json_pack("{s:b,s:O?}", "ok", 1, "text", json_object_get(request, "text"));
 }
@@ -149,6 +152,19 @@ Test(control, a_reply_longer_than_any_buffer_arrives_whole)
     cr_assert_eq(err, GV_OK, "%s", diag.text);
     cr_expect_eq(json_string_length(json_object_get(reply, "text")), 900000);
     json_decref(reply);
+    json_decref(request);
+}
+
+Test(control, a_reply_that_is_no_object_is_an_error_and_nobodys_to_give_up)
+{
+    struct gv_diag diag;
+    json_t *request = json_pack("{s:s}", "cmd", "list");
+    json_t *reply = NULL;
+    pthread_t thread = start_serving();
+    cr_expect_eq(gv_control_call(dir, request, &reply, 5000, &diag), GV_ERR_IO);
+    end_serving(thread);
+    cr_expect_null(reply);
+    cr_expect_not_null(strstr(diag.text, "not a JSON object"), "%s", diag.text);
     json_decref(request);
 }
 
