@@ -294,7 +294,10 @@ void gv_doctor_dial(struct gv_doctor *d)
     if (d->asked_count == 0) {
         bool first = d->node.chain.count == 1;
         gv_doctor_say(d, first ? GV_VERDICT_SKIP : GV_VERDICT_WARN, "dial",
-                      first ? NULL : "Ask a member for a new invite, or put a seed line into DIR/peers",
+                      first
+                          ? NULL
+                          : "Ask a member for a new invite; `grapevine inspect TOKEN` lists its seeds. With this node "
+                            "stopped, put each into DIR/peers as a line `seed ADDRESS KEY`, 3 at most",
                       "this node knows no other to dial");
     } else if (refused) {
         gv_doctor_say(d, GV_VERDICT_FAIL, "dial", "Ask a member for a new invite and join in an empty folder", "%s",

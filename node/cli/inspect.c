@@ -72,7 +72,10 @@ static void print_text(const struct gv_invite *invite)
     (void)printf("expires  %s%s\n", cert->expires_s == 0 ? "never" : when, expired ? " (expired)" : "");
     (void)printf("uses     %u\n", cert->uses);
     for (uint32_t i = 0; i < invite->seed_count; i++) {
-        (void)printf("%-8s %s\n", i == 0 ? "seeds" : "", invite->seeds[i].endpoint);
+        char key[sodium_base64_ENCODED_LEN(GV_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+        (void)sodium_bin2base64(key, sizeof key, invite->seeds[i].curve.b, GV_KEY_BYTES,
+                                sodium_base64_VARIANT_ORIGINAL);
+        (void)printf("seed     %s %s\n", invite->seeds[i].endpoint, key); /* as a line of DIR/peers has them */
     }
     (void)printf("chain    root");
     for (uint32_t i = 0; i < invite->chain.count; i++) {

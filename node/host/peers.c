@@ -4,6 +4,8 @@
  *     grapevine peers 1
  *     seed tcp://192.0.2.1:7400 <CURVE public key, Base64>
  *     record <signed record, Base64>
+ *
+ * Of seeds the first GV_SEEDS_MAX are taken. The daemon reads the book once, when it starts, and writes it later.
  */
 #include <sodium.h>
 #include <stdlib.h>

@@ -74,6 +74,14 @@ finds warn advertise 'cannot be reached from this machine' b
 sed -i '/^advertise/d' b/config.ini
 stop b
 
+# A node that has lost its address book does what it is told.
+mv b/peers peers.kept
+finds warn dial 'inspect TOKEN.*stopped.*seed ADDRESS KEY' b
+good inspect "$(token a)"
+sed -nE 's/^seed +([^ ]+ [^ ]+)$/seed \1/p' "$T/out" >b/peers
+finds ok dial 'welcomes this node' b
+mv peers.kept b/peers
+
 # A clock that is wrong, as far as a library in front of libc can make it so.
 if [ "${MODE:-release}" = release ] && command -v gcc >/dev/null; then
     cat >shift.c <<'C'
