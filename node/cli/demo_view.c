@@ -41,12 +41,13 @@ static void bar(const struct gv_demo *demo, double share, char *out, size_t cap)
     }
 }
 
+/* "-" for what nobody knows. */
 static void percent(double share, char *out, size_t cap)
 {
     if (share < 0.0) {
-        (void)snprintf(out, cap, "     -");
+        (void)snprintf(out, cap, "-");
     } else {
-        (void)snprintf(out, cap, "%5.1f%%", 100.0 * share);
+        (void)snprintf(out, cap, "%.1f%%", 100.0 * share);
     }
 }
 
@@ -68,7 +69,7 @@ static void draw_table(struct gv_demo *demo)
         char cells[BAR_CELLS * 4 + 1], accuracy[16];
         bar(demo, node->accuracy, cells, sizeof cells);
         percent(node->accuracy, accuracy, sizeof accuracy);
-        (void)fprintf(stderr, "\033[K %4u  %-8s  %-10s %6llu   %s %s %9llu  %6llu\n", i + 1, node->id, node->state,
+        (void)fprintf(stderr, "\033[K %4u  %-8s  %-10s %6llu   %s %6s %9llu  %6llu\n", i + 1, node->id, node->state,
                       (unsigned long long)node->steps, cells, accuracy,
                       (unsigned long long)(node->past.exchanges_done + node->now.exchanges_done),
                       (unsigned long long)(node->past.exchanges_failed + node->now.exchanges_failed));
@@ -125,24 +126,22 @@ void gv_demo_show(struct gv_demo *demo)
 }
 
 struct verdict {
-    double worst, best; /* of the swarm's nodes */
+    /* Negative: unknown. */
+    double worst; /* of the swarm's nodes */
     double best_alone;
-    double compute_share; /* mean over the nodes, negative: unknown */
+    double compute_share; /* mean over the nodes */
     bool all_beat_alone;  /* every node's model is better than every model trained alone */
-    uint32_t judged;
 };
 
 static struct verdict judge(const struct gv_demo *demo)
 {
-    struct verdict verdict = {.worst = 2.0, .best = -1.0, .best_alone = -1.0};
+    struct verdict verdict = {.worst = -1.0, .best_alone = -1.0};
     double shares = 0.0;
     uint32_t share_count = 0;
     for (uint32_t i = 0; i <= demo->node_count; i++) {
         const struct gv_demo_node *node = &demo->nodes[i];
-        if (node->final_accuracy >= 0.0) {
-            verdict.judged++;
-            verdict.worst = node->final_accuracy < verdict.worst ? node->final_accuracy : verdict.worst;
-            verdict.best = node->final_accuracy > verdict.best ? node->final_accuracy : verdict.best;
+        if (node->final_accuracy >= 0.0 && (verdict.worst < 0.0 || node->final_accuracy < verdict.worst)) {
+            verdict.worst = node->final_accuracy;
         }
         if (node->alone_accuracy > verdict.best_alone) {
             verdict.best_alone = node->alone_accuracy;
@@ -153,7 +152,7 @@ static struct verdict judge(const struct gv_demo *demo)
         }
     }
     verdict.compute_share = share_count > 0 ? shares / share_count : -1.0;
-    verdict.all_beat_alone = verdict.judged > 0 && verdict.worst > verdict.best_alone;
+    verdict.all_beat_alone = verdict.best_alone >= 0.0 && verdict.worst > verdict.best_alone;
     return verdict;
 }
 
@@ -169,13 +168,16 @@ static void print_text(const struct gv_demo *demo, const struct verdict *verdict
         }
         percent(node->final_accuracy, swarm, sizeof swarm);
         percent(node->alone_accuracy, alone, sizeof alone);
-        (void)printf(" %4u  %7llu         %s                        %s%s\n", i + 1, (unsigned long long)node->steps,
+        (void)printf(" %4u  %7llu         %6s                        %6s%s\n", i + 1, (unsigned long long)node->steps,
                      swarm, alone, node->phase == GV_DEMO_KILLED ? "   (killed, stayed away)" : "");
     }
-    (void)printf("\nworst node %.1f%%, best node trained alone %.1f%%, one model on all the data with all %llu steps "
-                 "%.1f%%\n(%zu test samples that no node trained on)\n",
-                 100.0 * verdict->worst, 100.0 * verdict->best_alone, (unsigned long long)gv_demo_steps(demo),
-                 100.0 * demo->central_accuracy, demo->test_samples);
+    char worst[16], best_alone[16], central[16];
+    percent(verdict->worst, worst, sizeof worst);
+    percent(verdict->best_alone, best_alone, sizeof best_alone);
+    percent(demo->central_accuracy, central, sizeof central);
+    (void)printf("\nworst node %s, best node trained alone %s, one model on all the data with all %llu steps %s\n"
+                 "(%zu test samples that no node trained on)\n",
+                 worst, best_alone, (unsigned long long)gv_demo_steps(demo), central, demo->test_samples);
     /* Both ends count an exchange. */
     (void)printf("exchanges: %llu done, %llu failed; %.1f MB sent, all of it encrypted\n",
                  (unsigned long long)sum.exchanges_done / 2, (unsigned long long)sum.exchanges_failed,
@@ -214,7 +216,7 @@ static void print_json(const struct gv_demo *demo, const struct verdict *verdict
                             (json_int_t)(sum.exchanges_done / 2), "exchanges_failed", (json_int_t)sum.exchanges_failed,
                             "bytes_sent", (json_int_t)sum.bytes_sent, "test_samples", (json_int_t)demo->test_samples,
                             "beats_alone", (int)verdict->all_beat_alone, "wall_s", gv_demo_now() - demo->start_s);
-    set_share(all, "accuracy_worst", verdict->judged > 0 ? verdict->worst : -1.0);
+    set_share(all, "accuracy_worst", verdict->worst);
     set_share(all, "accuracy_best_alone", verdict->best_alone);
     set_share(all, "accuracy_central", demo->central_accuracy);
     set_share(all, "compute_share", verdict->compute_share);
