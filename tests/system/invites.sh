@@ -9,26 +9,26 @@ refuse() { # CODE PATTERN TOKEN
     rm -rf x
 }
 invite=$(token a)
-refuse 3 'token' nonsense
-refuse 3 'token|short|cut' "${invite:0:60}"
+refuse 3 'not an invite token' nonsense
+refuse 3 'the token is cut short' "${invite:0:60}"
 last=${invite: -1}
 other=A
 [ "$last" = A ] && other=B
-refuse 3 'token|mistyped|checksum|copied' "${invite%?}$other"
-middle=${invite:50:1}
+refuse 3 'mistyped (at its end|\(its checksum differs\))' "${invite%?}$other"
+middle=${invite:30:1} # in a key, where nothing but the checksum can tell
 other=A
 [ "$middle" = A ] && other=B
-refuse 3 'token|mistyped|checksum|copied' "${invite:0:50}$other${invite:51}"
+refuse 3 'mistyped \(its checksum differs\)' "${invite:0:30}$other${invite:31}"
 
 once=$("$GRAPEVINE" invite a --uses 1 2>/dev/null)
 good join "$once" b --data "$GLYPHS"
 start b
 eventually 15 holds b exchanges_done -ge 1
-refuse 4 'used up' "$once"
+refuse 4 'the invite is used up' "$once"
 
 brief=$("$GRAPEVINE" invite a --expires 1s 2>/dev/null)
 sleep 3
-refuse 4 'expired' "$brief"
+refuse 4 'the invite has expired' "$brief"
 
 invite=$("$GRAPEVINE" invite a --uses 5 2>/dev/null)
 good inspect "$invite"
@@ -37,14 +37,14 @@ good join "$invite" c --data "$GLYPHS"
 start c
 eventually 15 holds c exchanges_done -ge 1
 good revoke a "$id" --invite
-refuse 4 'closed' "$invite"
+refuse 4 'the invite is closed' "$invite"
 exchanges_on c
 alive c || fail 'who had used the closed invite is gone'
 
 # Nobody answers: try later.
 invite=$(token a)
 stop a
-refuse 75 'answer|reach' "$invite"
+refuse 75 'no seed of the invite answers.*try later' "$invite"
 # A node that listens everywhere does not know where: it gives no address of its own.
 for everywhere in 0.0.0.0 '[::]' '[::0]'; do
     good create e --name e --model "$MODEL" --listen "tcp://$everywhere:$(port)"

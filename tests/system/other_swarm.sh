@@ -14,6 +14,6 @@ stop y
 good join "$invite" b --data "$GLYPHS"
 cp y/member b/member
 bad 3 run b
-says 'swarm|member|chain'
+says 'do not belong together \(belongs to another swarm\)'
 member "$invite" c
 exchanges_on a 15
