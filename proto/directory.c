@@ -1,8 +1,8 @@
 /*
  * The table of verified records. See directory.h.
  *
- * Records lie on the heap one by one and are found through three chained hash tables: by id, by link key, and by the
- * hash of their bytes. Link keys are chosen by peers, so the tables are keyed (SipHash), or a member could aim all its
+ * Records lie on the heap one by one and are found through two chained hash tables: by id, and by the hash of their
+ * bytes. Peers can try keys until they like the hash, so the tables are keyed (SipHash), or a member could aim all its
  * records at one bucket. A list orders them by when they were last confirmed; its head goes first when room is needed.
  */
 #include "directory.h"
@@ -30,7 +30,6 @@ struct node {
     uint32_t hash_count;
     struct hash_slot hashes[HASHES_KEPT]; /* [0] is the present one */
     struct node *next_by_id;
-    struct node *next_by_curve;
     struct node *older, *newer;
 };
 
@@ -40,7 +39,6 @@ struct gv_directory {
     uint32_t mask;       /* buckets - 1 */
     struct node **dense; /* (capacity) */
     struct node **by_id; /* (mask + 1) */
-    struct node **by_curve;
     struct hash_slot **by_hash;
     struct node *oldest, *newest;
     uint8_t key[crypto_shorthash_KEYBYTES];
@@ -84,26 +82,6 @@ static void hashes_remove(struct gv_directory *d, struct node *n)
     }
 }
 
-/* At the tail: of two records that claim one link key, the one stored first is found. */
-static void curve_insert(struct gv_directory *d, struct node *n)
-{
-    struct node **at = &d->by_curve[bucket_of(d, n->record.curve.b)];
-    while (*at != NULL) {
-        at = &(*at)->next_by_curve;
-    }
-    n->next_by_curve = NULL;
-    *at = n;
-}
-
-static void curve_remove(struct gv_directory *d, struct node *n)
-{
-    struct node **at = &d->by_curve[bucket_of(d, n->record.curve.b)];
-    while (*at != n) {
-        at = &(*at)->next_by_curve;
-    }
-    *at = n->next_by_curve;
-}
-
 static void list_remove(struct gv_directory *d, struct node *n)
 {
     *(n->older != NULL ? &n->older->newer : &d->oldest) = n->newer;
@@ -125,7 +103,6 @@ static void node_remove(struct gv_directory *d, struct node *n)
         at = &(*at)->next_by_id;
     }
     *at = n->next_by_id;
-    curve_remove(d, n);
     hashes_remove(d, n);
     list_remove(d, n);
     struct node *last = d->dense[--d->count];
@@ -160,14 +137,7 @@ static void node_update(struct gv_directory *d, struct node *n, const struct gv_
     }
     n->hashes[0].hash = *hash;
     hashes_insert(d, n);
-    bool moved = memcmp(n->record.curve.b, record->curve.b, sizeof record->curve.b) != 0;
-    if (moved) {
-        curve_remove(d, n);
-    }
     n->record = *record;
-    if (moved) {
-        curve_insert(d, n);
-    }
     free((void *)(uintptr_t)n->bytes.data);
     n->bytes = copy;
 }
@@ -177,7 +147,6 @@ static void node_insert(struct gv_directory *d, struct node *n)
     struct node **head = &d->by_id[bucket_of(d, n->id.b)];
     n->next_by_id = *head;
     *head = n;
-    curve_insert(d, n);
     hashes_insert(d, n);
     list_append(d, n);
     n->position = d->count;
@@ -201,11 +170,10 @@ enum gv_err gv_directory_new(struct gv_directory **directory, uint32_t capacity)
     }
     d->dense = calloc(capacity, sizeof(struct node *));
     d->by_id = calloc((size_t)d->mask + 1, sizeof(struct node *));
-    d->by_curve = calloc((size_t)d->mask + 1, sizeof(struct node *));
     d->by_hash = calloc((size_t)d->mask + 1, sizeof(struct hash_slot *));
     crypto_shorthash_keygen(d->key);
     *directory = d;
-    if (d->dense == NULL || d->by_id == NULL || d->by_curve == NULL || d->by_hash == NULL) {
+    if (d->dense == NULL || d->by_id == NULL || d->by_hash == NULL) {
         gv_directory_free(directory);
         return GV_ERR_NOMEM;
     }
@@ -223,7 +191,6 @@ void gv_directory_free(struct gv_directory **directory)
     }
     free(d->dense);
     free(d->by_id);
-    free(d->by_curve);
     free(d->by_hash);
     free(d);
     *directory = NULL;
@@ -300,15 +267,6 @@ const struct gv_record *gv_directory_record(const struct gv_directory *directory
 {
     const struct node *n = find(directory, id);
     return n != NULL ? &n->record : NULL;
-}
-
-const struct gv_id *gv_directory_by_curve(const struct gv_directory *directory, const struct gv_curve_public *curve)
-{
-    const struct node *n = directory->by_curve[bucket_of(directory, curve->b)];
-    while (n != NULL && memcmp(n->record.curve.b, curve->b, sizeof curve->b) != 0) {
-        n = n->next_by_curve;
-    }
-    return n != NULL ? &n->id : NULL;
 }
 
 void gv_directory_remove(struct gv_directory *directory, const struct gv_id *id)

@@ -30,8 +30,6 @@ GV_NODISCARD enum gv_err gv_directory_put(struct gv_directory *directory, struct
 struct gv_span gv_directory_bytes(const struct gv_directory *directory, const struct gv_id *id);
 /** The decoded record, or NULL; borrowed likewise. */
 const struct gv_record *gv_directory_record(const struct gv_directory *directory, const struct gv_id *id);
-/** Who owns this link key, or NULL. */
-const struct gv_id *gv_directory_by_curve(const struct gv_directory *directory, const struct gv_curve_public *curve);
 void gv_directory_remove(struct gv_directory *directory, const struct gv_id *id);
 
 uint32_t gv_directory_count(const struct gv_directory *directory);

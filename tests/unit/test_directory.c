@@ -63,7 +63,7 @@ static enum gv_err put(uint8_t who, uint64_t incarnation, uint8_t curve)
     return gv_directory_put(d, &ref, &record, bytes, bytes_of(bytes, &record), NULL, NULL);
 }
 
-Test(directory, finds_by_id_link_key_and_hash)
+Test(directory, finds_by_id_and_hash)
 {
     for (uint8_t who = 1; who <= 8; who++) {
         cr_assert_eq(put(who, 1, (uint8_t)(100 + who)), GV_OK);
@@ -76,16 +76,13 @@ Test(directory, finds_by_id_link_key_and_hash)
         cr_assert_eq(gv_directory_bytes(d, &id).bytes, 64);
         cr_assert_eq(gv_directory_bytes(d, &id).data[2], 100 + who);
         cr_assert_eq(memcmp(gv_directory_record(d, &id), &expected, sizeof expected), 0);
-        cr_assert(gv_id_equal(gv_directory_by_curve(d, &expected.curve), &id));
         cr_assert(gv_directory_knows(d, &hash, &ref));
         cr_assert(gv_id_equal(&ref.id, &id));
     }
     struct gv_id nobody = id_of(9);
     struct gv_hash nothing = hash_of(9, 1, 1);
-    struct gv_curve_public no_key = {{0}};
     cr_assert_null(gv_directory_record(d, &nobody));
     cr_assert_null(gv_directory_bytes(d, &nobody).data);
-    cr_assert_null(gv_directory_by_curve(d, &no_key));
     cr_assert_not(gv_directory_knows(d, &nothing, NULL));
 }
 
@@ -99,7 +96,6 @@ Test(directory, a_newer_record_replaces_and_an_older_does_not)
     cr_assert_eq(put(1, 2, 60), GV_OK);
     cr_assert_eq(gv_directory_count(d), 1);
     cr_assert_eq(gv_directory_record(d, &id)->incarnation, 2);
-    cr_assert_null(gv_directory_by_curve(d, &old.curve), "the old link key is gone");
     cr_assert_eq(gv_directory_put(d, &ref, &old, bytes, bytes_of(bytes, &old), NULL, NULL), GV_OK);
     cr_assert_eq(ref.incarnation, 2, "the stored one's");
     cr_assert_eq(gv_directory_record(d, &id)->incarnation, 2);
@@ -152,21 +148,19 @@ Test(directory, the_oldest_not_kept_makes_room)
                  "replacing needs no room");
 }
 
-Test(directory, a_claimed_link_key_stays_with_who_had_it_first)
+Test(directory, what_is_removed_is_forgotten_and_the_rest_stays)
 {
     struct gv_id one = id_of(1);
     struct gv_id two = id_of(2);
-    struct gv_record record = record_of(1, 1, 77);
+    struct gv_hash hash = hash_of(1, 1, 77);
     cr_assert_eq(put(1, 1, 77), GV_OK);
-    cr_assert_eq(put(2, 1, 77), GV_OK); /* claims another's */
-    cr_assert(gv_id_equal(gv_directory_by_curve(d, &record.curve), &one));
-    cr_assert_eq(put(1, 2, 77), GV_OK);
-    cr_assert(gv_id_equal(gv_directory_by_curve(d, &record.curve), &one), "a new record with the same key");
+    cr_assert_eq(put(2, 1, 77), GV_OK);
     gv_directory_remove(d, &one);
-    cr_assert(gv_id_equal(gv_directory_by_curve(d, &record.curve), &two));
-    gv_directory_remove(d, &two);
-    cr_assert_null(gv_directory_by_curve(d, &record.curve));
-    gv_directory_remove(d, &two); /* again: nothing */
+    cr_assert_null(gv_directory_record(d, &one));
+    cr_assert_not(gv_directory_knows(d, &hash, NULL));
+    cr_assert_not_null(gv_directory_record(d, &two));
+    gv_directory_remove(d, &one); /* again: nothing */
+    cr_assert_eq(gv_directory_count(d), 1);
 }
 
 Test(directory, stays_consistent_under_random_changes)
@@ -200,7 +194,6 @@ Test(directory, stays_consistent_under_random_changes)
                 const struct gv_record *at = gv_directory_at(d, i, &span);
                 cr_assert_eq(at->incarnation, newest[at->identity.b[0]]);
                 cr_assert_eq(span.data[1], (uint8_t)at->incarnation);
-                cr_assert_not_null(gv_directory_by_curve(d, &at->curve));
             }
         }
     }
