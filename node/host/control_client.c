@@ -8,19 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control_path.h"
 
 #define READ_PIECE 65536u
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static enum gv_err no_daemon(const char *dir, struct gv_diag *diag)
 {
@@ -63,7 +56,7 @@ static enum gv_err connect_to(int *fd, const char *dir, struct gv_diag *diag)
 static enum gv_err wait_for(int fd, short events, int64_t deadline, const char *dir, struct gv_diag *diag)
 {
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - gv_now_ms();
         struct pollfd item = {.fd = fd, .events = events};
         int ready = left <= 0 ? 0 : poll(&item, 1, (int)left);
         if (ready > 0) {
@@ -164,7 +157,7 @@ enum gv_err gv_control_call(const char *dir, const json_t *request, json_t **rep
                             struct gv_diag *diag)
 {
     int fd = -1;
-    int64_t deadline = now_ms() + timeout_ms;
+    int64_t deadline = gv_now_ms() + timeout_ms;
     enum gv_err err = connect_to(&fd, dir, diag);
     if (err != GV_OK) {
         return err;

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define LINE_MAX_BYTES 2048
 #define BUCKETS 64 /* remembered at once; the one silent for longest makes room */
 #define BUCKET_NAME_BYTES 80
@@ -39,13 +41,6 @@ static struct {
 } gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO, .fd = STDERR_FILENO};
 
 static const char *const LEVELS[] = {"broken", "unusual", "info", "debug"};
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Text of others may have got into the line: nothing that a terminal would obey leaves it. */
 static void disarm(char *line, size_t bytes)
@@ -125,7 +120,7 @@ static struct bucket *find_bucket(struct bucket *table, const char *name, uint64
 /* True if this source may write a line of this event now; *suppressed is then what could not be written before. */
 static bool admit(const char *source, const char *event, uint64_t *suppressed)
 {
-    uint64_t now = now_ms();
+    uint64_t now = gv_now_us() / 1000;
     struct bucket *own = find_bucket(gv_the_log.sources, source, BURST, now);
     struct bucket *all = find_bucket(gv_the_log.events, event, BURST_OF_EVENT, now);
     if (own->credit_ms < LINE_COST_MS || all->credit_ms < LINE_COST_MS) {

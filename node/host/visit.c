@@ -10,6 +10,7 @@
 #include <time.h>
 #include <zmq.h>
 
+#include "clock.h"
 #include "manifest_text.h"
 #include "resolver.h"
 #include "wire.h"
@@ -30,13 +31,6 @@ struct attempt {
     int64_t deadline_ms;
     bool welcome;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool set_int(void *socket, int option, int value)
 {
@@ -102,7 +96,7 @@ static enum gv_err wait_for(struct attempt *attempt, short events)
     for (;;) {
         zmq_pollitem_t items[2] = {{.socket = attempt->socket, .events = events},
                                    {.socket = attempt->monitor, .events = ZMQ_POLLIN}};
-        int64_t left = attempt->deadline_ms - now_ms();
+        int64_t left = attempt->deadline_ms - gv_now_ms();
         int ready = left <= 0 ? 0 : zmq_poll(items, 2, (long)left);
         if (ready == 0) {
             return GV_ERR_TIMEOUT;
@@ -197,7 +191,7 @@ static enum gv_err take_welcome(struct attempt *attempt, bool *done, const struc
     if (*done) {
         return GV_OK;
     }
-    attempt->deadline_ms = now_ms() + MANIFEST_MS;
+    attempt->deadline_ms = gv_now_ms() + MANIFEST_MS;
     return send_want(attempt);
 }
 
@@ -271,7 +265,7 @@ static enum gv_err try_address(struct gv_visit *visit, void *context, const stru
                                uint32_t number, struct gv_diag *diag)
 {
     struct attempt attempt = {
-        .visit = visit, .seed = seed, .address = address, .deadline_ms = now_ms() + answer_ms(visit)};
+        .visit = visit, .seed = seed, .address = address, .deadline_ms = gv_now_ms() + answer_ms(visit)};
     diag->code = GV_OK;
     enum gv_err err = open_attempt(&attempt, context, number, diag);
     if (err == GV_OK) {
