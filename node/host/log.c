@@ -5,7 +5,6 @@
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,10 +34,9 @@ struct bucket {
 static struct {
     pthread_mutex_t lock;
     enum gv_log_level level;
-    int fd;
     struct bucket sources[BUCKETS];
     struct bucket events[BUCKETS];
-} gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO, .fd = STDERR_FILENO};
+} gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO};
 
 static const char *const LEVELS[] = {"broken", "unusual", "info", "debug"};
 
@@ -53,10 +51,10 @@ static void disarm(char *line, size_t bytes)
     }
 }
 
-static void write_all(int fd, const char *data, size_t bytes)
+static void write_all(const char *data, size_t bytes)
 {
     while (bytes > 0) {
-        ssize_t written = write(fd, data, bytes);
+        ssize_t written = write(STDERR_FILENO, data, bytes);
         if (written < 0) {
             if (errno == EINTR) {
                 continue;
@@ -90,7 +88,7 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
     }
     disarm(line, used);
     line[used] = '\n';
-    write_all(gv_the_log.fd, line, used + 1);
+    write_all(line, used + 1);
 }
 
 /* The bucket of this name, with what it has gained; a full one if the name is new. */
@@ -156,25 +154,6 @@ enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name)
 const char *gv_log_level_name(enum gv_log_level level)
 {
     return LEVELS[level];
-}
-
-enum gv_err gv_log_open(const char *path, struct gv_diag *diag)
-{
-    int fd = STDERR_FILENO;
-    if (path != NULL) {
-        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (fd < 0) {
-            return gv_diag_set(diag, GV_ERR_IO, "log %s: cannot be opened for writing: %s", path, strerror(errno));
-        }
-    }
-    (void)pthread_mutex_lock(&gv_the_log.lock);
-    int old = gv_the_log.fd;
-    gv_the_log.fd = fd;
-    (void)pthread_mutex_unlock(&gv_the_log.lock);
-    if (old != STDERR_FILENO) {
-        (void)close(old);
-    }
-    return GV_OK;
 }
 
 void gv_log(enum gv_log_level level, const char *event, const char *format, ...)

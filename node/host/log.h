@@ -1,5 +1,5 @@
 /*
- * The log: lines of key=value on standard error or in a file, rate-limited per source and per event.
+ * The log: lines of key=value on standard error, rate-limited per source and per event.
  *
  *     2026-11-20T13:30:00Z unusual event="peer refused" peer=ab12cd34 reason="the invite has expired"
  *
@@ -15,8 +15,6 @@ enum gv_log_level { GV_LEVEL_BROKEN = 0, GV_LEVEL_UNUSUAL = 1, GV_LEVEL_INFO = 2
 void gv_log_set_level(enum gv_log_level level);
 GV_NODISCARD enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name);
 const char *gv_log_level_name(enum gv_log_level level);
-/** Appends to a file instead of standard error (a daemon); NULL: standard error. */
-GV_NODISCARD enum gv_err gv_log_open(const char *path, struct gv_diag *diag);
 
 /** event is quoted by the logger; `format` continues the line with key=value pairs (may be ""). */
 GV_PRINTF(3, 4)
