@@ -26,6 +26,11 @@ enum gv_err gv_state_begin(struct gv_state_draft *draft, const char *dir, struct
     if (err != GV_OK) {
         return err; /* another process makes a node here: its files are not ours to remove */
     }
+    err = gv_store_check_free(dir, diag); /* or has made it since we looked */
+    if (err != GV_OK) {
+        (void)close(draft->lock);
+        return err;
+    }
     draft->dir = dir;
     return GV_OK;
 }

@@ -48,6 +48,8 @@ GV_NODISCARD enum gv_err gv_store_read(const char *dir, const char *name, size_t
 
 /** Creates an empty state DIR (0700); refuses one that already holds a node. */
 GV_NODISCARD enum gv_err gv_store_create(const char *dir, struct gv_diag *diag);
+/** GV_ERR_PATH if DIR holds a node, or a file that one would overwrite: to be asked again with the lock held. */
+GV_NODISCARD enum gv_err gv_store_check_free(const char *dir, struct gv_diag *diag);
 /** Undoes a gv_store_create() that succeeded and all that was put into the DIR since; the folder goes too if asked. */
 void gv_store_discard(const char *dir, bool folder);
 /** True if DIR holds a node, or what is left of one (a manifest or a key), or if it cannot be looked into. */

@@ -274,6 +274,21 @@ bool gv_store_exists(const char *dir)
     return present(dir, "manifest") || present(dir, "node.key") || (access(dir, X_OK) != 0 && errno == EACCES);
 }
 
+enum gv_err gv_store_check_free(const char *dir, struct gv_diag *diag)
+{
+    if (present(dir, "manifest") && present(dir, "node.key")) {
+        return gv_diag_set(diag, GV_ERR_PATH, "%s: already holds a node; choose another folder", dir);
+    }
+    for (size_t i = 1; i < sizeof FILES / sizeof FILES[0]; i++) {
+        if (present(dir, FILES[i])) {
+            return gv_diag_set(diag, GV_ERR_PATH,
+                               "%s: holds %s, which a node would overwrite; remove it or choose another folder", dir,
+                               FILES[i]);
+        }
+    }
+    return GV_OK;
+}
+
 enum gv_err gv_store_create(const char *dir, struct gv_diag *diag)
 {
     struct stat info;
@@ -292,17 +307,7 @@ enum gv_err gv_store_create(const char *dir, struct gv_diag *diag)
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {
         return gv_diag_set(diag, GV_ERR_PATH, "%s: exists and is not a folder", dir);
     }
-    if (present(dir, "manifest") && present(dir, "node.key")) {
-        return gv_diag_set(diag, GV_ERR_PATH, "%s: already holds a node; choose another folder", dir);
-    }
-    for (size_t i = 1; i < sizeof FILES / sizeof FILES[0]; i++) {
-        if (present(dir, FILES[i])) {
-            return gv_diag_set(diag, GV_ERR_PATH,
-                               "%s: holds %s, which a node would overwrite; remove it or choose another folder", dir,
-                               FILES[i]);
-        }
-    }
-    return GV_OK;
+    return gv_store_check_free(dir, diag);
 }
 
 void gv_store_discard(const char *dir, bool folder)
