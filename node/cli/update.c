@@ -91,6 +91,40 @@ static enum gv_err count_on(struct updating *u, struct gv_diag *diag)
     return GV_OK;
 }
 
+/* Whether the manifest's rule for inviters ends this membership. */
+static bool shuts_out(const struct gv_node_dir *node, const struct gv_chain *chain)
+{
+    bool by_member = false;
+    for (uint32_t i = 1; i < chain->count; i++) {
+        by_member = by_member || chain->link[i].kind == GV_CERT_INVITE;
+    }
+    return by_member && node->manifest.inviters == GV_INVITERS_ROOT;
+}
+
+/* Says how many members are none any more. */
+static void note_shut_out(const struct gv_args *args, const struct updating *u)
+{
+    struct gv_trust *trust = NULL;
+    struct gv_directory *directory = NULL;
+    if (u->node.manifest.inviters == u->before.inviters || u->node.manifest.inviters != GV_INVITERS_ROOT) {
+        return;
+    }
+    if (gv_node_dir_book(&u->node, &trust, &directory, NULL) == GV_OK) {
+        uint32_t count = gv_directory_count(directory);
+        uint32_t out = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            struct gv_span bytes;
+            out += shuts_out(&u->node, &gv_directory_at(directory, i, &bytes)->chain) ? 1u : 0u;
+        }
+        gv_cli_note(args,
+                    "whoever came by an invite that the root did not sign is a member no longer: %u of the %u in "
+                    "DIR/peers; --set inviters=members takes that back",
+                    out, count);
+    }
+    gv_directory_free(&directory);
+    gv_trust_free(&trust);
+}
+
 static enum gv_err change(struct updating *u, const struct gv_args *args, struct gv_diag *diag)
 {
     struct gv_manifest *manifest = &u->node.manifest;
@@ -111,6 +145,11 @@ static enum gv_err change(struct updating *u, const struct gv_args *args, struct
     }
     if (err == GV_OK) {
         err = count_on(u, diag);
+    }
+    if (err == GV_OK && shuts_out(&u->node, &u->node.chain)) {
+        err = gv_diag_set(diag, GV_ERR_CONFIG,
+                          "inviters=root would shut out this node itself: it came by an invite that the root did not "
+                          "sign. Update from the node that created the swarm");
     }
     if (err == GV_OK && u->has_data && gv_data_fit(&u->data, &manifest->schema, diag) != GV_OK) {
         err = gv_diag_wrap(diag, "this node's own data %s would not fit", u->node.config.data);
@@ -153,6 +192,7 @@ static enum gv_err publish(struct updating *u, struct gv_diag *diag)
 static enum gv_err update(struct updating *u, const struct gv_args *args, struct gv_diag *diag)
 {
     enum gv_err err = gv_node_dir_open(&u->node, args->positional[0], diag);
+    err = err == GV_OK ? gv_node_dir_keys(&u->node, diag) : err;
     if (err == GV_OK) {
         err = gv_cli_root_key(&u->root, &u->node, args, true, diag);
     }
@@ -180,6 +220,7 @@ int gv_cmd_update(const struct gv_args *args)
     if (err == GV_OK) {
         gv_cli_note(args, "manifest %llu is signed; %s", (unsigned long long)u->node.manifest.version,
                     u->live ? "the running node passes it on" : "it is passed on once this node runs");
+        note_shut_out(args, u);
         if (u->node.manifest.epoch != u->before.epoch) {
             gv_cli_note(args, "the model or its data's schema changes: every node begins again (epoch %u)",
                         u->node.manifest.epoch);

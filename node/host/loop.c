@@ -21,6 +21,7 @@
 #define LAST_EVALUATION_US 10000000u
 #define PEERS_SAVE_US 60000000u
 #define TRUST_SAVE_US 5000000u
+#define SHUT_OUT_US 10000000u /* so that those whom a manifest shuts out learn of it, and pass it on */
 #define MANIFEST_SAVE_US 5000000u
 #define TRUST_LOOK_US 100000u /* all records are looked through: a member can change the entries for ever */
 #define INVITES_US 30000000u
@@ -473,6 +474,9 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     }
     if (node->trust_news && due(&node->trust_look_us, now_us, TRUST_LOOK_US)) {
         gv_node_trust_changed(node);
+    }
+    if (node->inviters_us != 0 && gv_elapsed_us(now_us, node->inviters_us) > SHUT_OUT_US) {
+        gv_node_enforce_inviters(node);
     }
     if (node->trust_dirty && gv_elapsed_us(now_us, node->trust_us) > TRUST_SAVE_US) {
         gv_node_save_trust(node);

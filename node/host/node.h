@@ -162,6 +162,7 @@ struct gv_node {
     bool settled, found;
     bool admitted;              /* some peer has let us in since the start */
     uint32_t refused_admission; /* times a peer said that our invite admits nobody any more */
+    uint64_t inviters_us;       /* since when a manifest that shuts members out waits for them to hear of it; 0: none */
     uint64_t misfit_us;         /* since when we look for a manifest that fits our data; 0: it fits */
 
     /* timers, monotonic */
@@ -231,6 +232,8 @@ void gv_node_trust_changed(struct gv_node *node);
 
 /** Closes the invites of ours (file `invites`) that have expired. */
 void gv_node_close_invites(struct gv_node *node);
+/** Whoever is no member by the manifest's rule for inviters is none from now on. */
+void gv_node_enforce_inviters(struct gv_node *node);
 
 /** Adds to a status what went wrong, by name. */
 void gv_node_troubles(const struct gv_node *node, json_t *reply, const struct gv_core_stats *core,

@@ -167,23 +167,30 @@ enum gv_err gv_node_take_manifest(struct gv_node *node, struct gv_manifest *mani
     node->manifest_us = gv_now_us();
     gv_log(GV_LEVEL_INFO, "new manifest", "version=%llu epoch=%u", (unsigned long long)manifest->version,
            manifest->epoch);
-    bool inviters = manifest->inviters != node->manifest.inviters;
+    bool stricter = manifest->inviters == GV_INVITERS_ROOT && node->manifest.inviters != GV_INVITERS_ROOT;
     gv_manifest_deinit(&node->manifest);
     node->manifest = *manifest;
     memset(manifest, 0, sizeof *manifest);
-    gv_trust_set_inviters(node->trust, node->manifest.inviters);
+    node->inviters_us = stricter && !restart ? gv_now_us() : 0;
+    if (node->inviters_us == 0) {
+        gv_trust_set_inviters(node->trust, node->manifest.inviters);
+    }
     if (restart) { /* another model: neighbours are told we will be back, and the new one starts from its seed */
         gv_node_restart(node);
         return GV_OK;
-    }
-    if (inviters) { /* chains that were valid may be so no longer */
-        gv_node_trust_changed(node);
     }
     gv_node_configure_trainer(node);
     struct gv_event event = {.kind = GV_EV_MANIFEST};
     event.u.manifest = gv_node_core_manifest(node);
     gv_node_event(node, &event);
     return GV_OK;
+}
+
+void gv_node_enforce_inviters(struct gv_node *node)
+{
+    node->inviters_us = 0;
+    gv_trust_set_inviters(node->trust, node->manifest.inviters);
+    gv_node_trust_changed(node);
 }
 
 /* ---- revocation ------------------------------------------------------------------------------------------ */
