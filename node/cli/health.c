@@ -27,6 +27,11 @@ bool gv_healthy(char why[GV_HEALTH_BYTES], const json_t *status)
         (void)snprintf(why, GV_HEALTH_BYTES,
                        "the model is not finite: check this node's data, and the swarm's rate if others say so too; "
                        "the node takes the swarm's model over, at most once in ten minutes");
+    } else if (text_of(status, "checkpoint_error")[0] != '\0') {
+        (void)snprintf(why, GV_HEALTH_BYTES,
+                       "the last checkpoint could not be written: %s; what was learnt since the one before is lost if "
+                       "the node is killed",
+                       text_of(status, "checkpoint_error"));
     } else if (strcmp(text_of(status, "state"), "isolated") == 0) {
         (void)snprintf(why, GV_HEALTH_BYTES, "isolated: %s",
                        lonely[0] != '\0' ? lonely : "check the network and that the swarm's other nodes run");

@@ -59,17 +59,48 @@ int gv_cmd_resume(const struct gv_args *args)
     return simple_order(args, "training goes on");
 }
 
+/* Of the newest checkpoint on disk; 0: there is none. */
+static uint64_t checkpoint_counter(const char *dir)
+{
+    struct gv_checkpoint checkpoint;
+    bool damaged;
+    bool found = gv_store_load_checkpoint(dir, &checkpoint, NULL, NULL, &damaged, NULL) == GV_OK;
+    return found ? checkpoint.counter : 0;
+}
+
+/* Whether the daemon has a model of the swarm's, which it writes down when it ends. */
+static bool has_model(const char *dir)
+{
+    json_t *status = NULL;
+    if (gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &status, NULL) != GV_OK) {
+        return false;
+    }
+    const char *state = json_string_value(json_object_get(status, "state"));
+    bool has = state != NULL && strcmp(state, "joining") != 0 && strcmp(state, "fetching") != 0;
+    json_decref(status);
+    return has;
+}
+
 int gv_cmd_stop(const struct gv_args *args)
 {
     struct gv_diag diag = {.code = GV_OK};
+    const char *dir = args->positional[0];
+    bool writes = has_model(dir);
+    uint64_t before = checkpoint_counter(dir);
     enum gv_err err = order(args, "stop", &diag);
     if (err == GV_OK) {
-        err = wait_for_end(args->positional[0], &diag);
+        err = wait_for_end(dir, &diag);
+    }
+    if (err == GV_OK && writes && checkpoint_counter(dir) == before) {
+        err = gv_diag_set(&diag, GV_ERR_IO,
+                          "stopped, but the last checkpoint could not be written; the one before it is intact. The "
+                          "node's log and `grapevine doctor %s` say why",
+                          dir);
     }
     if (err != GV_OK) {
         return gv_cli_fail(args, &diag);
     }
-    gv_cli_note(args, "stopped; `grapevine run %s` brings it back as the same node", args->positional[0]);
+    gv_cli_note(args, "stopped; `grapevine run %s` brings it back as the same node", dir);
     return GV_EXIT_OK;
 }
 

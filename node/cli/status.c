@@ -174,6 +174,10 @@ static void print_troubles(const json_t *status)
         label("ALARMS");
         (void)printf("%.0f; the last one: %s\n", number(status, "alarms"), text_of(status, "last_alarm"));
     }
+    if (text_of(status, "checkpoint_error")[0] != '\0') {
+        label("checkpoint");
+        (void)printf("cannot be written: %s\n", text_of(status, "checkpoint_error"));
+    }
     if (json_is_true(json_object_get(status, "checkpoint_damaged"))) {
         label("checkpoint");
         (void)printf("one of the two was damaged at the start; the other was used\n");

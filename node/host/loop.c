@@ -381,6 +381,8 @@ static void on_checkpointed(struct gv_node *node, const struct gv_mail *mail)
 {
     node->checkpointing = false;
     node->checkpoints += mail->verdict == GV_OK ? 1 : 0;
+    node->checkpoints_failed += mail->verdict == GV_OK ? 0 : 1;
+    node->checkpoint_error = mail->verdict;
     if (node->ending == GV_ENDING_CHECKPOINT && !node->last_ordered) {
         gv_node_last_checkpoint(node);
     } else if (node->ending == GV_ENDING_CHECKPOINT) {

@@ -168,12 +168,14 @@ struct gv_node {
     /* timers, monotonic */
     uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us, manifest_us;
     bool checkpointing, trust_dirty, peers_dirty, manifest_dirty;
-    bool training_dirty;     /* the trainer does not know the manifest's hyperparameters yet */
-    bool train_dirty;        /* nor whether it is to train */
-    bool trust_news;         /* entries have come that gv_node_trust_changed() has not looked at */
-    uint64_t trust_look_us;  /* when it last did for those */
-    uint64_t checkpoints;    /* written by this process */
-    uint64_t persist_wanted; /* an incarnation that must reach the disk; 0: none */
+    bool training_dirty;    /* the trainer does not know the manifest's hyperparameters yet */
+    bool train_dirty;       /* nor whether it is to train */
+    bool trust_news;        /* entries have come that gv_node_trust_changed() has not looked at */
+    uint64_t trust_look_us; /* when it last did for those */
+    uint64_t checkpoints;   /* written by this process */
+    uint64_t checkpoints_failed;
+    enum gv_err checkpoint_error; /* of the last one */
+    uint64_t persist_wanted;      /* an incarnation that must reach the disk; 0: none */
 
     int *ready_fd; /* the parent of --daemon waits here for our readiness */
     enum gv_ending ending;

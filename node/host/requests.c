@@ -155,6 +155,10 @@ static json_t *status(struct gv_node *node)
     gv_node_troubles(node, reply, &stats, &net);
     (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));
     set_count(reply, "checkpoints", node->checkpoints);
+    set_count(reply, "checkpoints_failed", node->checkpoints_failed);
+    (void)json_object_set_new(
+        reply, "checkpoint_error",
+        json_string(node->checkpoint_error != GV_OK ? gv_err_text((int)node->checkpoint_error) : ""));
     (void)json_object_set_new(reply, "checkpoint_damaged",
                               json_boolean(node->started && node->trainer.checkpoint_damaged));
     return reply;

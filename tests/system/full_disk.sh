@@ -16,6 +16,11 @@ sum=$(md5sum <small/b/node.key)
 dd if=/dev/zero of=small/filler bs=64k status=none 2>/dev/null
 eventually 20 grep -qiE 'space' "$T/b.log"
 alive small/b || fail 'the node died'
+failing() {
+    gv status small/b --check
+    [ "$code" = 1 ] && grep -q 'checkpoint could not be written: no space' "$T/err"
+}
+eventually 20 failing
 exchanges_on small/b 15
 good status small/b
 # A revocation that comes meanwhile is written down once there is room, whatever else happens.
@@ -25,6 +30,7 @@ trust=$(md5sum small/b/trust 2>&1)
 rm small/filler
 before=$(field small/b checkpoints)
 eventually 20 holds small/b checkpoints -gt "$before"
+good status small/b --check
 trust_written() { [ "$(md5sum small/b/trust 2>&1)" != "$trust" ]; }
 eventually 20 trust_written
 [ "$(md5sum <small/b/node.key)" = "$sum" ] || fail 'the key changed'
@@ -43,7 +49,8 @@ says 'space'
 alive small/b || fail 'the node ended'
 exchanges_on small/b
 # What it has learnt since the last checkpoint is lost, and it says so.
-good stop small/b
+bad 1 stop small/b
+says 'last checkpoint could not be written'
 ended small/b 1
 grep -q 'last checkpoint could not be written' "$T/b.log" || fail 'the lost checkpoint is not mentioned'
 stop a
