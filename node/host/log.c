@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,8 +16,8 @@
 
 #include "clock.h"
 
-#define LINE_MAX_BYTES 2048
-#define BUCKETS 64 /* remembered at once; the one silent for longest makes room */
+#define LINE_MAX_BYTES 2048 /* no more than PIPE_BUF */
+#define BUCKETS 64          /* remembered at once; the one silent for longest makes room */
 #define BUCKET_NAME_BYTES 80
 #define BURST 8           /* lines of one source in a row */
 #define BURST_OF_EVENT 60 /* lines of one event, whoever causes it: sources come and go as a peer likes */
@@ -36,6 +37,7 @@ static struct {
     enum gv_log_level level;
     struct bucket sources[BUCKETS];
     struct bucket events[BUCKETS];
+    uint64_t lost; /* lines that nobody took */
 } gv_the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = GV_LEVEL_INFO};
 
 static const char *const LEVELS[] = {"broken", "unusual", "info", "debug"};
@@ -49,6 +51,13 @@ static void disarm(char *line, size_t bytes)
             line[i] = '?';
         }
     }
+}
+
+/* A pipe that nobody reads, or a terminal that is stopped, must not stop the node. A writable pipe has PIPE_BUF free. */
+static bool somebody_reads(void)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) != 0;
 }
 
 static void write_all(const char *data, size_t bytes)
@@ -71,6 +80,10 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
                        va_list args)
 {
     char line[LINE_MAX_BYTES];
+    if (!somebody_reads()) {
+        gv_the_log.lost++;
+        return;
+    }
     time_t now = time(NULL);
     struct tm utc;
     (void)gmtime_r(&now, &utc);
@@ -85,6 +98,11 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
     if (suppressed > 0) {
         more = snprintf(line + used, sizeof line - used, " suppressed=%llu", (unsigned long long)suppressed);
         used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+    }
+    if (gv_the_log.lost > 0) {
+        more = snprintf(line + used, sizeof line - used, " lost=%llu", (unsigned long long)gv_the_log.lost);
+        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+        gv_the_log.lost = 0;
     }
     disarm(line, used);
     line[used] = '\n';

@@ -162,3 +162,24 @@ Test(log, lines_of_threads_do_not_mix)
     cr_expect_eq(lines_with(" end"), 800);
     cr_expect_eq(lines_with("event=\"t"), 800);
 }
+
+/* `grapevine run DIR 2>&1 | less`: the pager takes a page and no more. */
+Test(log, lines_that_nobody_takes_are_lost_and_counted_but_stop_nobody, .timeout = 10)
+{
+    static char text[1 << 20];
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_geq(dup2(ends[1], STDERR_FILENO), 0);
+    for (int i = 0; i < 2000; i++) {
+        gv_log(GV_LEVEL_INFO, "one of many", "n=%d why=\"%s\"", i, "so that the pipe is full long before the last one");
+    }
+    cr_assert_gt(read(ends[0], text, sizeof text - 1), 0);
+    gv_log(GV_LEVEL_INFO, "read again", " ");
+    ssize_t got = read(ends[0], text, sizeof text - 1);
+    cr_assert_gt(got, 0);
+    text[got] = '\0';
+    cr_expect_not_null(strstr(text, "event=\"read again\""), "%s", text);
+    cr_expect_not_null(strstr(text, " lost="), "%s", text);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
