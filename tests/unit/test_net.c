@@ -252,3 +252,35 @@ Test(net, survive_a_ping_behind_unread_frames_of_a_dead_connection, .timeout = 3
 {
     reset_behind_unread_frames(true, 200);
 }
+
+/* Commands of ZMTP at a time when none is due, whole and cut off. */
+Test(net, survive_any_command, .timeout = 60)
+{
+    static const char *const names[] = {"\4PING",  "\4PONG",  "\11SUBSCRIBE", "\6CANCEL",    "\5ERROR",
+                                        "\5READY", "\5HELLO", "\7WELCOME",    "\10INITIATE", "\7MESSAGE",
+                                        "\4JOIN",  "\5LEAVE", "\377",         "\0"};
+    struct net_end listener;
+    struct bare_session session;
+    uint8_t body[300];
+    uint8_t out[sizeof body + BARE_MESSAGE_EXTRA_BYTES];
+    net_open(&listener, "tcp://127.0.0.1:*");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (size_t length = 0; length < sizeof body; length = 2 * length + 1) {
+            size_t name = strlen(names[i]);
+            gv_random(body, sizeof body);
+            memcpy(body, names[i], name);
+            int fd = shake_hands(&listener, &session);
+            put(fd, out, bare_command(out, &session, body, length));
+            put(fd, out, bare_command(out, &session, body, name));
+            (void)send(fd, out, bare_message(out, &session, (const uint8_t *)"after", 5), MSG_NOSIGNAL);
+            for (int turn = 0; turn < 5; turn++) {
+                net_turn(listener.net);
+            }
+            (void)close(fd);
+        }
+    }
+    rest(100);
+    int fd = shake_hands(&listener, &session);
+    (void)close(fd);
+    net_close(&listener);
+}
