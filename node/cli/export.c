@@ -150,7 +150,7 @@ int gv_cmd_export(const struct gv_args *args)
 {
     struct gv_diag diag = {.code = GV_OK};
     struct gv_served served;
-    enum gv_err err = gv_served_open(&served, args->positional[0], gv_arg_given(args, "raw"), &diag);
+    enum gv_err err = gv_served_open(&served, args, &diag);
     if (err == GV_OK) {
         err = export_to(&served, args->positional[1], &diag);
     }

@@ -76,7 +76,7 @@ int gv_cmd_predict(const struct gv_args *args)
     if (spec == NULL) {
         return gv_cli_usage(args, "--data SPEC is missing");
     }
-    enum gv_err err = gv_served_open(&served, args->positional[0], gv_arg_given(args, "raw"), &diag);
+    enum gv_err err = gv_served_open(&served, args, &diag);
     if (err == GV_OK) {
         err = gv_served_data(&served, &data, &samples, spec, false, &diag);
     }

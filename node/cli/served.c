@@ -3,10 +3,12 @@
  */
 #include "served.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "store.h"
 
 #define CHECKPOINT_WAIT_MS 30000
@@ -17,33 +19,30 @@ const char *gv_served_name(const struct gv_served *served)
     return served->raw ? "raw" : "served";
 }
 
-static json_int_t checkpoints_of(const json_t *reply)
+static json_int_t count_of(const json_t *reply, const char *key)
 {
-    return json_integer_value(json_object_get(reply, "checkpoints"));
+    return json_integer_value(json_object_get(reply, key));
 }
 
-/* Asks a running daemon for a checkpoint and waits until it is on disk. No daemon is no error. */
-static enum gv_err refresh(const char *dir, struct gv_diag *diag)
+/* Until the daemon has written more than `before`. One more that failed than `failed_before`: it cannot. */
+static enum gv_err await_checkpoint(const char *dir, json_int_t before, json_int_t failed_before, struct gv_diag *diag)
 {
     json_t *reply = NULL;
-    enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "checkpoint"), &reply, diag);
-    if (err == GV_ERR_NOT_FOUND || err == GV_ERR_BUSY) {
-        return GV_OK; /* no daemon, or it has no model yet: then the disk says so */
-    }
-    if (err != GV_OK) {
-        return err;
-    }
-    json_int_t before = checkpoints_of(reply);
-    json_decref(reply);
-    for (int waited = 0; waited < CHECKPOINT_WAIT_MS; waited += CHECKPOINT_POLL_MS) {
-        err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &reply, diag);
+    int64_t deadline = gv_now_ms() + CHECKPOINT_WAIT_MS;
+    while (gv_now_ms() < deadline) {
+        enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &reply, diag);
         if (err != GV_OK) {
             return err == GV_ERR_NOT_FOUND ? GV_OK : err; /* it ended meanwhile, with a checkpoint */
         }
-        json_int_t now = checkpoints_of(reply);
+        bool written = count_of(reply, "checkpoints") > before;
+        if (!written && count_of(reply, "checkpoints_failed") > failed_before) {
+            const char *why = json_string_value(json_object_get(reply, "checkpoint_error"));
+            err = gv_diag_set(diag, GV_ERR_IO, "the daemon on %s cannot write a checkpoint: %s", dir,
+                              why != NULL ? why : "its log says why");
+        }
         json_decref(reply);
-        if (now > before) {
-            return GV_OK;
+        if (written || err != GV_OK) {
+            return err;
         }
         struct timespec pause = {.tv_nsec = CHECKPOINT_POLL_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
@@ -52,6 +51,28 @@ static enum gv_err refresh(const char *dir, struct gv_diag *diag)
                        "the daemon on %s was asked for a checkpoint and has not written one within "
                        "%d s; its log says why",
                        dir, CHECKPOINT_WAIT_MS / 1000);
+}
+
+/* Asks a running daemon for a checkpoint and waits until it is on disk. No daemon is no error. */
+static enum gv_err refresh(const char *dir, struct gv_diag *diag)
+{
+    json_t *reply = NULL;
+    json_int_t failed_before = 0;
+    enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &reply, diag);
+    if (err == GV_OK) {
+        failed_before = count_of(reply, "checkpoints_failed");
+        json_decref(reply);
+        err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "checkpoint"), &reply, diag);
+    }
+    if (err == GV_ERR_NOT_FOUND || err == GV_ERR_BUSY) {
+        return GV_OK; /* no daemon, or it has no model yet: then the disk says so */
+    }
+    if (err != GV_OK) {
+        return err;
+    }
+    json_int_t before = count_of(reply, "checkpoints");
+    json_decref(reply);
+    return await_checkpoint(dir, before, failed_before, diag);
 }
 
 static enum gv_err check_fit(const struct gv_served *served, const struct gv_checkpoint *checkpoint,
@@ -101,18 +122,32 @@ static enum gv_err load_parameters(struct gv_served *served, struct gv_diag *dia
     return err;
 }
 
-enum gv_err gv_served_open(struct gv_served *served, const char *dir, bool raw, struct gv_diag *diag)
+enum gv_err gv_served_open(struct gv_served *served, const struct gv_args *args, struct gv_diag *diag)
 {
+    struct gv_diag late = {.code = GV_OK};
     memset(served, 0, sizeof *served);
-    served->raw = raw;
-    enum gv_err err = gv_node_dir_open(&served->node, dir, diag);
-    if (err == GV_OK) {
-        err = refresh(dir, diag);
-    }
+    served->raw = gv_arg_given(args, "raw");
+    enum gv_err err = gv_node_dir_open(&served->node, args->positional[0], diag);
     if (err == GV_OK) {
         err = gv_model_new(&served->model, served->node.manifest.training.model, diag);
     }
-    return err == GV_OK ? load_parameters(served, diag) : err;
+    if (err != GV_OK) {
+        return err;
+    }
+    bool fresh = refresh(served->node.dir, &late) == GV_OK;
+    err = load_parameters(served, diag);
+    if (fresh) {
+        return err;
+    }
+    /* What keeps the daemon from writing, as a full disk, does not keep us from reading. */
+    if (err == GV_OK) {
+        gv_cli_note(args, "%s; this is the model of the last checkpoint, at age %.0f after %" PRIu64 " steps",
+                    late.text, served->age, served->steps);
+    } else {
+        *diag = late;
+        err = late.code;
+    }
+    return err;
 }
 
 void gv_served_close(struct gv_served *served)

@@ -23,10 +23,11 @@ struct gv_served {
 const char *gv_served_name(const struct gv_served *served);
 
 /**
- * Loads the model from the newest checkpoint; a running daemon is asked for a fresh one first. gv_served_close()
- * follows in any case.
+ * Loads the model of the first positional argument, DIR, from its newest checkpoint, and with --raw the node's own. A
+ * running daemon is asked for a fresh one first; if it writes none, the one there is does, and a note says so.
+ * gv_served_close() follows in any case.
  */
-GV_NODISCARD enum gv_err gv_served_open(struct gv_served *served, const char *dir, bool raw, struct gv_diag *diag);
+GV_NODISCARD enum gv_err gv_served_open(struct gv_served *served, const struct gv_args *args, struct gv_diag *diag);
 void gv_served_close(struct gv_served *served);
 
 /**

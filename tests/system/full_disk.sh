@@ -23,6 +23,11 @@ failing() {
 eventually 20 failing
 exchanges_on small/b 15
 good status small/b
+# What the daemon cannot write can still be read: the checkpoint that is there, and the reader says how old it is.
+good eval small/b --data "$GLYPHS"
+says 'cannot write a checkpoint: no space'
+says 'last checkpoint, at age [0-9]+'
+says 'accuracy 0'
 # A revocation that comes meanwhile is written down once there is room, whatever else happens.
 good revoke a 00000000000000000000000000000000000000000000000000000000000000ff
 eventually 20 grep -q 'b/trust.*space' "$T/b.log"
