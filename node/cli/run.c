@@ -8,6 +8,13 @@
 #include "daemon.h"
 #include "units.h"
 
+#define STEPS_MAX (1ull << 40) /* as the manifest's stop_age: the core counts in Q16 */
+
+static bool read_steps(uint64_t *steps, const char *text)
+{
+    return text == NULL || (gv_u64_parse(steps, text) && *steps >= 1 && *steps <= STEPS_MAX);
+}
+
 int gv_cmd_run(const struct gv_args *args)
 {
     struct gv_diag diag = {.code = GV_OK, .text = ""};
@@ -17,11 +24,11 @@ int gv_cmd_run(const struct gv_args *args)
     if (steps != NULL && age != NULL) {
         return gv_cli_usage(args, "--steps and --until-age exclude each other");
     }
-    if (steps != NULL && (!gv_u64_parse(&options.steps, steps) || options.steps == 0)) {
-        return gv_cli_usage(args, "--steps \"%.40s\": expected a number from 1", steps);
+    if (!read_steps(&options.steps, steps)) {
+        return gv_cli_usage(args, "--steps \"%.40s\": expected 1 to %llu", steps, STEPS_MAX);
     }
-    if (age != NULL && (!gv_u64_parse(&options.until_age, age) || options.until_age == 0)) {
-        return gv_cli_usage(args, "--until-age \"%.40s\": expected a number from 1", age);
+    if (!read_steps(&options.until_age, age)) {
+        return gv_cli_usage(args, "--until-age \"%.40s\": expected 1 to %llu", age, STEPS_MAX);
     }
     int code = gv_daemon_run(&options, &diag);
     if (code != GV_EXIT_OK && diag.text[0] != '\0') {

@@ -7,6 +7,13 @@ bad 2 create a --nonsense
 bad 2 join onlyone
 bad 2 run
 bad 2 run a --steps
+for option in --steps --until-age; do
+    for number in 0 1x 1099511627777 281474976710657 18446744073709551616; do
+        bad 2 run a "$option" "$number"
+        says "$number.*expected 1 to 1099511627776"
+    done
+done
+bad 3 run a --until-age 1099511627776
 bad 2 demo --nodes 1
 bad 2 bench nonsense
 good --help
