@@ -15,6 +15,7 @@
 #define INCARNATION_HEAD "grapevine incarnation 1\n"
 #define CHAIN_BYTES_MAX (GV_CHAIN_LINKS_MAX * GV_CERT_BYTES_MAX + 16)
 #define CHAIN_TEXT_MAX (CHAIN_BYTES_MAX / 3 * 4 + 8)
+#define INCARNATION_MAX (1ull << 62) /* far from where it would wrap, or leave JSON's signed integers */
 #define TRUST_BYTES_MAX (64u * 1024 * 1024)
 
 /* What to do about a file that is missing or damaged. */
@@ -131,10 +132,12 @@ enum gv_err gv_store_load_incarnation(const char *dir, uint64_t *incarnation, st
     if (length < sizeof number) {
         memcpy(number, text, length);
     }
-    bool good = gv_u64_parse(incarnation, number) && strcmp(text + length, "\n") == 0;
+    bool good =
+        gv_u64_parse(incarnation, number) && *incarnation <= INCARNATION_MAX && strcmp(text + length, "\n") == 0;
     free(owned);
     if (!good) {
-        (void)gv_diag_set(diag, GV_ERR_CORRUPT, "%s/incarnation: expected one number", dir);
+        (void)gv_diag_set(diag, GV_ERR_CORRUPT, "%s/incarnation: expected one number, at most %llu", dir,
+                          INCARNATION_MAX);
         return gv_file_advise(diag, GV_ERR_CORRUPT, "%s", FORGET_INCARNATION);
     }
     return GV_OK;
