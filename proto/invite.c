@@ -160,16 +160,8 @@ enum gv_err gv_invite_encode(char *out, const struct gv_invite *invite)
     return err;
 }
 
-enum gv_err gv_invite_decode(struct gv_invite *invite, const char *token, struct gv_diag *diag)
+static enum gv_err decode_plain(struct gv_invite *invite, const char *token, size_t chars, struct gv_diag *diag)
 {
-    memset(invite, 0, sizeof *invite);
-    while (is_space(*token)) {
-        token++;
-    }
-    size_t chars = strlen(token);
-    while (chars > 0 && is_space(token[chars - 1])) {
-        chars--;
-    }
     if (chars < 3 || token[0] != 'g' || token[1] != 'v' || token[2] < '1' || token[2] > '9') {
         return gv_diag_set(diag, GV_ERR_TOKEN, "not an invite token: it should begin with \"%s\"", PREFIX);
     }
@@ -192,6 +184,24 @@ enum gv_err gv_invite_decode(struct gv_invite *invite, const char *token, struct
     enum gv_err err = failed != 0 ? gv_diag_set(diag, GV_ERR_TOKEN, "the token is cut short or mistyped at its end")
                                   : decode_payload(invite, payload, bytes, diag);
     gv_wipe(payload, sizeof payload);
+    return err;
+}
+
+enum gv_err gv_invite_decode(struct gv_invite *invite, const char *token, struct gv_diag *diag)
+{
+    char plain[GV_TOKEN_CHARS_MAX + 1] = "";
+    size_t chars = 0;
+    memset(invite, 0, sizeof *invite);
+    /* Mail programs break long lines: white space is nowhere part of a token. */
+    for (; *token != '\0'; token++) {
+        if (!is_space(*token)) {
+            plain[chars < GV_TOKEN_CHARS_MAX ? chars : GV_TOKEN_CHARS_MAX] = *token;
+            chars++;
+        }
+    }
+    plain[GV_TOKEN_CHARS_MAX] = '\0';
+    enum gv_err err = decode_plain(invite, plain, chars, diag);
+    gv_wipe(plain, sizeof plain);
     if (err != GV_OK) {
         gv_wipe(invite, sizeof *invite);
     }

@@ -350,13 +350,13 @@ enum gv_err gv_cli_token(char *out, const char *argument, struct gv_diag *diag)
 {
     size_t length = 0;
     if (strcmp(argument, "-") == 0) {
-        length = fread(out, 1, GV_TOKEN_CHARS_MAX + 1, stdin);
+        length = fread(out, 1, GV_TOKEN_TEXT_MAX + 1, stdin);
     } else {
-        length = strnlen(argument, GV_TOKEN_CHARS_MAX + 1);
+        length = strnlen(argument, GV_TOKEN_TEXT_MAX + 1);
         memcpy(out, argument, length);
     }
-    if (length > GV_TOKEN_CHARS_MAX) {
-        return gv_diag_set(diag, GV_ERR_TOKEN, "this is no token: it is longer than %d characters", GV_TOKEN_CHARS_MAX);
+    if (length > GV_TOKEN_TEXT_MAX) {
+        return gv_diag_set(diag, GV_ERR_TOKEN, "this is no token: it is longer than %d characters", GV_TOKEN_TEXT_MAX);
     }
     out[length] = '\0';
     return GV_OK;

@@ -18,7 +18,8 @@
 #include "trust.h"
 
 #define GV_VERSION "0.1.0"
-#define GV_CALL_MS 10000      /* how long a daemon may take to answer */
+#define GV_CALL_MS 10000                           /* how long a daemon may take to answer */
+#define GV_TOKEN_TEXT_MAX (2 * GV_TOKEN_CHARS_MAX) /* wrapped and indented, as mail programs do */
 #define GV_HAND_OVER_MS 15000 /* how long one may take to start again: it holds the lock and does not answer yet */
 
 /** "grapevine create: <diagnosis>" on standard error. Returns the exit code that fits. */
@@ -93,7 +94,8 @@ GV_NODISCARD enum gv_err gv_cli_hand_over(int *lock, const char *dir, json_t *re
 GV_NODISCARD enum gv_err gv_cli_find_node(struct gv_id *id, const char *text, const struct gv_directory *directory,
                                           struct gv_diag *diag);
 
-/** An invite token from the command line, or standard input for "-"; `out` holds GV_TOKEN_CHARS_MAX + 1. */
+/** An invite token, with its white space, from the command line, or standard input for "-"; `out` holds
+ * GV_TOKEN_TEXT_MAX + 1. */
 GV_NODISCARD enum gv_err gv_cli_token(char *out, const char *argument, struct gv_diag *diag);
 
 /** Unix time as "2026-11-20 13:30 UTC"; `out` holds 32. */

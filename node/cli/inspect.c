@@ -88,7 +88,7 @@ static void print_text(const struct gv_invite *invite)
 
 int gv_cmd_inspect(const struct gv_args *args)
 {
-    char token[GV_TOKEN_CHARS_MAX + 1];
+    char token[GV_TOKEN_TEXT_MAX + 1];
     struct gv_invite invite;
     struct gv_diag diag = {.code = GV_OK};
     int code;

@@ -28,7 +28,7 @@ static bool may_pass(enum gv_err err)
 
 int gv_cmd_join(const struct gv_args *args)
 {
-    char token[GV_TOKEN_CHARS_MAX + 1];
+    char token[GV_TOKEN_TEXT_MAX + 1];
     char hex[9];
     struct gv_config config;
     struct gv_join_result result;

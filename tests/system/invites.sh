@@ -52,6 +52,7 @@ for everywhere in 0.0.0.0 '[::]' '[::0]'; do
     says 'does not know under which address others reach it'
     rm -r e
 done
-# From standard input.
 start a
-echo "$invite" | "$GRAPEVINE" join - d --data "$GLYPHS" 2>"$T/err" || fail 'join from standard input'
+# From standard input, wrapped by a mail program.
+fold -w 76 <<<"$invite" | "$GRAPEVINE" join - d --data "$GLYPHS" 2>"$T/err" || fail 'join from standard input'
+good inspect "$(fold -w 76 <<<"$invite")"
