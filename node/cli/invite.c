@@ -78,22 +78,26 @@ static enum gv_err add_others(struct inviting *v, struct gv_diag *diag)
     if (err == GV_OK) {
         err = gv_node_dir_standing(&v->node, trust, diag);
     }
-    uint64_t below = UINT64_MAX;
+    uint64_t below = UINT64_MAX; /* the time and place of the last one taken; several may have one time */
+    uint32_t behind = UINT32_MAX;
     while (err == GV_OK && v->invite.seed_count < GV_SEEDS_MAX) {
         const struct gv_record *newest = NULL;
+        uint32_t at = 0;
         for (uint32_t i = 0; i < gv_directory_count(directory); i++) {
             struct gv_span bytes;
             const struct gv_record *record = gv_directory_at(directory, i, &bytes);
-            if (record->endpoint_count > 0 && record->issued_s < below &&
-                gv_trust_check(trust, &record->chain) == GV_OK &&
+            bool next = record->issued_s < below || (record->issued_s == below && i > behind);
+            if (record->endpoint_count > 0 && next && gv_trust_check(trust, &record->chain) == GV_OK &&
                 (newest == NULL || record->issued_s > newest->issued_s)) {
                 newest = record;
+                at = i;
             }
         }
         if (newest == NULL) {
             break;
         }
         below = newest->issued_s;
+        behind = at;
         if (memcmp(newest->curve.b, gv_curve_key_public(v->node.curve)->b, sizeof newest->curve.b) != 0) {
             add_seed(&v->invite, newest->endpoints[0], &newest->curve);
         }

@@ -56,3 +56,19 @@ start a
 # From standard input, wrapped by a mail program.
 fold -w 76 <<<"$invite" | "$GRAPEVINE" join - d --data "$GLYPHS" 2>"$T/err" || fail 'join from standard input'
 good inspect "$(fold -w 76 <<<"$invite")"
+
+# A token names two members besides, also where both have signed their records in the same second.
+swarm first
+start first
+for node in second third; do
+    good join "$(token first)" "$node" --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
+    tame "$node"
+done
+sleep "0.$(printf %09d $((1000000000 - 10#$(date +%N))))"
+launch second
+launch third
+eventually 15 holds second exchanges_done -ge 1
+eventually 15 holds third exchanges_done -ge 1
+stop first
+good inspect "$(token first)"
+[ "$(grep -c '^seed ' "$T/out")" = 3 ] || fail "the token leads to $(grep -c '^seed ' "$T/out") members, expected 3"
