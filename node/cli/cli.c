@@ -62,6 +62,20 @@ int gv_cli_finish(const struct gv_args *args)
     return GV_EXIT_OK;
 }
 
+json_t *gv_cli_json_text(const char *text)
+{
+    json_t *string = json_string(text);
+    char *plain = string == NULL ? strdup(text) : NULL;
+    if (plain != NULL) {
+        for (char *at = plain; *at != '\0'; at++) {
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+        }
+        string = json_string(plain);
+        free(plain);
+    }
+    return string;
+}
+
 int gv_cli_print_json(const struct gv_args *args, const json_t *object)
 {
     if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10)) != 0) {

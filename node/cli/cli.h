@@ -32,6 +32,9 @@ GV_PRINTF(2, 3)
 void gv_cli_note(const struct gv_args *args, const char *format, ...);
 /** Notes that so many rows of the data are skipped, if any. */
 void gv_cli_note_skipped(const struct gv_args *args, uint64_t rows);
+/** Text for JSON, which holds nothing but UTF-8: in what is none, as the name of a file may be, every byte that is not
+ * ASCII becomes "?". */
+json_t *gv_cli_json_text(const char *text);
 /** Prints an object on standard output. Returns GV_EXIT_OK, or GV_EXIT_FAILED if it cannot be written. */
 int gv_cli_print_json(const struct gv_args *args, const json_t *object);
 /** Flushes standard output: results that did not get out (a full disk, a closed pipe) are a failure. */

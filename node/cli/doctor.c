@@ -25,8 +25,8 @@ void gv_doctor_say(struct gv_doctor *d, enum gv_verdict verdict, const char *che
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     d->counts[verdict]++;
-    (void)json_array_append_new(d->checks, json_pack("{s:s,s:s,s:s,s:s?}", "check", check, "verdict", VERDICTS[verdict],
-                                                     "found", text, "advice", advice));
+    (void)json_array_append_new(d->checks, json_pack("{s:s,s:s,s:o,s:s?}", "check", check, "verdict", VERDICTS[verdict],
+                                                     "found", gv_cli_json_text(text), "advice", advice));
     if (!d->quiet) {
         (void)printf("%-4s  %-*s %s%s%s\n", VERDICTS[verdict], CHECK_COLUMN, check, text, advice != NULL ? ". " : "",
                      advice != NULL ? advice : "");
@@ -46,8 +46,9 @@ static int report(const struct gv_args *args, struct gv_doctor *d)
     uint32_t failed = d->counts[GV_VERDICT_FAIL];
     int code = GV_EXIT_OK;
     if (d->quiet) {
-        json_t *object = json_pack("{s:s,s:b,s:i,s:i,s:O}", "dir", d->node.dir, "ok", failed == 0, "failed",
-                                   (int)failed, "warned", (int)d->counts[GV_VERDICT_WARN], "checks", d->checks);
+        json_t *object =
+            json_pack("{s:o,s:b,s:i,s:i,s:O}", "dir", gv_cli_json_text(d->node.dir), "ok", failed == 0, "failed",
+                      (int)failed, "warned", (int)d->counts[GV_VERDICT_WARN], "checks", d->checks);
         code = gv_cli_print_json(args, object);
         json_decref(object);
     } else {

@@ -287,7 +287,7 @@ static int print_disk_json(const struct gv_args *args, const char *dir)
             (void)json_object_update_new(object, more);
         }
     } else {
-        (void)json_object_set_new(object, "error", json_string(diag.text));
+        (void)json_object_set_new(object, "error", gv_cli_json_text(diag.text));
     }
     gv_node_dir_close(&node);
     int code = gv_cli_print_json(args, object);

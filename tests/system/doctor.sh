@@ -42,6 +42,12 @@ finds warn config 'below 32768'
 sed -E 's|^data *=.*|data = csv:/gone.csv|' config.good >a/config.ini
 finds fail config '/gone.csv cannot be read'
 cp config.good a/config.ini
+# JSON holds nothing but UTF-8, and the name of a folder anything.
+mv a $'a\xff'
+good doctor $'a\xff' --json
+says '"dir": "a\?"'
+says 'root key lies in a\?/root.key'
+mv $'a\xff' a
 cp a/member member.good
 echo damaged >a/member
 finds fail membership 'member'
