@@ -80,6 +80,7 @@ int gv_cmd_doctor(const struct gv_args *args)
     d->node.dir = dir;
     d->quiet = gv_arg_given(args, "json");
     d->checks = checks;
+    gv_doctor_ask_daemon(d); /* it knows more of its membership than DIR shows */
     for (size_t i = 0; i < sizeof CHECKS / sizeof CHECKS[0]; i++) {
         CHECKS[i](d);
     }

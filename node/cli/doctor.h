@@ -38,8 +38,9 @@ struct gv_doctor {
     struct gv_directory *directory;
     struct gv_seed seeds[GV_SEEDS_MAX];
     uint32_t seed_count;
-    json_t *status; /* of the running daemon, or NULL */
-    long pid;       /* of whoever holds the lock, 0: nobody */
+    json_t *status;         /* of the running daemon, or NULL */
+    struct gv_diag silence; /* why there is none */
+    long pid;               /* of whoever holds the lock, 0: nobody */
     struct gv_asked asked[GV_DOCTOR_ASKED_MAX];
     uint32_t asked_count;
 };
@@ -65,6 +66,8 @@ void gv_doctor_descriptors(struct gv_doctor *d);
 void gv_doctor_clock(struct gv_doctor *d, uint64_t now_s, bool known, int64_t offset_s, const char *source);
 
 /* doctor_net.c: the daemon, and others. */
+/** Asks the daemon for its status; says nothing yet. */
+void gv_doctor_ask_daemon(struct gv_doctor *d);
 void gv_doctor_daemon(struct gv_doctor *d);
 void gv_doctor_listen(struct gv_doctor *d);
 void gv_doctor_advertised(struct gv_doctor *d);

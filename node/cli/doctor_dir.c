@@ -191,23 +191,33 @@ static const struct gv_cert *own_invite(const struct gv_doctor *d)
     return count >= 2 && d->node.chain.link[count - 2].kind == GV_CERT_INVITE ? &d->node.chain.link[count - 2] : NULL;
 }
 
+/* It has left a trace of having been let in: a checkpoint, or a daemon with a neighbour. */
+static bool taken_in(const struct gv_doctor *d)
+{
+    static const char *const slots[] = {"checkpoint.a", "checkpoint.b"};
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+        char path[GV_STORE_PATH_MAX];
+        if (gv_store_path(path, d->node.dir, slots[i], NULL) == GV_OK && access(path, F_OK) == 0) {
+            return true;
+        }
+    }
+    return json_integer_value(json_object_get(d->status, "peers_active")) > 0 ||
+           json_integer_value(json_object_get(d->status, "exchanges_done")) > 0;
+}
+
 /* Expiry matters to a newcomer only: whoever has been let in once stays. */
 static void check_own_invite(struct gv_doctor *d)
 {
     const struct gv_cert *invite = own_invite(d);
     char when[32];
-    char path[2][GV_STORE_PATH_MAX];
     if (invite == NULL) {
         gv_doctor_say(d, GV_VERDICT_OK, "membership", NULL, "a member of \"%s\", signed by its root",
                       d->node.manifest.name);
         return;
     }
-    bool taken_in = gv_store_path(path[0], d->node.dir, "checkpoint.a", NULL) == GV_OK &&
-                    gv_store_path(path[1], d->node.dir, "checkpoint.b", NULL) == GV_OK &&
-                    (access(path[0], F_OK) == 0 || access(path[1], F_OK) == 0);
     bool expired = invite->expires_s != 0 && invite->expires_s < (uint64_t)time(NULL);
     gv_cli_time(when, invite->expires_s);
-    if (expired && !taken_in) {
+    if (expired && !taken_in(d)) {
         gv_doctor_say(d, GV_VERDICT_FAIL, "membership",
                       "If no member lets it in any more: ask for a new invite and join in an empty folder",
                       "the invite by which this node joined \"%s\" expired at %s, and it has never run long enough to "

@@ -81,27 +81,30 @@ static void say_health(struct gv_doctor *d)
     }
 }
 
-void gv_doctor_daemon(struct gv_doctor *d)
+void gv_doctor_ask_daemon(struct gv_doctor *d)
 {
-    struct gv_diag diag = {.code = GV_OK};
     json_t *request = json_pack("{s:s}", "cmd", "status");
-    enum gv_err err = gv_control_call(d->node.dir, request, &d->status, DAEMON_MS, &diag);
+    enum gv_err err = gv_control_call(d->node.dir, request, &d->status, DAEMON_MS, &d->silence);
     json_decref(request);
     d->pid = lock_holder(d->node.dir);
-    if (err == GV_OK && json_is_true(json_object_get(d->status, "ok"))) {
-        say_health(d);
-        return;
+    if (err != GV_OK || !json_is_true(json_object_get(d->status, "ok"))) {
+        json_decref(d->status);
+        d->status = NULL;
     }
-    json_decref(d->status);
-    d->status = NULL;
-    if (d->pid > 0) {
+}
+
+void gv_doctor_daemon(struct gv_doctor *d)
+{
+    if (d->status != NULL) {
+        say_health(d);
+    } else if (d->pid > 0) {
         gv_doctor_say(d, GV_VERDICT_FAIL, "daemon", "Wait if it has just started; else look at the log, then stop it",
-                      "process %ld holds %s and does not answer: %s", d->pid, d->node.dir, diag.text);
-    } else if (err == GV_ERR_NOT_FOUND) {
+                      "process %ld holds %s and does not answer: %s", d->pid, d->node.dir, d->silence.text);
+    } else if (d->silence.code == GV_ERR_NOT_FOUND) {
         gv_doctor_say(d, GV_VERDICT_SKIP, "daemon", "Start it with `grapevine run DIR`", "none runs on %s",
                       d->node.dir);
     } else {
-        gv_doctor_say(d, GV_VERDICT_FAIL, "daemon", NULL, "%s", diag.text);
+        gv_doctor_say(d, GV_VERDICT_FAIL, "daemon", NULL, "%s", d->silence.text);
     }
 }
 

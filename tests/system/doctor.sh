@@ -138,6 +138,15 @@ sleep 3
 finds fail membership 'expired' c
 finds fail dial 'the invite has expired' c
 finds ok invites '1 have expired' a
+# One that has expired since the daemon was let in, before it has written a checkpoint.
+good join "$(token a --expires 8s)" d --data "$GLYPHS" --listen "tcp://127.0.0.1:$(port)"
+sed -i '/^#*checkpoint/d' d/config.ini
+start d
+eventually 15 holds d exchanges_done -ge 1
+sleep 9
+finds ok membership 'its invite expired.*which ends no membership' d
+ls d/checkpoint.* 2>/dev/null && fail 'it has written a checkpoint: nothing was tested'
+stop d
 
 # Nothing is changed, whatever is found.
 stop a
