@@ -129,6 +129,40 @@ static enum gv_err keep_users(struct revoking *r, struct gv_diag *diag)
     return err;
 }
 
+static bool is_below(const struct gv_chain *chain, const struct gv_id *target)
+{
+    for (uint32_t link = 0; link + 1 < chain->count; link++) {
+        struct gv_id subject = gv_id_of(&chain->link[link].subject);
+        if (gv_id_equal(&subject, target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whom a person wants to keep. */
+static enum gv_err keep_named(struct revoking *r, const struct gv_args *args, const char *text, struct gv_diag *diag)
+{
+    struct gv_id id;
+    struct gv_id own = gv_id_of(gv_sign_key_public(r->node.sign));
+    enum gv_err err = gv_cli_find_node(&id, text, r->directory, diag);
+    if (err != GV_OK) {
+        return err;
+    }
+    if (gv_id_equal(&id, &r->entry.target)) {
+        return gv_diag_set(diag, GV_ERR_USAGE, "--keep %s: that is the one to be revoked, which cannot be kept", text);
+    }
+    const struct gv_record *record = gv_directory_record(r->directory, &id);
+    const struct gv_chain *chain = gv_id_equal(&id, &own) ? &r->node.chain : (record != NULL ? &record->chain : NULL);
+    if (chain == NULL || !is_below(chain, &r->entry.target)) {
+        gv_cli_note(args,
+                    "--keep %s: as far as is known here it did not join through that one, and then it would stay in "
+                    "any case",
+                    text);
+    }
+    return keep(&r->entry, &id, diag);
+}
+
 static enum gv_err fill_entry(struct revoking *r, const struct gv_args *args, struct gv_diag *diag)
 {
     const char *target = args->positional[1];
@@ -144,11 +178,7 @@ static enum gv_err fill_entry(struct revoking *r, const struct gv_args *args, st
                           r->node.dir);
     }
     for (uint32_t i = 0; err == GV_OK && (text = gv_arg_each(args, "keep", i)) != NULL; i++) {
-        struct gv_id id;
-        err = gv_cli_find_node(&id, text, r->directory, diag);
-        if (err == GV_OK) {
-            err = keep(&r->entry, &id, diag);
-        }
+        err = keep_named(r, args, text, diag);
     }
     return err == GV_OK && invite ? keep_users(r, diag) : err;
 }
@@ -173,11 +203,8 @@ static enum gv_err check_reach(const struct revoking *r, struct gv_diag *diag)
         return GV_OK;
     }
     struct gv_id own = gv_id_of(gv_sign_key_public(r->node.sign));
-    for (uint32_t i = 0; i < record->chain.count; i++) {
-        struct gv_id subject = gv_id_of(&record->chain.link[i].subject);
-        if (gv_id_equal(&subject, &own)) {
-            return GV_OK;
-        }
+    if (is_below(&record->chain, &own)) {
+        return GV_OK;
     }
     return gv_diag_set(diag, GV_ERR_KEY_FILE,
                        "that node did not join through this one, so only the root key can revoke it; "
