@@ -237,6 +237,16 @@ static const struct key KEYS[] = {
 #define KEY_COUNT (sizeof KEYS / sizeof KEYS[0])
 _Static_assert(KEY_COUNT <= 64, "from_file has a bit for each key");
 
+/* KEY_COUNT: there is none. */
+static size_t index_of(const char *name)
+{
+    size_t i = 0;
+    while (i < KEY_COUNT && strcmp(name, KEYS[i].name) != 0) {
+        i++;
+    }
+    return i;
+}
+
 static enum gv_err unknown_key(const char *name, struct gv_diag *diag)
 {
     const char *names[KEY_COUNT + 1] = {NULL};
@@ -256,6 +266,7 @@ struct reading {
     struct gv_diag *diag;
     const char *at; /* what inih has not asked for yet; zero-terminated */
     unsigned line;
+    unsigned set_in[KEY_COUNT]; /* the line of each key, 0: none yet */
     bool failed;
 };
 
@@ -306,12 +317,19 @@ static int take_pair(void *user, const char *section, const char *name, const ch
 {
     struct reading *reading = user;
     struct gv_diag inner = {.code = GV_OK};
+    size_t key = index_of(name);
     (void)section;
+    if (key < KEY_COUNT && reading->set_in[key] != 0) { /* whoever wrote the first did not mean the second */
+        fail_line(reading, GV_ERR_CONFIG, "%s is set in line %u already: take one of the two lines out", name,
+                  reading->set_in[key]);
+        return 0;
+    }
     enum gv_err err = gv_config_set(reading->config, name, value, &inner);
     if (err != GV_OK) {
         fail_line(reading, err, "%s", inner.text);
         return 0;
     }
+    reading->set_in[key] = reading->line;
     return 1;
 }
 
@@ -340,16 +358,15 @@ void gv_config_defaults(struct gv_config *config)
 
 enum gv_err gv_config_set(struct gv_config *config, const char *key, const char *value, struct gv_diag *diag)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (strcmp(key, KEYS[i].name) == 0) {
-            if (!survives_the_file(value) || !KEYS[i].parse(config, value)) {
-                return gv_diag_set(diag, GV_ERR_CONFIG, "%s = \"%.200s\": expected %s", key, value, KEYS[i].expected);
-            }
-            config->from_file |= 1ull << i;
-            return GV_OK;
-        }
+    size_t i = index_of(key);
+    if (i == KEY_COUNT) {
+        return unknown_key(key, diag);
     }
-    return unknown_key(key, diag);
+    if (!survives_the_file(value) || !KEYS[i].parse(config, value)) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "%s = \"%.200s\": expected %s", key, value, KEYS[i].expected);
+    }
+    config->from_file |= 1ull << i;
+    return GV_OK;
 }
 
 enum gv_err gv_config_load(struct gv_config *config, const char *path, struct gv_diag *diag)
@@ -369,6 +386,10 @@ enum gv_err gv_config_load(struct gv_config *config, const char *path, struct gv
     gv_config_defaults(&parsed);
     reading.at = (const char *)text;
     if (strlen(reading.at) != bytes) {
+        reading.line = 1;
+        for (const char *at = strchr(reading.at, '\n'); at != NULL; at = strchr(at + 1, '\n')) {
+            reading.line++;
+        }
         fail_line(&reading, GV_ERR_CONFIG, "a zero byte: this is not a text file");
     }
     int line = reading.failed ? 0 : parse_ini(&reading);

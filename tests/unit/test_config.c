@@ -84,9 +84,15 @@ Test(config, what_is_no_line_of_it_is_refused)
     expect_refused("cpu = 50%\njust words\n", "key = value", "line 2");
     struct gv_config c;
     struct gv_diag diag = {.text = ""};
-    host_write("config.ini", "cpu = 5\0%\n", 10);
+    host_write("config.ini", "\ncpu = 5\0%\n", 11);
     cr_expect_eq(gv_config_load(&c, host_path("config.ini"), &diag), GV_ERR_CONFIG);
+    cr_expect_not_null(strstr(diag.text, "line 2: a zero byte"), "%s", diag.text);
     cr_expect_eq(gv_config_load(&c, host_path("nothing.ini"), &diag), GV_ERR_CONFIG);
+}
+
+Test(config, a_key_stands_once)
+{
+    expect_refused("cpu = 50%\n\nup = 20Mbit\ncpu = 50%\n", "cpu is set in line 1 already", "line 4");
 }
 
 Test(config, long_values_are_kept_or_refused_but_never_cut)
