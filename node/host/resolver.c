@@ -214,6 +214,10 @@ enum gv_err gv_resolve(struct gv_addresses *addresses, const char *endpoint, enu
     uint32_t tag;
     *addresses = (struct gv_addresses){.count = 0};
     if (gv_endpoint_literal(endpoint)) {
+        bool v6 = strchr(endpoint, '[') != NULL;
+        if (family != GV_FAMILY_ANY && (family == GV_FAMILY_IPV6) != v6) {
+            return GV_ERR_FAMILY;
+        }
         (void)snprintf(addresses->endpoint[addresses->count++], sizeof addresses->endpoint[0], "%s", endpoint);
         return GV_OK;
     }

@@ -46,7 +46,8 @@ bool gv_resolver_ask(struct gv_resolver *resolver, uint32_t tag, const char *end
 /** Takes an answer; false if there is none. No address: the name stands for none. */
 bool gv_resolver_take(struct gv_resolver *resolver, uint32_t *tag, struct gv_addresses *addresses, uint64_t now_us);
 
-/** Asks and waits, for who has nothing else to do. GV_ERR_TIMEOUT; GV_ERR_UNREACHABLE: the name stands for nothing. */
+/** Asks and waits, for who has nothing else to do. GV_ERR_TIMEOUT; GV_ERR_UNREACHABLE: the name stands for nothing;
+ * GV_ERR_FAMILY: it is an address of the other family. */
 GV_NODISCARD enum gv_err gv_resolve(struct gv_addresses *addresses, const char *endpoint, enum gv_family family,
                                     int timeout_ms);
 

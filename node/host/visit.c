@@ -289,10 +289,16 @@ static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t numb
 {
     const struct gv_seed *seed = &visit->invite->seeds[number];
     struct gv_addresses addresses;
-    if (gv_resolve(&addresses, seed->endpoint, visit->family, answer_ms(visit)) != GV_OK) {
-        return gv_diag_set(diag, GV_ERR_TIMEOUT, "no address is found for this name");
+    const char *family = visit->family == GV_FAMILY_IPV4 ? "ipv4" : "ipv6";
+    enum gv_err err = gv_resolve(&addresses, seed->endpoint, visit->family, answer_ms(visit));
+    if (err == GV_ERR_FAMILY) {
+        return gv_diag_set(diag, err, "family = %s rules this address out", family);
     }
-    enum gv_err err = GV_ERR_TIMEOUT;
+    if (err != GV_OK) {
+        return gv_diag_set(diag, GV_ERR_TIMEOUT, "no %s%saddress is found for this name",
+                           visit->family != GV_FAMILY_ANY ? family : "", visit->family != GV_FAMILY_ANY ? " " : "");
+    }
+    err = GV_ERR_TIMEOUT;
     for (uint32_t i = 0; i < addresses.count && err == GV_ERR_TIMEOUT; i++) {
         err = try_address(visit, context, seed, addresses.endpoint[i], GV_ADDRESSES_MAX * number + i, diag);
     }
@@ -300,24 +306,27 @@ static enum gv_err try_seed(struct gv_visit *visit, void *context, uint32_t numb
     return err;
 }
 
-/* Which of two failures says more: a refusal about us beats one that may pass, that beats silence. */
+/* Which of two failures says more: a refusal about us beats one that may pass, that beats silence,
+ * and that a seed that was not asked. */
 static int weight_of(enum gv_err err)
 {
     switch (err) {
     case GV_OK:
         return 0;
-    case GV_ERR_TIMEOUT:
+    case GV_ERR_FAMILY:
         return 1;
+    case GV_ERR_TIMEOUT:
+        return 2;
     case GV_ERR_LINK_LOST:
     case GV_ERR_NET:
-        return 2;
+        return 3;
     case GV_ERR_BUSY:
     case GV_ERR_CROWDED:
     case GV_ERR_RATE:
     case GV_ERR_STOPPING:
-        return 3;
-    default:
         return 4;
+    default:
+        return 5;
     }
 }
 
@@ -349,6 +358,9 @@ enum gv_err gv_visit(struct gv_visit *visit, struct gv_diag *diag)
     }
     if (visit->invite->seed_count == 0) {
         return gv_diag_set(diag, GV_ERR_TOKEN, "the token names no seed to ask");
+    }
+    if (worst == GV_ERR_FAMILY) {
+        return gv_diag_set(diag, GV_ERR_CONFIG, "no seed of the invite can be asked (%s)", all);
     }
     if (worst == GV_ERR_TIMEOUT) {
         return gv_diag_set(diag, worst, "no seed of the invite answers (%s); try later", all);

@@ -41,8 +41,8 @@ struct gv_visit {
 };
 
 /**
- * Tries the seeds in turn, each a few seconds. GV_ERR_TIMEOUT if none answered; a refusal's reason if one refused; the
- * diagnosis names every seed and what came of it.
+ * Tries the seeds in turn, each a few seconds. GV_ERR_TIMEOUT if none answered; GV_ERR_CONFIG if the family rules all
+ * of them out; a refusal's reason if one refused; the diagnosis names every seed and what came of it.
  */
 GV_NODISCARD enum gv_err gv_visit(struct gv_visit *visit, struct gv_diag *diag);
 

@@ -228,11 +228,14 @@ static void teardown(void)
 
 TestSuite(join, .init = setup, .fini = teardown, .timeout = 30);
 
+static enum gv_family family; /* GV_FAMILY_ANY */
+
 static enum gv_err join(const char *spec, struct gv_join_result *result, struct gv_diag *diag)
 {
     struct gv_config config;
     struct gv_join_options options = {.token = token, .dir = host_path("node"), .config = &config};
     gv_config_defaults(&config);
+    config.family = family;
     cr_assert_eq(gv_config_set(&config, "data", spec, NULL), GV_OK);
     diag->text[0] = '\0';
     return gv_join(&options, result, diag);
@@ -310,6 +313,18 @@ Test(join, nobody_there_is_told_at_once)
 {
     make_token((const char *const[]){"tcp://127.0.0.1:1"}, 1);
     expect_failure(data_spec, GV_ERR_TIMEOUT, "no seed of the invite answers (tcp://127.0.0.1:1");
+}
+
+Test(join, seeds_of_the_other_family_are_not_silent_but_ruled_out)
+{
+    family = GV_FAMILY_IPV4;
+    make_token((const char *const[]){"tcp://[::1]:1"}, 1);
+    expect_failure(data_spec, GV_ERR_CONFIG, "(tcp://[::1]:1: family = ipv4 rules this address out)");
+    make_token((const char *const[]){"tcp://[::1]:1", "tcp://127.0.0.1:1"}, 2);
+    expect_failure(data_spec, GV_ERR_TIMEOUT, "no seed of the invite answers (tcp://[::1]:1: family = ipv4 rules");
+    family = GV_FAMILY_IPV6;
+    make_token((const char *const[]){"tcp://127.0.0.1:1"}, 1);
+    expect_failure(data_spec, GV_ERR_CONFIG, "(tcp://127.0.0.1:1: family = ipv6 rules this address out)");
 }
 
 Test(join, a_silent_seed_is_given_up)
