@@ -131,13 +131,14 @@ Test(trainer_copies, a_model_adopted_while_another_is_pinned_is_what_the_next_pi
     cr_expect_eq(trainer.served[0], 5.0F);
 }
 
-Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_it)
+/* The one before the merge, where a busy machine lets the thread read both letters at once, or the one after it. */
+Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_one_model)
 {
     await(GV_MAIL_READY);
-    fill_stage(5.0F);
-    put(GV_MAIL_ADOPT, 1);
-    await(GV_MAIL_MERGED);
     for (int turn = 0; turn < 5; turn++) {
+        fill_stage(5.0F);
+        put(GV_MAIL_ADOPT, 1);
+        await(GV_MAIL_MERGED);
         fill_stage(1.0F);
         put(GV_MAIL_COMMIT, 2);
         struct timespec moment = {.tv_nsec = 1000000};
@@ -145,8 +146,9 @@ Test(trainer_copies, a_pin_in_the_middle_of_a_merge_serves_all_of_it)
         put(GV_MAIL_PIN, 3);
         await(GV_MAIL_MERGED);
         await(GV_MAIL_PINNED);
+        cr_assert(trainer.served[0] == 5.0F || trainer.served[0] == 6.0F, "turn %d", turn);
         for (size_t i = 0; i < trainer.parameters; i++) {
-            cr_assert_eq(trainer.served[i], 6.0F + (float)turn, "parameter %zu in turn %d", i, turn);
+            cr_assert_eq(trainer.served[i], trainer.served[0], "parameter %zu in turn %d", i, turn);
         }
         put(GV_MAIL_UNPIN, 3);
     }
