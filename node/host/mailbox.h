@@ -36,7 +36,6 @@ enum gv_mail_kind {
     GV_MAIL_CANCEL,    /* a SNAPSHOT is no longer wanted; answered like one that is done if it was still to be made */
     GV_MAIL_SLICE,     /* worker -> trainer: data = struct gv_slice to fill */
     GV_MAIL_CONFIGURE, /* data = struct gv_training, takes: newer hyperparameters for the same layout */
-    GV_MAIL_CPU,       /* value = percent of one core for training */
     GV_MAIL_EVALUATE,  /* evaluate now, answer METRICS */
 
     /* trainer, worker -> loop */

@@ -353,9 +353,6 @@ static void obey(struct work *work, const struct gv_mail *mail)
         work->local_steps = mail->index;
         free(mail->data);
         return;
-    case GV_MAIL_CPU:
-        work->cpu_percent = (uint32_t)mail->value;
-        return;
     case GV_MAIL_EVALUATE:
         start_evaluation(work);
         return;
