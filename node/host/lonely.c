@@ -69,9 +69,9 @@ static void add_dials(struct line *line, const struct gv_lonely *facts)
     if (core->seed_count > 0) {
         add(line, " to %u seed%s", core->seed_count, plural(core->seed_count));
     }
-    if (core->book_count > 0) {
-        add(line, "%s%u known address%s", core->seed_count > 0 ? " and " : " to ", core->book_count,
-            core->book_count == 1 ? "" : "es");
+    if (facts->addresses > 0) {
+        add(line, "%s%u known address%s", core->seed_count > 0 ? " and " : " to ", facts->addresses,
+            facts->addresses == 1 ? "" : "es");
     }
     add(line, " failed");
     add_reason(line, unanswered);
@@ -135,7 +135,7 @@ static void add_state(struct line *line, const struct gv_lonely *facts)
         }
     } else if (under_way > 0) {
         add(line, "%u dial%s under way", under_way, under_way == 1 ? " is" : "s are");
-    } else if (core->seed_count > 0 || core->book_count > 0 || core->peers_known > 0) {
+    } else if (core->seed_count > 0 || facts->addresses > 0 || core->peers_known > 0) {
         add(line, begun > 0 ? "it has dialled only itself" : "nothing has been tried yet");
     } else if (!facts->listens) {
         add(line, "it knows nobody to dial and does not listen");

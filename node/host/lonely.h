@@ -14,6 +14,7 @@
 struct gv_lonely {
     const struct gv_core_stats *core;
     const struct gv_tally *tally;
+    uint32_t addresses; /* of the members in the address book, how many can be dialled */
     bool listens;
     const char *endpoint; /* where others reach us, "" if that is not known */
     uint64_t now_us;

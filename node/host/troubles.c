@@ -77,6 +77,17 @@ static void set_came_in(json_t *reply, const struct gv_tally *tally, uint64_t no
     (void)json_object_set_new(reply, "dialled_by", came_in);
 }
 
+/* Members that only dial out have none. */
+static uint32_t known_addresses(const struct gv_directory *directory)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gv_directory_count(directory); i++) {
+        struct gv_span bytes;
+        count += gv_directory_at(directory, i, &bytes)->endpoint_count > 0 ? 1 : 0;
+    }
+    return count;
+}
+
 void gv_node_troubles(const struct gv_node *node, json_t *reply, const struct gv_core_stats *core,
                       const struct gv_net_stats *net)
 {
@@ -84,6 +95,7 @@ void gv_node_troubles(const struct gv_node *node, json_t *reply, const struct gv
     uint64_t now_us = gv_now_us();
     struct gv_lonely facts = {.core = core,
                               .tally = &node->tally,
+                              .addresses = known_addresses(node->directory),
                               .listens = node->config.listen[0] != '\0',
                               .endpoint = node->record.endpoint_count > 0 ? node->record.endpoints[0] : "",
                               .now_us = now_us};

@@ -57,7 +57,8 @@ Test(lonely, dials_that_fail_and_peers_that_refuse)
 Test(lonely, several_reasons_name_the_most_frequent)
 {
     core.seed_count = 2;
-    core.book_count = 5;
+    core.book_count = 9; /* four of them only dial out */
+    facts.addresses = 5;
     fails(GV_ERR_TIMEOUT, 1);
     fails(GV_ERR_UNREACHABLE, 6);
     says("no neighbour: 7 dials to 2 seeds and 5 known addresses failed (mostly: nothing answers at that address), the "
@@ -67,12 +68,15 @@ Test(lonely, several_reasons_name_the_most_frequent)
 Test(lonely, an_address_book_without_seeds)
 {
     core.book_count = 1;
+    facts.addresses = 1;
     fails(GV_ERR_TIMEOUT, 2);
     says("no neighbour: 2 dials to 1 known address failed (the peer took too long), the last 4 s ago");
 }
 
 Test(lonely, nobody_to_dial)
 {
+    says("no neighbour: it knows nobody to dial, and nobody has dialled it at tcp://192.0.2.1:7400");
+    core.book_count = 2; /* members that only dial out */
     says("no neighbour: it knows nobody to dial, and nobody has dialled it at tcp://192.0.2.1:7400");
     facts.endpoint = "";
     says("no neighbour: it knows nobody to dial, and nobody has dialled it: its own address is not known either (set "
