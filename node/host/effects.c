@@ -239,6 +239,10 @@ static void dial_book(struct gv_node *node, uint32_t dial, uint32_t index)
         struct gv_span bytes;
         record = gv_directory_at(node->directory, index, &bytes);
     }
+    if (record == NULL || record->endpoint_count == 0) { /* it dials out only, or has gone: nothing has failed */
+        dial_failed(node, dial, GV_ERR_DUPLICATE);
+        return;
+    }
     dial_record(node, dial, record);
 }
 
