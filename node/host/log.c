@@ -53,7 +53,7 @@ static void disarm(char *line, size_t bytes)
     }
 }
 
-/* A pipe that nobody reads, or a terminal that is stopped, must not stop the node. A writable pipe has PIPE_BUF free. */
+/* A pipe that nobody reads, or a stopped terminal, must not stop the node. A writable pipe has PIPE_BUF free. */
 static bool somebody_reads(void)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};

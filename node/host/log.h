@@ -16,8 +16,8 @@ void gv_log_set_level(enum gv_log_level level);
 GV_NODISCARD enum gv_err gv_log_parse_level(enum gv_log_level *level, const char *name);
 const char *gv_log_level_name(enum gv_log_level level);
 
-/** event is quoted by the logger; `format` continues the line with key=value pairs (may be ""). Never waits: a line that
- *  standard error does not take at once is lost, and counted on the next one (lost=N). */
+/** event is quoted by the logger; `format` continues the line with key=value pairs (may be ""). Never waits: a line
+ *  that standard error does not take at once is lost, and counted on the next one (lost=N). */
 GV_PRINTF(3, 4)
 void gv_log(enum gv_log_level level, const char *event, const char *format, ...);
 
