@@ -32,8 +32,9 @@ bool gv_socket_set_family(void *socket, enum gv_family family, const char *endpo
 
 /*
  * libzmq (4.3.4) ends the process when a connection is lost while its receive queue is full and then a heartbeat is
- * due, or a PING that came before is read (its issues 4364, 4767): no heartbeats, and a queue that is never full. The kernel
- * finds dead connections instead. What is queued is bounded by how fast the loop reads, and by gv_inbound_sweep().
+ * due, or a PING that came before is read (its issues 4364, 4767): no heartbeats, and a queue that is never full. The
+ * kernel finds dead connections instead. What is queued is bounded by how fast the loop reads, and by
+ * gv_inbound_sweep().
  */
 bool gv_socket_set_common(const struct gv_net *net, void *socket)
 {
