@@ -124,6 +124,16 @@ enum gv_err gv_chain_verify(const struct gv_chain *chain, const struct gv_sign_p
     return GV_OK;
 }
 
+bool gv_chain_has_member_invite(const struct gv_chain *chain)
+{
+    for (uint32_t i = 1; i < chain->count; i++) {
+        if (chain->link[i].kind == GV_CERT_INVITE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum gv_err gv_chain_encode(uint8_t *out, size_t cap, size_t *bytes, const struct gv_chain *chain)
 {
     struct gv_pack p;

@@ -43,6 +43,8 @@ GV_NODISCARD enum gv_err gv_chain_append(struct gv_chain *chain, const struct gv
  * Does not look at expiry, uses or revocation: that is gv_trust_*.
  */
 GV_NODISCARD enum gv_err gv_chain_verify(const struct gv_chain *chain, const struct gv_sign_public *root);
+/** Whether an invite in it was signed by a member, not by the root. */
+bool gv_chain_has_member_invite(const struct gv_chain *chain);
 
 /** Canonical bytes <-> chain. Decoding is bounded and copies. */
 GV_NODISCARD enum gv_err gv_chain_encode(uint8_t *out, size_t cap, size_t *bytes, const struct gv_chain *chain);

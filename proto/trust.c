@@ -395,10 +395,8 @@ struct gv_span gv_trust_hashes(const struct gv_trust *trust)
 
 enum gv_err gv_trust_check(const struct gv_trust *trust, const struct gv_chain *chain)
 {
-    for (uint32_t i = 1; i < chain->count && trust->inviters == GV_INVITERS_ROOT; i++) {
-        if (chain->link[i].kind == GV_CERT_INVITE) {
-            return GV_ERR_CHAIN;
-        }
+    if (trust->inviters == GV_INVITERS_ROOT && gv_chain_has_member_invite(chain)) {
+        return GV_ERR_CHAIN;
     }
     struct gv_id ids[GV_CHAIN_LINKS_MAX];
     chain_ids(ids, chain);

@@ -91,16 +91,6 @@ static enum gv_err count_on(struct updating *u, struct gv_diag *diag)
     return GV_OK;
 }
 
-/* Whether the manifest's rule for inviters ends this membership. */
-static bool shuts_out(const struct gv_node_dir *node, const struct gv_chain *chain)
-{
-    bool by_member = false;
-    for (uint32_t i = 1; i < chain->count; i++) {
-        by_member = by_member || chain->link[i].kind == GV_CERT_INVITE;
-    }
-    return by_member && node->manifest.inviters == GV_INVITERS_ROOT;
-}
-
 /* Says how many members are none any more. */
 static void note_shut_out(const struct gv_args *args, const struct updating *u)
 {
@@ -114,7 +104,7 @@ static void note_shut_out(const struct gv_args *args, const struct updating *u)
         uint32_t out = 0;
         for (uint32_t i = 0; i < count; i++) {
             struct gv_span bytes;
-            out += shuts_out(&u->node, &gv_directory_at(directory, i, &bytes)->chain) ? 1u : 0u;
+            out += gv_chain_has_member_invite(&gv_directory_at(directory, i, &bytes)->chain) ? 1u : 0u;
         }
         gv_cli_note(args,
                     "whoever came by an invite that the root did not sign is a member no longer: %u of the %u in "
@@ -146,7 +136,7 @@ static enum gv_err change(struct updating *u, const struct gv_args *args, struct
     if (err == GV_OK) {
         err = count_on(u, diag);
     }
-    if (err == GV_OK && shuts_out(&u->node, &u->node.chain)) {
+    if (err == GV_OK && manifest->inviters == GV_INVITERS_ROOT && gv_chain_has_member_invite(&u->node.chain)) {
         err = gv_diag_set(diag, GV_ERR_CONFIG,
                           "inviters=root would shut out this node itself: it came by an invite that the root did not "
                           "sign. Update from the node that created the swarm");
