@@ -75,11 +75,34 @@ static void write_all(const char *data, size_t bytes)
     }
 }
 
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t used;
+};
+
+/* What does not fit is cut off. One place stays free, for the end of the line. */
+GV_PRINTF(2, 0)
+static void append_list(struct line *line, const char *format, va_list args)
+{
+    size_t room = sizeof line->text - line->used;
+    int more = vsnprintf(line->text + line->used, room, format, args);
+    line->used = more < 0 || (size_t)more >= room ? sizeof line->text - 1 : line->used + (size_t)more;
+}
+
+GV_PRINTF(2, 3)
+static void append(struct line *line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    append_list(line, format, args);
+    va_end(args);
+}
+
 GV_PRINTF(4, 0)
 static void write_line(enum gv_log_level level, uint64_t suppressed, const char *event, const char *format,
                        va_list args)
 {
-    char line[LINE_MAX_BYTES];
+    struct line line;
     if (!somebody_reads()) {
         gv_the_log.lost++;
         return;
@@ -87,26 +110,22 @@ static void write_line(enum gv_log_level level, uint64_t suppressed, const char 
     time_t now = time(NULL);
     struct tm utc;
     (void)gmtime_r(&now, &utc);
-    size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    int more = snprintf(line + used, sizeof line - used, " %s event=\"%s\"", LEVELS[level], event);
-    used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
-    if (format[0] != '\0' && used + 2 < sizeof line) {
-        line[used++] = ' ';
-        more = vsnprintf(line + used, sizeof line - used, format, args);
-        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+    line.used = strftime(line.text, sizeof line.text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    append(&line, " %s event=\"%s\"", LEVELS[level], event);
+    if (format[0] != '\0') {
+        append(&line, " ");
+        append_list(&line, format, args);
     }
     if (suppressed > 0) {
-        more = snprintf(line + used, sizeof line - used, " suppressed=%llu", (unsigned long long)suppressed);
-        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+        append(&line, " suppressed=%llu", (unsigned long long)suppressed);
     }
     if (gv_the_log.lost > 0) {
-        more = snprintf(line + used, sizeof line - used, " lost=%llu", (unsigned long long)gv_the_log.lost);
-        used = more < 0 || (size_t)more >= sizeof line - used ? sizeof line - 1 : used + (size_t)more;
+        append(&line, " lost=%llu", (unsigned long long)gv_the_log.lost);
         gv_the_log.lost = 0;
     }
-    disarm(line, used);
-    line[used] = '\n';
-    write_all(line, used + 1);
+    disarm(line.text, line.used);
+    line.text[line.used] = '\n';
+    write_all(line.text, line.used + 1);
 }
 
 /* The bucket of this name, with what it has gained; a full one if the name is new. */
