@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -12,7 +11,6 @@
 #include "store.h"
 
 #define END_WAIT_MS 60000 /* a last checkpoint on a slow disk */
-#define END_POLL_MS 20
 
 static enum gv_err order(const struct gv_args *args, const char *cmd, struct gv_diag *diag)
 {
@@ -32,21 +30,15 @@ static int simple_order(const struct gv_args *args, const char *note)
 /* The daemon lets go of the lock when it ends; scripts may then start it again at once. */
 static enum gv_err wait_for_end(const char *dir, struct gv_diag *diag)
 {
-    for (int waited = 0; waited < END_WAIT_MS; waited += END_POLL_MS) {
-        int lock;
-        enum gv_err err = gv_store_lock(&lock, dir, diag);
-        if (err == GV_OK) {
-            (void)close(lock);
-            return GV_OK;
-        }
-        if (err != GV_ERR_IN_USE) {
-            return err;
-        }
-        struct timespec pause = {.tv_nsec = END_POLL_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
+    int lock;
+    enum gv_err err = gv_store_await_lock(&lock, dir, END_WAIT_MS, diag);
+    if (err == GV_OK) {
+        (void)close(lock);
+    } else if (err == GV_ERR_IN_USE) {
+        err = gv_diag_set(diag, GV_ERR_TIMEOUT, "the daemon on %s was told to end and has not within %d s", dir,
+                          END_WAIT_MS / 1000);
     }
-    return gv_diag_set(diag, GV_ERR_TIMEOUT, "the daemon on %s was told to end and has not within %d s", dir,
-                       END_WAIT_MS / 1000);
+    return err;
 }
 
 int gv_cmd_pause(const struct gv_args *args)
@@ -75,8 +67,7 @@ static bool has_model(const char *dir)
     if (gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &status, NULL) != GV_OK) {
         return false;
     }
-    const char *state = json_string_value(json_object_get(status, "state"));
-    bool has = state != NULL && strcmp(state, "joining") != 0 && strcmp(state, "fetching") != 0;
+    bool has = json_is_true(json_object_get(status, "has_model"));
     json_decref(status);
     return has;
 }

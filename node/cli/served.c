@@ -57,13 +57,7 @@ static enum gv_err await_checkpoint(const char *dir, json_int_t before, json_int
 static enum gv_err refresh(const char *dir, struct gv_diag *diag)
 {
     json_t *reply = NULL;
-    json_int_t failed_before = 0;
-    enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "status"), &reply, diag);
-    if (err == GV_OK) {
-        failed_before = count_of(reply, "checkpoints_failed");
-        json_decref(reply);
-        err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "checkpoint"), &reply, diag);
-    }
+    enum gv_err err = gv_cli_call(dir, json_pack("{s:s}", "cmd", "checkpoint"), &reply, diag);
     if (err == GV_ERR_NOT_FOUND || err == GV_ERR_BUSY) {
         return GV_OK; /* no daemon, or it has no model yet: then the disk says so */
     }
@@ -71,6 +65,7 @@ static enum gv_err refresh(const char *dir, struct gv_diag *diag)
         return err;
     }
     json_int_t before = count_of(reply, "checkpoints");
+    json_int_t failed_before = count_of(reply, "checkpoints_failed");
     json_decref(reply);
     return await_checkpoint(dir, before, failed_before, diag);
 }

@@ -29,7 +29,6 @@
 #define LINGER_MS 500
 #define AGAIN "GRAPEVINE_AGAIN" /* "paused" or "running": a start of our own making, not one by a person */
 #define AGAIN_LOCK_MS 15000     /* for whoever took the moment in between to write a change */
-#define AGAIN_LOCK_POLL_MS 20
 
 int gv_exit_for(enum gv_err err)
 {
@@ -171,18 +170,6 @@ static enum gv_err check_exists(const char *dir, struct gv_diag *diag)
                              "%s holds no node; make one with `grapevine create` or `grapevine join`", dir);
 }
 
-static enum gv_err take_lock(const struct gv_node *node, int *lock, struct gv_diag *diag)
-{
-    for (int waited = 0;; waited += AGAIN_LOCK_POLL_MS) {
-        enum gv_err err = gv_store_lock(lock, node->dir, diag);
-        if (err != GV_ERR_IN_USE || !node->again || waited >= AGAIN_LOCK_MS) {
-            return err;
-        }
-        struct timespec pause = {.tv_nsec = AGAIN_LOCK_POLL_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
 static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *diag)
 {
     char left[GV_STORE_PATH_MAX];
@@ -195,7 +182,7 @@ static enum gv_err check_dir(struct gv_node *node, int *lock, struct gv_diag *di
         return gv_diag_set(diag, GV_ERR_LEFT,
                            "%s: this node has left its swarm for good; join again in an empty folder", node->dir);
     }
-    return take_lock(node, lock, diag);
+    return gv_store_await_lock(lock, node->dir, node->again ? AGAIN_LOCK_MS : 0, diag);
 }
 
 /* ---- the machine ------------------------------------------------------------------------------------------- */

@@ -52,28 +52,29 @@ static bool within_hours(const struct gv_config *config)
 void gv_node_update_training(struct gv_node *node)
 {
     struct gv_mail mail = {.kind = GV_MAIL_TRAIN, .value = node->core_trains && node->in_hours ? 1 : 0};
-    node->train_dirty = !gv_mailbox_try_put(node->trainer.in, &mail);
+    node->train_switch_dirty = !gv_mailbox_try_put(node->trainer.in, &mail);
 }
 
 /* ---- saving ------------------------------------------------------------------------------------------------ */
 
-/* False: no model of the swarm's to keep. */
-static bool has_model(const struct gv_node *node, const struct gv_core_stats *stats)
+bool gv_node_has_model(const struct gv_node *node)
 {
-    return stats->state != GV_STATE_FETCHING &&
-           (stats->state != GV_STATE_JOINING || node->trainer.checkpoint.counter != 0);
+    struct gv_core_stats stats;
+    if (!node->started) {
+        return false;
+    }
+    gv_core_stats(node->core, &stats);
+    return stats.state != GV_STATE_FETCHING &&
+           (stats.state != GV_STATE_JOINING || node->trainer.checkpoint.counter != 0);
 }
 
 bool gv_node_checkpoint(struct gv_node *node)
 {
-    if (node->checkpointing || !node->started) {
+    if (node->checkpointing || !gv_node_has_model(node)) {
         return false;
     }
     struct gv_core_stats stats;
     gv_core_stats(node->core, &stats);
-    if (!has_model(node, &stats)) {
-        return false;
-    }
     struct gv_checkpoint *header = calloc(1, sizeof *header);
     if (header == NULL) {
         return false;
@@ -156,12 +157,10 @@ void gv_node_last_checkpoint(struct gv_node *node)
     if (node->checkpointing) {
         return; /* it may lack what was merged since it began: another follows it */
     }
-    struct gv_core_stats stats;
-    gv_core_stats(node->core, &stats);
     node->last_ordered = gv_node_checkpoint(node);
     if (node->last_ordered) {
         node->ending_us = node->checkpoint_us;
-    } else if (!has_model(node, &stats)) {
+    } else if (!gv_node_has_model(node)) {
         node->ending = GV_ENDED;
     }
 }
@@ -489,7 +488,7 @@ static void run_timers(struct gv_node *node, uint64_t now_us)
     if (node->training_dirty) {
         gv_node_configure_trainer(node);
     }
-    if (node->train_dirty) {
+    if (node->train_switch_dirty) {
         gv_node_update_training(node);
     }
     if (due(&node->invites_us, now_us, INVITES_US)) {

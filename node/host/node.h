@@ -168,11 +168,11 @@ struct gv_node {
     /* timers, monotonic */
     uint64_t checkpoint_us, evaluate_us, peers_us, trust_us, invites_us, hours_us, persist_us, manifest_us;
     bool checkpointing, trust_dirty, peers_dirty, manifest_dirty;
-    bool training_dirty;    /* the trainer does not know the manifest's hyperparameters yet */
-    bool train_dirty;       /* nor whether it is to train */
-    bool trust_news;        /* entries have come that gv_node_trust_changed() has not looked at */
-    uint64_t trust_look_us; /* when it last did for those */
-    uint64_t checkpoints;   /* written by this process */
+    bool training_dirty;     /* the trainer does not know the manifest's hyperparameters yet */
+    bool train_switch_dirty; /* nor whether it is to train */
+    bool trust_news;         /* entries have come that gv_node_trust_changed() has not looked at */
+    uint64_t trust_look_us;  /* when it last did for those */
+    uint64_t checkpoints;    /* written by this process */
     uint64_t checkpoints_failed;
     enum gv_err checkpoint_error; /* of the last one */
     uint64_t persist_wanted;      /* an incarnation that must reach the disk; 0: none */
@@ -253,6 +253,8 @@ void gv_node_loop(struct gv_node *node);
 void gv_node_restart(struct gv_node *node);
 /** Starts the way down. */
 void gv_node_end(struct gv_node *node, int exit_code);
+/** Whether there is a model of the swarm's: only that is written down. */
+bool gv_node_has_model(const struct gv_node *node);
 /** Orders a checkpoint; false if one is under way, there is nothing to write or no room at the worker. */
 bool gv_node_checkpoint(struct gv_node *node);
 /** The farewell is over: a last checkpoint, after the one under way and when the worker has room; then the end. */

@@ -154,6 +154,7 @@ static json_t *status(struct gv_node *node)
     set_count(reply, "connections_cut", net.kicked);
     gv_node_troubles(node, reply, &stats, &net);
     (void)json_object_set_new(reply, "clock_offset_s", json_integer((json_int_t)stats.clock_offset_s));
+    (void)json_object_set_new(reply, "has_model", json_boolean(gv_node_has_model(node)));
     set_count(reply, "checkpoints", node->checkpoints);
     set_count(reply, "checkpoints_failed", node->checkpoints_failed);
     (void)json_object_set_new(
@@ -274,7 +275,7 @@ static json_t *new_manifest(struct gv_node *node, const char *text)
 }
 
 /* A checkpoint right now, for those who read the files beside a running node. It is on disk when the count in `status`
- * has passed the one given here. */
+ * has passed the one given here; if that of the failed has, it could not be written. */
 static json_t *checkpoint(struct gv_node *node)
 {
     if (!gv_node_checkpoint(node) && !node->checkpointing) {
@@ -282,6 +283,7 @@ static json_t *checkpoint(struct gv_node *node)
     }
     json_t *reply = done();
     set_count(reply, "checkpoints", node->checkpoints);
+    set_count(reply, "checkpoints_failed", node->checkpoints_failed);
     return reply;
 }
 

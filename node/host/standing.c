@@ -308,14 +308,15 @@ void gv_node_close_invites(struct gv_node *node)
         return;
     }
     char *rest = NULL;
-    for (char *line = strtok_r((char *)data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    uint32_t issued = gv_trust_issued(node->trust, &node->id);
+    for (char *line = strtok_r((char *)data, "\n", &rest);
+         line != NULL && issued < GV_TRUST_PER_ISSUER_MAX - ENTRIES_FOR_PEOPLE; line = strtok_r(NULL, "\n", &rest)) {
         char hex[2 * GV_ID_BYTES + 1];
         unsigned long long expires_s = 0;
         struct gv_id invite;
         bool by_root = strstr(line, " root") != NULL; /* the root signed it, so only the root can close it */
         if (by_root || sscanf(line, "%64s %llu", hex, &expires_s) != 2 || gv_id_parse(&invite, hex) != GV_OK ||
-            !may_close(node, expires_s) || gv_trust_closed(node->trust, &invite) ||
-            gv_trust_issued(node->trust, &node->id) >= GV_TRUST_PER_ISSUER_MAX - ENTRIES_FOR_PEOPLE) {
+            !may_close(node, expires_s) || gv_trust_closed(node->trust, &invite)) {
             continue;
         }
         bool closed = false;
@@ -324,6 +325,7 @@ void gv_node_close_invites(struct gv_node *node)
             gv_log_limited(GV_LEVEL_UNUSUAL, hex, "cannot close an invite", "invite=%.8s reason=\"%s\"", hex,
                            gv_err_text((int)err));
         } else if (closed) {
+            issued++;
             gv_log(GV_LEVEL_INFO, "invite closed", "invite=%.8s", hex);
         }
     }

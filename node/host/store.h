@@ -57,6 +57,8 @@ bool gv_store_exists(const char *dir);
 
 /** Takes the lock of a DIR for this process; GV_ERR_IN_USE names the process that holds it. Returns a descriptor. */
 GV_NODISCARD enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag);
+/** The same, but waits for whoever holds it, up to wait_ms. */
+GV_NODISCARD enum gv_err gv_store_await_lock(int *fd, const char *dir, int wait_ms, struct gv_diag *diag);
 
 /** Membership chain. */
 GV_NODISCARD enum gv_err gv_store_save_member(const char *dir, const struct gv_chain *chain, struct gv_diag *diag);

@@ -11,9 +11,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "folder.h"
+
+#define LOCK_POLL_MS 20
 
 enum gv_err gv_errno_err(int number)
 {
@@ -361,4 +364,16 @@ enum gv_err gv_store_lock(int *fd, const char *dir, struct gv_diag *diag)
     sign_lock(lock);
     *fd = lock;
     return GV_OK;
+}
+
+enum gv_err gv_store_await_lock(int *fd, const char *dir, int wait_ms, struct gv_diag *diag)
+{
+    for (int waited_ms = 0;; waited_ms += LOCK_POLL_MS) {
+        enum gv_err err = gv_store_lock(fd, dir, diag);
+        if (err != GV_ERR_IN_USE || waited_ms >= wait_ms) {
+            return err;
+        }
+        struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
 }

@@ -185,6 +185,7 @@ Test(store_file, the_lock_is_held_once_and_names_its_holder)
     char number[32];
     cr_assert_eq(gv_store_lock(&first, dir, &diag), GV_OK, "%s", diag.text);
     cr_expect_eq(gv_store_lock(&second, dir, &diag), GV_ERR_IN_USE);
+    cr_expect_eq(gv_store_await_lock(&second, dir, 40, &diag), GV_ERR_IN_USE);
     (void)snprintf(number, sizeof number, "process, %ld;", (long)getpid());
     cr_expect_not_null(strstr(diag.text, number), "%s", diag.text);
     (void)close(first);
