@@ -14,10 +14,13 @@
 
 #include "clock.h"
 
-/* Ciphertext in flight that is normal: a full receive queue of chunks, and one frame being put together. */
 #define FLOOD_BYTES (8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX)
-/* Heartbeats and their answers are never delivered to us; twenty bytes a second is generous. */
-#define HEARTBEAT_BYTES_PER_S 64u
+#define HEARTBEAT_BYTES_PER_S 64u /* twenty would do */
+
+uint64_t gv_inbound_allowance(uint64_t delivered_bytes, uint64_t age_us)
+{
+    return delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
+}
 
 void gv_inbound_init(struct gv_inbound *inbound, uint16_t port, uint32_t max)
 {
@@ -285,7 +288,7 @@ void gv_inbound_sweep(struct gv_inbound *inbound, uint64_t now_us)
             continue;
         }
         uint64_t age_us = gv_elapsed_us(now_us, connection->accepted_us);
-        uint64_t allowed = connection->delivered_bytes + FLOOD_BYTES + age_us / 1000000u * HEARTBEAT_BYTES_PER_S;
+        uint64_t allowed = gv_inbound_allowance(connection->delivered_bytes, age_us);
         bool silent = connection->link == 0 && age_us > GV_PROVISIONAL_US;
         if (!connection->kicked && (silent || gv_received_bytes(connection->held) > allowed)) {
             gv_drop(&inbound->drops, silent ? GV_DROP_SILENCE : GV_DROP_FLOOD, connection->text);

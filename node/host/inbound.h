@@ -53,6 +53,10 @@ struct gv_inbound {
     struct gv_address_rate rate[GV_ADDRESS_SLOTS];
 };
 
+/** What a connection may have received when so much of it was delivered: chunks under way, a frame being put together,
+ *  and what is never delivered to us, as the heartbeats that others may send. Whoever is beyond it floods. */
+uint64_t gv_inbound_allowance(uint64_t delivered_bytes, uint64_t age_us);
+
 void gv_inbound_init(struct gv_inbound *inbound, uint16_t port, uint32_t max);
 void gv_inbound_deinit(struct gv_inbound *inbound);
 

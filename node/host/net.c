@@ -243,8 +243,7 @@ static void sweep(struct gv_net *net)
     gv_inbound_sweep(&net->inbound, net->now_us);
     for (size_t i = 0; i < GV_LINK_SLOTS; i++) {
         struct gv_slot *slot = &net->slot[i];
-        uint64_t allowed = slot->delivered_bytes + 8ull * GV_CHUNK_BYTES_MAX + 2ull * GV_FRAME_BYTES_MAX +
-                           gv_elapsed_us(net->now_us, slot->since_us) / 1000000u * 64u;
+        uint64_t allowed = gv_inbound_allowance(slot->delivered_bytes, gv_elapsed_us(net->now_us, slot->since_us));
         if (slot->state == GV_SLOT_UP && slot->held >= 0 && gv_received_bytes(slot->held) > allowed) {
             uint32_t link = slot->link;
             gv_slot_free(net, slot, 0);
