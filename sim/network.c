@@ -144,15 +144,15 @@ struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *pa
     if (gv_loss_possible(&network->loss)) {
         uint64_t delay_us;
         bool lives =
-            gv_loss_draw(&network->loss, random, bytes, 2 * (uint64_t)path->latency_us, GV_HEARTBEAT_US, &delay_us);
+            gv_loss_draw(&network->loss, random, bytes, 2 * (uint64_t)path->latency_us, GV_LINK_DEAD_US, &delay_us);
         gone_us += delay_us;
         if (!lives) {
             return reset(path, now_us, gone_us);
         }
     }
     uint64_t open_us = gv_network_reaches(network, from, to, gone_us);
-    if (open_us - gone_us > GV_HEARTBEAT_US) {
-        return reset(path, now_us, gone_us + GV_HEARTBEAT_US);
+    if (open_us - gone_us > GV_LINK_DEAD_US) {
+        return reset(path, now_us, gone_us + GV_LINK_DEAD_US);
     }
     uint64_t arrive_us = open_us + path->latency_us;
     if (network->jitters) {

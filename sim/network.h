@@ -3,7 +3,7 @@
  *
  * Links are TCP: a lost segment is sent again and delays everything behind it on its link; several losses in a row
  * reset the link. Frames of a node queue behind one another on its own uplink, then on the receiver's downlink. A cut
- * holds frames back until it heals; a link that has been held for as long as a heartbeat allows is down at both ends.
+ * holds frames back until it heals; a link that has been held for GV_LINK_DEAD_US is down at both ends.
  *
  * Everything about a node or a pair is a function of (seed, node) or (seed, pair), so nothing depends on the order of
  * events. State that changes belongs to one node: gv_network_send() touches only the sender's, gv_network_receive()
@@ -20,7 +20,7 @@
 #include "scenario.h"
 
 #define GV_LATENCY_LEAST_US 100u              /* nothing is nearer than this, whatever the scenario draws */
-#define GV_HEARTBEAT_US (15u * 1000u * 1000u) /* a link that delivers nothing for so long is down */
+#define GV_LINK_DEAD_US (15u * 1000u * 1000u) /* a link that delivers nothing for so long is down */
 #define GV_SEND_QUEUE_FRAMES 64u              /* frames a sender may have under way on one link, as libzmq's SNDHWM */
 
 struct gv_network;
@@ -76,7 +76,7 @@ void gv_path_init(struct gv_path *path, const struct gv_network *network, uint32
  * In this order: a slow reader that has GV_SEND_QUEUE_FRAMES under way on this link refuses it (FULL); it queues on
  * the sender's uplink; each lost segment of 1,448 bytes holds it up as loss.h says, and six losses in a row break the
  * link (RESET); a closed cut holds it until it heals; latency and jitter; it does not overtake the frame before.
- * Whatever holds it for longer than GV_HEARTBEAT_US breaks the link then. A slow reader takes 1 / slow_rate for each
+ * Whatever holds it for longer than GV_LINK_DEAD_US breaks the link then. A slow reader takes 1 / slow_rate for each
  * frame of each of its links.
  */
 struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *path, uint32_t from, uint32_t to,

@@ -84,7 +84,7 @@ static void tell_down(const struct gv_sim *sim, struct gv_thread *thread, uint32
         return; /* the far end learns of it from the reset that is under way */
     }
     uint64_t reaches_us = gv_network_reaches(sim->network, index, link->far, thread->now_us);
-    if (reaches_us > thread->now_us + GV_HEARTBEAT_US) {
+    if (reaches_us > thread->now_us + GV_LINK_DEAD_US) {
         return; /* cut off: the far end finds out by itself */
     }
     uint64_t at = reaches_us + link->path.latency_us;
@@ -149,8 +149,8 @@ void gv_sim_hang_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
         if (link->handle == 0 || !link->up) {
             continue;
         }
-        if (node->silent) { /* no word of it: the far end's heartbeat finds out */
-            gv_engine_post(thread, thread->now_us + GV_HEARTBEAT_US, link->far, GV_SIM_DOWN, link->far_life,
+        if (node->silent) { /* no word of it: the far end's kernel finds out */
+            gv_engine_post(thread, thread->now_us + GV_LINK_DEAD_US, link->far, GV_SIM_DOWN, link->far_life,
                            link->far_handle, 0, NULL);
         } else {
             tell_down(sim, thread, index, link);

@@ -418,7 +418,7 @@ Test(network, frames_into_a_cut_arrive_in_order_after_it_heals)
     gv_network_free(&network);
 }
 
-Test(network, a_cut_longer_than_a_heartbeat_resets_the_link)
+Test(network, a_cut_longer_than_a_connection_lives_resets_the_link)
 {
     struct gv_scenario scenario = even();
     struct gv_network *network = make(&scenario, 1, NODES);
