@@ -18,8 +18,9 @@
 #include "trust.h"
 
 #define GV_VERSION "0.1.0"
-#define GV_CALL_MS 10000                           /* how long a daemon may take to answer */
 #define GV_TOKEN_TEXT_MAX (2 * GV_TOKEN_CHARS_MAX) /* wrapped and indented, as mail programs do */
+
+#define GV_CALL_MS 10000      /* how long a daemon may take to answer */
 #define GV_HAND_OVER_MS 15000 /* how long one may take to start again: it holds the lock and does not answer yet */
 
 /** "grapevine create: <diagnosis>" on standard error. Returns the exit code that fits. */
