@@ -230,7 +230,7 @@ nobody_lost() {
 
 # Waits until all have ended by themselves at the age they were given.
 all_end() { # SECONDS
-    local deadline=$((SECONDS + $1)) told=$SECONDS node
+    local deadline=$((SECONDS + $1)) told=$SECONDS node now
     while [ "${#PID[@]}" -gt 0 ] && [ "$SECONDS" -lt "$deadline" ]; do
         sleep 1
         for node in "${!PID[@]}"; do
@@ -242,7 +242,8 @@ all_end() { # SECONDS
         done
         if [ $((SECONDS - told)) -ge 60 ] && [ -n "${PID[n1]:-}" ]; then
             told=$SECONDS
-            echo "    $(spent): age $(field n1 age) of $age"
+            now=$(field n1 age)
+            echo "    $(spent): age ${now%.*} of $age"
         fi
     done
     for node in "${!PID[@]}"; do
