@@ -78,11 +78,23 @@ void gv_sim_sign(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
     GV_ASSERT(node->version != NULL);
 }
 
-/* True if the exchange that this step discards was offered by us. */
+/* True if the exchange that this step gives up was offered by us. A responder always has a snapshot to discard; an
+   initiator has none before its OFFER is answered, unless the state is in the OFFER. */
 static bool is_ours(const struct gv_sim_node *node, const struct gv_effects *effects)
 {
     for (uint32_t i = 0; i < effects->count; i++) {
-        if (effects->item[i].kind == GV_FX_DISCARD && effects->item[i].u.work.nonce == node->offered_nonce) {
+        if (effects->item[i].kind == GV_FX_DISCARD) {
+            return effects->item[i].u.work.nonce == node->offered_nonce;
+        }
+    }
+    return true;
+}
+
+/* A failure that the core calls doubtful in the same step: it may have changed the other side. */
+static bool is_in_doubt(const struct gv_effects *effects)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        if (effects->item[i].kind == GV_FX_LOG && effects->item[i].u.log.code == GV_LOG_EXCHANGE_DOUBT) {
             return true;
         }
     }
@@ -124,7 +136,7 @@ static void count(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
         break;
     case GV_LOG_EXCHANGE_FAILED:
         over = is_ours(&sim->nodes[index], local->effects);
-        local->exchanges_failed += over ? 1 : 0;
+        local->exchanges_failed += over && !is_in_doubt(local->effects) ? 1 : 0;
         break;
     case GV_LOG_EXCHANGE_REFUSED:
         over = in == GV_KIND_BUSY || in == GV_KIND_ABORT;

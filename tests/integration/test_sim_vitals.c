@@ -83,6 +83,25 @@ Test(sim_vitals, failed_exchanges_move_the_mean_by_what_is_in_doubt_only)
     cr_expect(s.last.exchanges_doubt > 0 || s.mean_drift < 1e-6, "%g", s.mean_drift);
 }
 
+/* A state that is not in the OFFER is copied once that is answered: until then there is nothing to discard. */
+Test(sim_vitals, an_offer_that_nobody_answers_is_a_failed_exchange)
+{
+    struct gv_summary s = run("[swarm]\nnodes = 40\nmode = mean\nelements = 20000\nround = 1s\nduration = 2min\n"
+                              "[network]\nlatency = 300ms\n[views]\nbook = 16\n[faults]\nvanish = 20 at 60s\n");
+    cr_expect_geq(s.last.exchanges_failed, 5, "%llu", (unsigned long long)s.last.exchanges_failed);
+}
+
+/* Each exchange ends one way only: done, refused, failed or in doubt. */
+Test(sim_vitals, what_is_in_doubt_does_not_count_as_failed_too)
+{
+    struct gv_summary s = run("[swarm]\nnodes = 60\nmode = mean\nround = 1s\nduration = 2min\n"
+                              "[network]\nlatency = 20ms\n[views]\nbook = 16\n[learning]\nexchange = push\n"
+                              "[faults]\nvanish = 30 at 60s\n");
+    cr_expect_gt(s.last.exchanges_doubt, 0);
+    cr_expect_eq(s.last.exchanges_failed, 0, "%llu failed, %llu in doubt", (unsigned long long)s.last.exchanges_failed,
+                 (unsigned long long)s.last.exchanges_doubt);
+}
+
 static struct gv_summary run_attack(const char *attack, const char *mode)
 {
     char text[512];
