@@ -59,9 +59,19 @@ struct gv_delay_figures gv_delays_figures(const struct gv_delays *delays)
 
 /* ---- what happens to nodes ----------------------------------------------------------------------------------- */
 
+static void note_wait(struct gv_vitals_watch *watch, const struct gv_sim_node *node, uint64_t now_us)
+{
+    uint64_t gap_us = now_us - node->exchanged_us;
+    bool counts = node->live && node->end == GV_END_NONE && !node->hostile;
+    watch->gap_most_us = counts && gap_us > watch->gap_most_us ? gap_us : watch->gap_most_us;
+}
+
 void gv_vitals_end(struct gv_sim *sim, uint32_t index, enum gv_end end, uint64_t now_us)
 {
     struct gv_sim_node *node = &sim->nodes[index];
+    if (end != GV_END_NONE) { /* whoever ends between two samples has waited too */
+        note_wait(&sim->vitals, node, now_us);
+    }
     node->end = (uint8_t)end;
     node->end_us = now_us;
     node->exchanged_us = now_us;
@@ -196,8 +206,7 @@ static void look_at_waits(struct gv_sim *sim, const struct gv_view_table *views,
         if (!node->live || node->end != GV_END_NONE || node->hostile) {
             continue;
         }
-        uint64_t gap_us = now_us - node->exchanged_us;
-        watch->gap_most_us = gap_us > watch->gap_most_us ? gap_us : watch->gap_most_us;
+        note_wait(watch, node, now_us);
         const uint32_t *row = views->peers + (size_t)i * views->width;
         for (uint32_t k = 0; k < views->active[i]; k++) {
             const struct gv_sim_node *other = &sim->nodes[row[k]];

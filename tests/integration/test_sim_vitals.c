@@ -102,6 +102,15 @@ Test(sim_vitals, what_is_in_doubt_does_not_count_as_failed_too)
                  (unsigned long long)s.last.exchanges_doubt);
 }
 
+/* Samples at 60 and 120 s: those that end at 119 s are in none after 60 s. */
+Test(sim_vitals, who_ends_between_two_samples_has_waited_for_an_exchange_too)
+{
+    struct gv_summary s = run("[swarm]\nnodes = 10\nmode = mean\nround = 10min\nduration = 4min\n"
+                              "[network]\nlatency = 20ms\n[report]\nevery = 1min\n"
+                              "[faults]\nkill = 100% at 119s\n");
+    cr_expect_geq(s.vitals.exchange_gap_most_s, 119.0, "%g", s.vitals.exchange_gap_most_s);
+}
+
 static struct gv_summary run_attack(const char *attack, const char *mode)
 {
     char text[512];
