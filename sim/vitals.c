@@ -162,18 +162,35 @@ void gv_vitals_count(struct gv_sim *sim, uint64_t now_us)
     }
 }
 
-/* Those whom the swarm must hold; *young of them have only just started, and have nobody yet. */
+/* named (node_count) <- whom somebody live has as a neighbour, and so in its component. */
+static void mark_named(const struct gv_sim *sim, const struct gv_view_table *views, bool *named)
+{
+    for (uint32_t i = 0; i < sim->live_count; i++) {
+        const uint32_t *row = views->peers + (size_t)sim->live[i] * views->width;
+        for (uint32_t k = 0; k < views->active[sim->live[i]] && !sim->nodes[sim->live[i]].copy; k++) {
+            named[row[k]] = true;
+        }
+    }
+}
+
+/* Those whom the swarm must hold; *young of them have only just started, and are alone in a component: they have nobody
+   yet, and nobody has them. */
 static uint32_t count_held(const struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us,
                            uint32_t *young)
 {
     uint32_t count = 0;
+    bool *named = calloc(sim->node_count + 1u, sizeof *named);
+    GV_ASSERT(named != NULL);
+    mark_named(sim, views, named);
     *young = 0;
     for (uint32_t i = 0; i < sim->live_count; i++) {
-        const struct gv_sim_node *node = &sim->nodes[sim->live[i]];
-        bool arriving = now_us - node->end_us < ARRIVING_US && views->active[sim->live[i]] == 0;
+        uint32_t index = sim->live[i];
+        const struct gv_sim_node *node = &sim->nodes[index];
+        bool arriving = now_us - node->end_us < ARRIVING_US && views->active[index] == 0 && !named[index];
         count += gv_sim_is_held(node) ? 1 : 0;
         *young += arriving && gv_sim_is_held(node) ? 1 : 0;
     }
+    free(named);
     return count;
 }
 

@@ -35,7 +35,7 @@ enum gv_end { GV_END_NONE = 0, GV_END_CRASHED, GV_END_LEFT, GV_END_REVOKED };
 struct gv_vitals {
     double node_hours; /* of live nodes */
     /* Of live nodes that are not hostile, those in the largest component: the least of all samples once the first have
-       come, without those that started 5 s ago or less and have nobody yet. */
+       come, without those that started 5 s ago or less and are alone yet. */
     double largest_share_least;
     double connected_since_s;            /* all later samples found one component; NAN: the last one did not */
     double exchange_gap_most_s;          /* the longest that a live node went without a committed exchange */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "vitals.h"
+#include "world.h"
 
 static struct gv_delays *make(void)
 {
@@ -61,4 +61,72 @@ Test(vitals, threads_delays_add_up)
     cr_expect_float_eq(figures.most_s, 8.0, 1e-9);
     free(a);
     free(b);
+}
+
+/* ---- samples ------------------------------------------------------------------------------------------------- */
+
+enum { NODES = 60, WIDTH = 4 };
+
+/* Live nodes with what a sample says of them; each test runs in a process of its own, so this is the test's. */
+static struct {
+    struct gv_sim sim;
+    struct gv_scenario scenario;
+    struct gv_sim_node nodes[NODES];
+    uint32_t live[NODES], peers[NODES * WIDTH];
+    uint16_t active[NODES];
+} table;
+
+static void make_table(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        table.nodes[i].live = true;
+        table.nodes[i].eclipsed_us = UINT64_MAX;
+        table.live[i] = i;
+    }
+    table.sim.scenario = &table.scenario;
+    table.sim.nodes = table.nodes;
+    table.sim.live = table.live;
+    table.sim.node_count = table.sim.live_count = count;
+}
+
+/* a has b as a neighbour. */
+static void name(uint32_t a, uint32_t b)
+{
+    table.peers[a * WIDTH + table.active[a]++] = b;
+}
+
+static void look(uint64_t now_us)
+{
+    const struct gv_view_table views = {
+        .peers = table.peers, .active = table.active, .known = table.active, .width = WIDTH};
+    gv_vitals_graph(&table.sim, &views, now_us);
+}
+
+/* 0 and 1 are together, 2 and 3 are apart from them; 4 has come a second ago. */
+static void two_parts(void)
+{
+    make_table(5);
+    name(0, 1), name(1, 0), name(2, 3), name(3, 2);
+    table.nodes[4].end_us = 99000000;
+    table.sim.sample.components = 2;
+    table.sim.sample.largest_component = 3;
+}
+
+Test(vitals, a_newcomer_that_somebody_has_does_not_stand_for_a_part_that_is_apart)
+{
+    two_parts();
+    name(0, 4); /* it has been let in, and does not know it yet */
+    look(100000000);
+    cr_expect(table.sim.vitals.apart);
+    cr_expect_float_eq(table.sim.vitals.largest_share_least, 0.6, 1e-9, "%g", table.sim.vitals.largest_share_least);
+}
+
+Test(vitals, a_newcomer_that_is_alone_is_not_missed_yet)
+{
+    two_parts();
+    name(1, 2), name(2, 1);
+    table.sim.sample.largest_component = 4;
+    look(100000000);
+    cr_expect_not(table.sim.vitals.apart);
+    cr_expect_float_eq(table.sim.vitals.largest_share_least, 1.0, 1e-9, "%g", table.sim.vitals.largest_share_least);
 }
