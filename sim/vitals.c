@@ -254,15 +254,6 @@ static void look_across(struct gv_sim *sim, const struct gv_view_table *views)
     watch->cross_expected = all > 1.0 ? 2.0 * members[0] * members[1] / (all * (all - 1.0)) : (double)NAN;
 }
 
-static double hostile_share(const struct gv_sim *sim)
-{
-    uint32_t hostile = 0;
-    for (uint32_t i = 0; i < sim->live_count; i++) {
-        hostile += sim->nodes[sim->live[i]].hostile ? 1 : 0;
-    }
-    return sim->live_count > 0 ? (double)hostile / sim->live_count : (double)NAN;
-}
-
 static uint32_t count_hostile(const struct gv_sim *sim, const uint32_t *row, uint32_t count)
 {
     uint32_t hostile = 0;
@@ -272,10 +263,26 @@ static uint32_t count_hostile(const struct gv_sim *sim, const uint32_t *row, uin
     return hostile;
 }
 
+static double hostile_share(const struct gv_sim *sim)
+{
+    uint32_t hostile = count_hostile(sim, sim->live, sim->live_count);
+    return sim->live_count > 0 ? (double)hostile / sim->live_count : (double)NAN;
+}
+
+/* What chance gives for an honest node's view of `size` others, drawn without repetition: hostile ones only. */
+static double chance_of_hostile_only(uint32_t hostile, uint32_t others, uint32_t size)
+{
+    double chance = 1.0;
+    for (uint32_t k = 0; k < size; k++) {
+        chance *= k < hostile && k < others ? (double)(hostile - k) / (others - k) : 0.0;
+    }
+    return chance;
+}
+
 static void look_at_hostile(struct gv_sim *sim, const struct gv_view_table *views, uint64_t now_us)
 {
     struct gv_vitals_watch *watch = &sim->vitals;
-    double share = hostile_share(sim);
+    uint32_t all = count_hostile(sim, sim->live, sim->live_count);
     for (uint32_t i = 0; i < sim->live_count; i++) {
         uint32_t index = sim->live[i];
         struct gv_sim_node *node = &sim->nodes[index];
@@ -298,7 +305,7 @@ static void look_at_hostile(struct gv_sim *sim, const struct gv_view_table *view
             watch->eclipsed_most_us = span_us > watch->eclipsed_most_us ? span_us : watch->eclipsed_most_us;
         }
         watch->views += active > 0 ? 1 : 0;
-        watch->eclipsed_expected += active > 0 ? pow(share, active) : 0.0;
+        watch->eclipsed_expected += active > 0 ? chance_of_hostile_only(all, sim->live_count - 1, active) : 0.0;
     }
 }
 

@@ -52,8 +52,8 @@ struct gv_vitals {
     double hostile_known_share;                   /* of neighbours and passive nodes */
     double hostile_exchange_share;                /* of committed exchanges of honest nodes, those with hostile ones */
     double eclipsed_rate;                         /* of honest active views at samples: hostile nodes only */
-    double eclipsed_expected;                     /* by chance: hostile_share to the power of each view's size */
-    double eclipsed_most_s;                       /* the longest that one node's was so */
+    double eclipsed_expected; /* by chance: each view drawn from the live others, without repetition */
+    double eclipsed_most_s;   /* the longest that one node's was so */
 };
 
 /** Adds one delay. */

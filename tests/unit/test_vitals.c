@@ -130,3 +130,19 @@ Test(vitals, a_newcomer_that_is_alone_is_not_missed_yet)
     cr_expect_not(table.sim.vitals.apart);
     cr_expect_float_eq(table.sim.vitals.largest_share_least, 1.0, 1e-9, "%g", table.sim.vitals.largest_share_least);
 }
+
+/* Twelve hostile nodes of 60, and views of three: 12/59 11/58 10/57, not (12/60)^3, which is 1.18 times that. */
+Test(vitals, chance_draws_a_view_without_repetition)
+{
+    make_table(NODES);
+    table.scenario.adversaries.fraction = 0.2;
+    for (uint32_t i = 0; i < NODES; i++) {
+        table.nodes[i].hostile = i % 5 == 4;
+        name(i, (i + 1) % NODES), name(i, (i + 2) % NODES), name(i, (i + 3) % NODES);
+    }
+    look(100000000);
+    const struct gv_vitals_watch *watch = &table.sim.vitals;
+    cr_expect_eq(watch->views, 48);
+    double expected = 12.0 / 59.0 * 11.0 / 58.0 * 10.0 / 57.0;
+    cr_expect_float_eq(watch->eclipsed_expected / 48.0, expected, 1e-12, "%g", watch->eclipsed_expected / 48.0);
+}
