@@ -322,7 +322,7 @@ static void starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
         return;
     }
     uint64_t until_us = thread->now_us + (uint64_t)gv_dist_draw(&sim->scenario->compute.starved_for, &node->random);
-    node->paused_until_us = until_us > node->paused_until_us ? until_us : node->paused_until_us;
+    gv_sim_stand_still(sim, thread, index, until_us);
     gv_sim_starve(sim, thread, index, until_us);
 }
 

@@ -69,17 +69,38 @@ static void close_round(struct gv_sim_node *node)
     node->round_number++;
 }
 
+/* Pushes the steps of the round that have ended by now. */
+static void push_what_is_over(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
+{
+    const struct gv_sim_node *node = &sim->nodes[index];
+    uint32_t step = node->pushed_steps;
+    while (step < node->round_steps && step_end(node, step + 1) <= thread->now_us) {
+        step++;
+    }
+    push_up_to(sim, thread, index, step, false);
+}
+
 void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
     if (node->training && by_clock(sim)) {
-        uint32_t step = node->pushed_steps;
-        while (step < node->round_steps && step_end(node, step + 1) <= thread->now_us) {
-            step++;
-        }
-        push_up_to(sim, thread, index, step, false);
+        push_what_is_over(sim, thread, index);
     }
     gv_lane_drain(thread, &node->lane);
+}
+
+void gv_sim_stand_still(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint64_t until_us)
+{
+    struct gv_sim_node *node = &sim->nodes[index];
+    uint64_t from_us = node->paused_until_us > thread->now_us ? node->paused_until_us : thread->now_us;
+    if (until_us <= from_us) {
+        return; /* it stands still for longer as it is */
+    }
+    if (node->training && by_clock(sim)) {
+        push_what_is_over(sim, thread, index);
+        node->round_us += until_us - from_us;
+    }
+    node->paused_until_us = until_us;
 }
 
 void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, bool on)
@@ -185,6 +206,17 @@ static void trained(struct gv_sim *sim, struct gv_thread *thread, uint32_t index
                  gv_learning_round_samples(sim->learning, node->identity), false);
 }
 
+/* The process has stood still since this was scheduled, and the end of that step comes as much later. */
+static bool comes_later(struct gv_thread *thread, const struct gv_sim_node *node, const struct gv_occurrence *o)
+{
+    uint64_t at = step_end(node, o->kind == GV_SIM_ROUND_LAST ? node->round_steps - 1 : node->round_steps);
+    if (at <= thread->now_us) {
+        return false;
+    }
+    gv_engine_repost(thread, at, o);
+    return true;
+}
+
 void gv_sim_round_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
 {
     struct gv_sim_node *node = &sim->nodes[index];
@@ -194,12 +226,12 @@ void gv_sim_round_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t i
         cycle(sim, thread, index);
         return;
     case GV_SIM_ROUND_LAST:
-        if (current) {
+        if (current && !comes_later(thread, node, o)) {
             push_up_to(sim, thread, index, node->round_steps, true);
         }
         return;
     case GV_SIM_ROUND_END:
-        if (current) {
+        if (current && !comes_later(thread, node, o)) {
             round_end(sim, thread, index);
         }
         return;

@@ -283,10 +283,9 @@ static void revive(void *world, struct gv_thread *thread, uint32_t index, uint64
 
 static void pause_node(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us, uint64_t until_us)
 {
-    struct gv_sim *sim = world;
-    (void)thread;
     (void)now_us;
-    sim->nodes[index].paused_until_us = until_us;
+    thread->node = index;
+    gv_sim_stand_still(world, thread, index, until_us);
 }
 
 static void leave(void *world, struct gv_thread *thread, uint32_t index, uint64_t now_us)

@@ -237,6 +237,41 @@ Test(sim_faults, paused_nodes_stand_still_are_dropped_and_come_back)
     cr_assert_eq(summary.last.crashes, 0);
 }
 
+static void look_at_two_pauses(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    for (uint32_t i = 0; now_us == 40 * SECOND && i < sim->node_count; i++) {
+        seen->counted += sim->nodes[i].paused_until_us > now_us ? 1 : 0;
+    }
+}
+
+/* Or what waits for the end of the first would be overtaken by what comes after the end of the second. */
+Test(sim_faults, a_short_pause_does_not_end_a_longer_one)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary,
+              MEMBERS "[swarm]\nduration = 60s\n[faults]\npause = 10 at 20s for 30s\npause = 100% at 30s for 2s\n",
+              sim_seed(), look_at_two_pauses, &seen);
+    cr_assert_eq(seen.counted, 10, "%llu stand still", (unsigned long long)seen.counted);
+}
+
+/* A node's round is ten seconds of steps; it gets no processor in half of the time. */
+Test(sim_faults, who_gets_no_processor_does_not_train)
+{
+    struct gv_scenario scenario;
+    struct gv_summary all, half;
+    static const char text[] = GLYPHS "[swarm]\nnodes = 8\nduration = 2min\n";
+    sim_scenario(&scenario, text);
+    scenario.learning.local_steps = 100;
+    sim_run(&all, &scenario, sim_seed(), 2, NULL);
+    scenario.compute.starved_share = 1.0;
+    scenario.compute.starved_for.a = scenario.compute.starved_every.a = 1e6;
+    sim_run(&half, &scenario, sim_seed(), 2, NULL);
+    double share = half.last.steps_mean / all.last.steps_mean;
+    cr_assert(share > 0.35 && share < 0.6, "%g of the steps", share);
+}
+
 /* ---- partitions -------------------------------------------------------------------------------------------------- */
 
 static void look_at_parts(struct gv_sim *sim, uint64_t now_us, void *context)
