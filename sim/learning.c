@@ -383,6 +383,11 @@ bool gv_replica_restore(struct gv_replica *replica)
     return replica->checkpoint != NULL;
 }
 
+void gv_replica_copy(struct gv_replica *to, const struct gv_replica *from)
+{
+    memcpy(to->vector, from->vector, to->learning->parameters * sizeof *to->vector);
+}
+
 /* ---- looking at models ----------------------------------------------------------------------------------------- */
 
 void gv_learning_evaluate(const struct gv_learning *learning, struct gv_learning_scratch *scratch,

@@ -66,6 +66,9 @@ GV_NODISCARD enum gv_err gv_replica_checkpoint(struct gv_replica *replica);
 /** False if there is no checkpoint: the replica is then the initial model. */
 bool gv_replica_restore(struct gv_replica *replica);
 
+/** The parameters of another; its own velocity and checkpoint stay. */
+void gv_replica_copy(struct gv_replica *to, const struct gv_replica *from);
+
 /* ---- snapshots: a state as its chunks' frames ------------------------------------------------------------------ */
 
 /* A copy of the exchanged blocks (for a fetch: of the parameters), encoded, cut into CHUNK frames or in one inline

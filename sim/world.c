@@ -187,10 +187,10 @@ static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identi
     node->step_us = gv_dist_draw(&scenario->compute.step_time, &node->random);
     node->step_us *= chosen(scenario->compute.straggler_share, index) ? scenario->compute.straggler_factor : 1.0;
     node->starved = chosen(scenario->compute.starved_share, index);
-    node->hostile = is_hostile(scenario, index);
+    node->hostile = is_hostile(scenario, identity);               /* a copy is of the same mind */
     node->newer = chosen(scenario->swarm.newer_share, index + 1); /* shifted: not the same ones as above */
     if (node->hostile && gv_attack_is_on_protocol(scenario->adversaries.attack)) {
-        node->attacker = gv_attacker_new(scenario->adversaries.attack, index);
+        node->attacker = gv_attacker_new(scenario->adversaries.attack, identity);
         if (node->attacker == NULL) {
             return GV_ERR_NOMEM;
         }
@@ -328,6 +328,9 @@ static void copy_key(void *world, struct gv_thread *thread, uint32_t index, uint
     if (sim->node_count >= sim->nodes_max) {
         return;
     }
+    if (sim->learning != NULL) { /* its model is what it is now */
+        gv_sim_catch_up(sim, thread, index);
+    }
     uint32_t copy = sim->node_count;
     if (make_node(sim, copy, sim->nodes[index].identity) != GV_OK) {
         fail(sim, GV_ERR_NOMEM, "out of memory");
@@ -341,7 +344,10 @@ static void copy_key(void *world, struct gv_thread *thread, uint32_t index, uint
     node->has_model = original->has_model;
     node->copy = node->copied = true;
     sim->nodes[index].copied = true;
-    node->age_q16 = original->age_q16;
+    node->age_q16 = original->age_q16 + ((uint64_t)original->pushed_steps << 16);
+    if (sim->learning != NULL) {
+        gv_replica_copy(node->replica, original->replica);
+    }
     memcpy(node->seeds, original->seeds, sizeof node->seeds);
     node->seed_count = original->seed_count;
     start_process(sim, thread, copy);

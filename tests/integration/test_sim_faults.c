@@ -434,6 +434,31 @@ Test(sim_faults, a_copied_key_is_noticed)
     cr_assert_eq(summary.last.largest_component, 40, "the original has lost its neighbours");
 }
 
+static void look_at_copied_model(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    for (uint32_t i = 0; now_us == seen->at_us && i < sim->node_count; i++) {
+        const struct gv_sim_node *node = &sim->nodes[i];
+        if (node->copy) {
+            seen->victims++;
+            seen->value[0] = (double)gv_replica_parameters(node->replica)[0];
+            seen->value[1] = (double)gv_replica_parameters(sim->nodes[node->identity].replica)[0];
+        }
+    }
+}
+
+Test(sim_faults, a_copy_of_a_key_comes_with_the_model)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 40 * SECOND};
+    sim_watch(&summary,
+              "[swarm]\nnodes = 20\nmode = mean\nround = 1s\nduration = 50s\n[network]\nlatency = 20ms\n"
+              "[faults]\ncopy_key = 1 at 40s\n",
+              sim_seed(), look_at_copied_model, &seen);
+    cr_assert_eq(seen.victims, 1);
+    cr_assert_eq(seen.value[0], seen.value[1], "%g, of one that has %g", seen.value[0], seen.value[1]);
+}
+
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static void averaging(struct gv_summary *summary, const char *network)
