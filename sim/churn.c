@@ -19,6 +19,12 @@ static uint64_t whole_us(double us)
     return us < 1e18 ? (uint64_t)us : UINT64_MAX;
 }
 
+/* A life and a break take time: or time would stand still while a node comes and goes. */
+static uint64_t some_us(double us)
+{
+    return whole_us(us < 1.0 ? 1.0 : us);
+}
+
 /* Exponential with the mean 1 / rate; the rate is above zero. */
 static uint64_t exponential_us(struct gv_random *random, double rate)
 {
@@ -31,10 +37,11 @@ uint64_t gv_churn_session(const struct gv_scenario *scenario, uint64_t seed, uin
     stream(&random, seed ^ SESSION_SEED, node, life);
     uint64_t session_us = UINT64_MAX;
     if (!gv_dist_is_zero(&scenario->churn.session)) {
-        session_us = whole_us(gv_dist_draw(&scenario->churn.session, &random));
+        session_us = some_us(gv_dist_draw(&scenario->churn.session, &random));
     }
     if (scenario->churn.rate > 0.0) {
         uint64_t leaves_us = exponential_us(&random, scenario->churn.rate);
+        leaves_us = leaves_us > 0 ? leaves_us : 1;
         session_us = leaves_us < session_us ? leaves_us : session_us;
     }
     return session_us;
@@ -47,7 +54,7 @@ uint64_t gv_churn_downtime(const struct gv_scenario *scenario, uint64_t seed, ui
     }
     struct gv_random random;
     stream(&random, seed ^ DOWNTIME_SEED, node, life);
-    return whole_us(gv_dist_draw(&scenario->churn.downtime, &random));
+    return some_us(gv_dist_draw(&scenario->churn.downtime, &random));
 }
 
 bool gv_churn_torn(const struct gv_scenario *scenario, uint64_t seed, uint32_t node, uint32_t life)

@@ -312,7 +312,7 @@ void gv_sim_starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index,
 {
     struct gv_random *random = &sim->nodes[index].random;
     double wait_us = gv_dist_draw(&sim->scenario->compute.starved_every, random);
-    gv_sim_post_own(sim, thread, index, from_us + 1 + (uint64_t)wait_us, GV_SIM_STARVE, 0, NULL);
+    gv_sim_post_own(sim, thread, index, from_us + 1 + gv_sim_whole_us(wait_us), GV_SIM_STARVE, 0, NULL);
 }
 
 static void starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
@@ -321,7 +321,8 @@ static void starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
     if (sim->faults_ended_us > 0) {
         return;
     }
-    uint64_t until_us = thread->now_us + (uint64_t)gv_dist_draw(&sim->scenario->compute.starved_for, &node->random);
+    double for_us = gv_dist_draw(&sim->scenario->compute.starved_for, &node->random);
+    uint64_t until_us = thread->now_us + gv_sim_whole_us(for_us);
     gv_sim_stand_still(sim, thread, index, until_us);
     gv_sim_starve(sim, thread, index, until_us);
 }

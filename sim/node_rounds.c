@@ -25,7 +25,7 @@ static void push_up_to(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
 
 static uint64_t step_end(const struct gv_sim_node *node, uint32_t step)
 {
-    return node->round_us + (uint64_t)(node->round_step_us * step);
+    return node->round_us + gv_sim_whole_us(node->round_step_us * step);
 }
 
 /* The first end of a step at or after now. */
@@ -190,7 +190,7 @@ void gv_sim_train_after_merge(struct gv_sim *sim, struct gv_thread *thread, uint
     struct gv_sim_node *node = &sim->nodes[index];
     uint32_t steps = gv_learning_round_steps(sim->learning, node->identity);
     uint64_t from = node->busy_us > thread->now_us ? node->busy_us : thread->now_us;
-    node->busy_us = from + 1 + (uint64_t)(node->step_us * steps);
+    node->busy_us = from + 1 + gv_sim_whole_us(node->step_us * steps);
     gv_sim_push_training(sim, thread, index, steps, true);
     node->age_q16 += (uint64_t)steps << 16;
     gv_sim_post_own(sim, thread, index, node->busy_us, GV_SIM_TRAINED, steps, NULL);

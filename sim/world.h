@@ -262,6 +262,14 @@ static inline uint64_t gv_sim_mix(uint64_t hash, uint64_t value)
     return hash ^ (hash >> 29);
 }
 
+#define GV_SIM_LONGEST_US 1e15 /* thirty years: what lasts longer never ends in a run */
+
+/** A span in whole microseconds, cut off where it no longer matters. */
+static inline uint64_t gv_sim_whole_us(double us)
+{
+    return (uint64_t)(us < GV_SIM_LONGEST_US ? us : GV_SIM_LONGEST_US);
+}
+
 /** A newcomer in its first life, for peer choice. */
 bool gv_sim_is_newcomer(const struct gv_sim *sim, const struct gv_sim_node *node);
 

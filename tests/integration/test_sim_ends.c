@@ -119,3 +119,21 @@ Test(sim_ends, invariants_can_be_turned_off)
     cr_assert_eq(unchecked.last.invariants_checked, 0);
     cr_assert_eq(checked.trace_hash, unchecked.trace_hash, "looking changes nothing");
 }
+
+/* No time that a scenario may ask for ends a run, or keeps it from ending. */
+Test(sim_ends, the_longest_times_are_lived_with, .timeout = 60)
+{
+    struct gv_scenario scenario;
+    struct gv_summary summary;
+    sim_scenario(&scenario, "[swarm]\nnodes = 4\nduration = 10s\n"
+                            "[learning]\ndata = builtin:glyphs,train=100,test=20\nlocal_steps = 1000000\n"
+                            "[compute]\nstep_time = 1h\nstraggler_share = 50%\nstraggler_factor = 1000000\n");
+    sim_run(&summary, &scenario, 1, 1, NULL);
+    cr_assert_eq(summary.last.models, 0);
+    sim_scenario(&scenario, SMALL "[swarm]\nduration = 1h\n[compute]\nstarved_share = 100%\n"
+                                  "starved_for = 1us\nstarved_every = weibull:1h,0.1\n");
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        sim_run(&summary, &scenario, seed, 1, NULL);
+        cr_assert_eq(summary.last.components, 1);
+    }
+}

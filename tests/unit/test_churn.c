@@ -120,3 +120,13 @@ Test(churn, lives_and_nodes_and_seeds_differ)
     cr_assert_neq(gv_churn_session(&scenario, 1, 2, 4), first);
     cr_assert_neq(gv_churn_session(&scenario, 1, 3, 2), first);
 }
+
+/* Or a node comes and goes for ever at one moment. */
+Test(churn, a_life_and_a_break_take_time)
+{
+    struct gv_scenario scenario = {0};
+    scenario.churn.session = help_uniform(0, 0);
+    scenario.churn.downtime = help_uniform(0, 0);
+    cr_assert_eq(gv_churn_session(&scenario, 1, 2, 3), 1);
+    cr_assert_eq(gv_churn_downtime(&scenario, 1, 2, 3), 1);
+}
