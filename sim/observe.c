@@ -13,7 +13,8 @@
 
 #define PEERS_MAX 256u        /* of one core: views and links */
 #define SPREAD_ELEMENTS 4096u /* of the mean model, per piece of work */
-#define VARIANCE_LEAST 1e-9   /* of the first: below, rounding decides and not averaging */
+#define STREAM_EVALUATED 0x6576616cu
+#define VARIANCE_LEAST 1e-9 /* of the first: below, rounding decides and not averaging */
 
 double gv_sim_seconds(void)
 {
@@ -128,13 +129,25 @@ static void look_at_mean(struct gv_sim *sim, const struct model_view *view, doub
     sim->sample.variance = view->count > 1 ? squares / (view->count - 1.0) / (double)view->elements : 0.0;
 }
 
+/* One of each stretch of nodes, at random: every n-th would be all or none of those that a share of the nodes is
+   (stragglers, say), which are evenly spread too. The same ones each time, as long as there are as many. */
+static void choose_evaluated(const struct gv_sim *sim, struct model_view *view)
+{
+    struct gv_random random;
+    gv_random_seed(&random, sim->seed, STREAM_EVALUATED);
+    for (uint32_t i = 0; i < view->evaluated_count; i++) {
+        uint32_t from = (uint32_t)((uint64_t)i * view->count / view->evaluated_count);
+        uint32_t until = (uint32_t)((uint64_t)(i + 1) * view->count / view->evaluated_count);
+        view->evaluated[i] = from + gv_random_below(&random, until - from);
+    }
+}
+
 static void evaluate(struct gv_sim *sim, struct gv_thread *thread, struct model_view *view)
 {
     uint32_t wanted = sim->scenario->learning.evaluate_nodes;
     view->evaluated_count = wanted == 0 || wanted > view->count ? view->count : wanted;
-    for (uint32_t i = 0; i < view->evaluated_count; i++) { /* evenly spread, the same nodes each time */
-        view->evaluated[i] = (uint32_t)((uint64_t)i * view->count / view->evaluated_count);
-    }
+    choose_evaluated(sim, view);
+    sim->sample.evaluated_nodes = view->evaluated_count;
     gv_engine_each(thread, view->evaluated_count + 1, evaluate_one, view);
     sim->sample.accuracy_of_mean_model = view->looks[view->evaluated_count].accuracy;
     summarise_looks(&sim->sample, view->looks, view->evaluated_count);
@@ -404,6 +417,7 @@ void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_u
         return;
     }
     const double none = (double)NAN; /* until something is looked at */
+    s->evaluated_nodes = 0;
     s->accuracy_mean = s->accuracy_min = s->accuracy_max = s->accuracy_p10 = s->accuracy_p90 = none;
     s->accuracy_of_mean_model = s->loss_mean = s->consensus_distance = s->variance = s->mean = none;
     s->steps_mean = s->age_mean = s->peers_active_mean = none;

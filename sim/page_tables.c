@@ -24,6 +24,7 @@ static const struct row {
     unsigned modes;
 } ROWS[] = {
     {NULL, "Result", FORM_GROUP, ALL},
+    {"evaluated_nodes", "nodes whose models were evaluated", FORM_WHOLE, TRAIN},
     {"accuracy_mean", "accuracy, mean of the nodes", FORM_SHARE, TRAIN},
     {"accuracy_min", "accuracy, worst node", FORM_SHARE, TRAIN},
     {"accuracy_of_mean_model", "accuracy, mean model", FORM_SHARE, TRAIN},

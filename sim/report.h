@@ -27,6 +27,7 @@ struct gv_sample {
     double peers_active_mean;
     double in_degree_mean, in_degree_deviation; /* how often a node stands in others' views (active and passive) */
     double in_degree_random_deviation;          /* of a random graph with this mean */
+    uint32_t evaluated_nodes;                   /* whose models the accuracies and the loss are of */
     double accuracy_mean, accuracy_min, accuracy_max, accuracy_p10, accuracy_p90, accuracy_of_mean_model; /* 0..1 */
     double loss_mean;
     double consensus_distance; /* root of the mean squared distance of a node's parameters from the mean model */

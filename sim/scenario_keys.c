@@ -130,7 +130,7 @@ static const struct gv_scenario_key KEYS[] = {
     MANIFEST("exchange_momentum", "yes or no", "average the optimiser's state too"),
     MANIFEST("settle", "a whole number, 0 to 1000", "exchanges without training at the end"),
     {"learning", "evaluate_nodes", GV_VALUE_COUNT, AT(learning.evaluate_nodes), 0, 1e6, NULL, T,
-     "models evaluated at each report; 0: all", NULL},
+     "models evaluated at each report, drawn at random; 0: all", NULL},
     {"learning", "evaluate_samples", GV_VALUE_COUNT, AT(learning.evaluate_samples), 0, 1e9, NULL, T,
      "test rows used; 0: all", NULL},
 

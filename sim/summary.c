@@ -166,6 +166,7 @@ static void set_data(struct setter *to, const struct gv_summary *summary, const 
     set(to, "node_rows_max", whole(summary->rows.node_most));
     set(to, "test_rows", whole(summary->rows.test));
     set(to, "test_rows_used", whole(summary->rows.test_used));
+    set(to, "evaluated_nodes", whole(summary->last.evaluated_nodes));
 }
 
 static void set_delays(struct setter *to, const char *name, const struct gv_delay_figures *figures)
@@ -331,13 +332,15 @@ static void print_data(const struct gv_summary *summary, const struct gv_scenari
 
 static void print_learning(const struct gv_summary *summary, FILE *out)
 {
-    char a[GV_NUMBER_CAP], b[GV_NUMBER_CAP], c[GV_NUMBER_CAP];
+    char a[GV_NUMBER_CAP], b[GV_NUMBER_CAP], c[GV_NUMBER_CAP], d[GV_NUMBER_CAP];
     const struct gv_sample *last = &summary->last;
     if (!isnan(last->accuracy_mean)) {
         gv_number_share(a, sizeof a, last->accuracy_mean);
         gv_number_share(b, sizeof b, last->accuracy_min);
         gv_number_share(c, sizeof c, last->accuracy_of_mean_model);
-        (void)fprintf(out, "  accuracy      %s on average, %s at the worst node, %s with the mean model\n", a, b, c);
+        gv_number_whole(d, sizeof d, last->evaluated_nodes);
+        (void)fprintf(out, "  accuracy      %s on average, %s at the worst of %s nodes, %s with the mean model\n", a, b,
+                      d, c);
     }
     if (!isnan(last->consensus_distance)) {
         gv_number_plain(a, sizeof a, last->consensus_distance);

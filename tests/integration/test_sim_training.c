@@ -94,3 +94,23 @@ Test(sim_training, a_run_of_averaging_conserves_its_mean_whatever_fails)
     /* An exchange that one end commits and the other does not moves the mean by at most half of their difference. */
     cr_assert_lt(summary.mean_drift, 0.05 * (1.0 + (double)summary.last.exchanges_doubt), "%g", summary.mean_drift);
 }
+
+/* With half of the nodes so slow that they have hardly learnt anything: the worst of those evaluated is one of them. */
+Test(sim_training, whose_models_are_evaluated_is_a_matter_of_chance)
+{
+    struct gv_scenario scenario;
+    struct gv_summary some, all;
+    sim_scenario(&scenario,
+                 "[swarm]\nnodes = 40\nduration = 20s\n[learning]\ndata = builtin:glyphs,train=800,test=200\n"
+                 "local_steps = 1000\nevaluate_nodes = 20\n[compute]\nstep_time = 10ms\n"
+                 "straggler_share = 50%\nstraggler_factor = 1000\n");
+    sim_run(&some, &scenario, sim_seed(), 2, NULL);
+    scenario.learning.evaluate_nodes = 0;
+    sim_run(&all, &scenario, sim_seed(), 2, NULL);
+    cr_assert_eq(some.last.evaluated_nodes, 20);
+    cr_assert_eq(all.last.evaluated_nodes, 40);
+    cr_assert_eq(some.trace_hash, all.trace_hash, "looking changes nothing");
+    cr_assert_float_eq(some.last.accuracy_mean, all.last.accuracy_mean, 0.12, "%g of some, %g of all",
+                       some.last.accuracy_mean, all.last.accuracy_mean);
+    cr_assert_lt(some.last.accuracy_min, all.last.accuracy_min + 0.05);
+}

@@ -84,6 +84,7 @@ struct gv_sample help_sample(uint32_t step)
         .in_degree_mean = 29.0 + x,
         .in_degree_deviation = 5.0 + x,
         .in_degree_random_deviation = 4.0 + x,
+        .evaluated_nodes = 50,
         .accuracy_mean = 0.8 - x,
         .accuracy_min = 0.7 - x,
         .accuracy_max = 0.9 - x,

@@ -144,7 +144,7 @@ Test(summary, a_person_reads_a_dozen_lines)
     cr_expect(lines >= 10 && lines <= 18, "%s", text);
     cr_expect_not_null(strstr(text, "hundred: train, seed 17, 2 threads\n"), "%s", text);
     cr_expect_not_null(strstr(text, "101 live of 102 ever, in 3 components"), "%s", text);
-    cr_expect_not_null(strstr(text, "70.0 % on average, 60.0 % at the worst node"), "%s", text);
+    cr_expect_not_null(strstr(text, "70.0 % on average, 60.0 % at the worst of 50 nodes"), "%s", text);
     cr_expect_not_null(strstr(text, "00123456789abcde"), "%s", text);
     cr_expect_null(strstr(text, "PARTIAL"));
 }
@@ -162,6 +162,7 @@ Test(summary, says_which_data_and_how_much)
     cr_expect_eq(json_integer_value(json_object_get(json, "node_rows_min")), 3);
     cr_expect_eq(json_integer_value(json_object_get(json, "node_rows_max")), 90);
     cr_expect_eq(json_integer_value(json_object_get(json, "test_rows_used")), 500);
+    cr_expect_eq(json_integer_value(json_object_get(json, "evaluated_nodes")), 50);
     json_decref(json);
     char text[4096] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
