@@ -27,6 +27,16 @@ struct gv_sim_link *gv_sim_link(struct gv_sim_node *node, uint32_t handle)
     return there ? &node->links[slot] : NULL;
 }
 
+/* For one more link; only an oracle's swarm can run out of it, with rounds far shorter than the way to others. */
+static bool has_room(const struct gv_sim_node *node)
+{
+    bool room = node->link_cap < GV_SIM_LINK_SLOTS;
+    for (uint32_t i = 0; i < node->link_cap && !room; i++) {
+        room = node->links[i].handle == 0;
+    }
+    return room;
+}
+
 static uint32_t free_slot(struct gv_sim_node *node)
 {
     for (uint32_t i = 0; i < node->link_cap; i++) {
@@ -320,6 +330,11 @@ static void on_frame(struct gv_sim *sim, struct gv_thread *thread, uint32_t inde
 
 static void on_introduced(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, const struct gv_occurrence *o)
 {
+    if (!has_room(&sim->nodes[index])) {
+        gv_engine_post(thread, thread->now_us + gv_sim_latency(sim, index, o->from), o->from, GV_SIM_REFUSED,
+                       (uint16_t)o->b, o->a, 0, NULL);
+        return;
+    }
     struct gv_sim_link *link = add_link(sim, index, o->from);
     uint32_t handle = link->handle;
     link->far_handle = o->a;
@@ -365,7 +380,7 @@ void gv_sim_link_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t in
 void gv_sim_introduce(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
 {
     struct gv_sim_node *node = &sim->nodes[index];
-    if (sim->live_count < 2) {
+    if (sim->live_count < 2 || !has_room(node)) {
         return;
     }
     uint32_t place = gv_random_below(&node->random, sim->live_count - 1);

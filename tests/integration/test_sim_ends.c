@@ -137,3 +137,13 @@ Test(sim_ends, the_longest_times_are_lived_with, .timeout = 60)
         cr_assert_eq(summary.last.components, 1);
     }
 }
+
+Test(sim_ends, an_oracles_rounds_may_be_shorter_than_the_way, .timeout = 60)
+{
+    struct gv_scenario scenario;
+    struct gv_summary summary;
+    sim_scenario(&scenario, "[swarm]\nnodes = 10\nmode = mean\npeers = oracle\nround = 1ms\nduration = 5s\n"
+                            "[network]\nlatency = 1s\n");
+    sim_run(&summary, &scenario, 1, 1, NULL);
+    cr_assert_gt(summary.last.exchanges_refused + summary.last.exchanges_done, 0);
+}
