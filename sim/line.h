@@ -11,7 +11,7 @@
 #include "gv/err.h"
 #include "scenario.h"
 
-#define GV_BANDWIDTH_LEAST 1000.0 /* bytes per second: no line is slower, whatever the scenario draws */
+#define GV_BANDWIDTH_LEAST 125.0 /* bytes per second, a kilobit: with less a frame takes minutes; none is slower */
 
 /* The sender's half is touched by the node's sends only, the receiver's by its arrivals only. */
 struct gv_line {

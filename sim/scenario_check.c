@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "attack.h"
+#include "line.h"
 #include "manifest_text.h"
 #include "model.h"
 #include "quantity.h"
@@ -15,7 +16,6 @@
 #include "scenario_faults.h"
 #include "scenario_keys.h"
 
-#define BANDWIDTH_LEAST 125.0 /* a kilobit a second: with less a frame takes minutes */
 #define STEP_LEAST_US 1.0
 #define EVERY_LEAST_US 1000
 #define SAMPLES_WANTED 60 /* reports of a run, about */
@@ -273,7 +273,7 @@ static enum gv_err check_network(const struct gv_scenario *scenario, struct gv_d
 {
     const struct gv_dist *lines[] = {&scenario->network.up, &scenario->network.down};
     for (size_t i = 0; i < 2; i++) {
-        if (!gv_dist_is_zero(lines[i]) && gv_dist_least(lines[i]) < BANDWIDTH_LEAST) {
+        if (!gv_dist_is_zero(lines[i]) && gv_dist_least(lines[i]) < GV_BANDWIDTH_LEAST) {
             const char *name = i == 0 ? "up" : "down";
             bool both = line_of(scenario, "network", name) == 0 && line_of(scenario, "network", "bandwidth") != 0;
             return blame(scenario, diag, "network", both ? "bandwidth" : name,

@@ -274,7 +274,18 @@ Test(network, a_drawn_bandwidth_is_never_nothing)
     struct gv_network *network = make(&scenario, 1, NODES);
     struct gv_random random = generator(1);
     struct gv_path path = path_of(network, 1, 2);
-    cr_assert_eq(deliver(network, &path, 1, 2, 0, 1, &random), 21000); /* a byte in 1 ms */
+    cr_assert_eq(deliver(network, &path, 1, 2, 0, 1, &random), 28000); /* a byte in 8 ms */
+    gv_network_free(&network);
+}
+
+Test(network, a_line_of_two_kilobits_has_no_more)
+{
+    struct gv_scenario scenario = even();
+    scenario.network.up = help_constant(250);
+    struct gv_network *network = make(&scenario, 1, NODES);
+    struct gv_random random = generator(1);
+    struct gv_path path = path_of(network, 1, 2);
+    cr_assert_eq(deliver(network, &path, 1, 2, 0, 100, &random), 420000);
     gv_network_free(&network);
 }
 
