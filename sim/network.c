@@ -1,7 +1,7 @@
 /*
  * The modelled network: the way of one frame from its sender to the receiver's downlink.
  *
- *     send queue -> uplink -> (lost segments, sent again) -> (cut: held until it heals) -> latency, jitter
+ *     send queue -> uplink -> (congestion window) -> (lost segments, sent again) -> (cut: held until it heals) -> latency, jitter
  *                -> behind the frame before -> (slow reader)
  */
 #include "network.h"
@@ -29,6 +29,7 @@ struct gv_network {
     uint64_t read_us; /* a slow reader's time for a frame; 0: nobody is slow */
     uint64_t seed;
     uint32_t nodes_max;
+    uint32_t initial_window; /* segments; 0: no congestion control */
     bool jitters, calm;
 };
 
@@ -79,6 +80,7 @@ enum gv_err gv_network_new(struct gv_network **network, const struct gv_scenario
     made->jitters = !gv_dist_is_zero(&made->jitter);
     made->damage = scenario->network.damage;
     made->resets = scenario->network.resets;
+    made->initial_window = scenario->network.initial_window;
     made->window_us = gv_network_window(scenario);
     if (scenario->network.slow_share > 0.0 && scenario->network.slow_rate > 0.0) {
         double read_us = 1e6 / scenario->network.slow_rate;
@@ -125,6 +127,7 @@ void gv_path_init(struct gv_path *path, const struct gv_network *network, uint32
         .latency_us = (uint32_t)(latency_us > network->window_us ? latency_us : network->window_us),
         .consumed_us = slow ? 0 : AT_ONCE,
     };
+    gv_congestion_init(&path->congestion, network->initial_window);
 }
 
 struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *path, uint32_t from, uint32_t to,
@@ -137,15 +140,20 @@ struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *pa
     if (slow && queue_full(network, path, now_us)) {
         return (struct gv_transit){.fate = GV_FATE_FULL};
     }
-    uint64_t gone_us = gv_lines_up(&network->lines, from, now_us, bytes);
+    uint64_t round_trip_us = 2 * (uint64_t)path->latency_us;
+    uint64_t through_us = gv_lines_up(&network->lines, from, now_us, bytes);
+    uint64_t allowed_us = gv_congestion_send(&path->congestion, now_us, round_trip_us, bytes);
+    uint64_t gone_us = through_us > allowed_us ? through_us : allowed_us;
     if (network->resets > 0.0 && gv_random_open(random) < network->resets) {
         return reset(path, now_us, gone_us);
     }
     if (gv_loss_possible(&network->loss)) {
         uint64_t delay_us;
-        bool lives =
-            gv_loss_draw(&network->loss, random, bytes, 2 * (uint64_t)path->latency_us, GV_LINK_DEAD_US, &delay_us);
+        bool lives = gv_loss_draw(&network->loss, random, bytes, round_trip_us, GV_LINK_DEAD_US, &delay_us);
         gone_us += delay_us;
+        if (delay_us > 0) {
+            gv_congestion_lost(&path->congestion);
+        }
         if (!lives) {
             return reset(path, now_us, gone_us);
         }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "congestion.h"
 #include "gv/err.h"
 #include "random.h"
 #include "scenario.h"
@@ -31,6 +32,7 @@ struct gv_path {
     uint32_t frames;      /* estimate of frames under way, for slow readers */
     uint64_t last_us;     /* arrival of the frame before: TCP keeps the order */
     uint64_t consumed_us; /* when a slow reader will have read it */
+    struct gv_congestion congestion;
 };
 
 /** True if a frame sent before has met a reset, which both ends will hear of. */
@@ -74,7 +76,7 @@ void gv_path_init(struct gv_path *path, const struct gv_network *network, uint32
  * When and whether a frame of `bytes` sent now arrives. `random` is the sender's generator.
  *
  * In this order: a slow reader that has GV_SEND_QUEUE_FRAMES under way on this link refuses it (FULL); it queues on
- * the sender's uplink; each lost segment of 1,448 bytes holds it up as loss.h says, and six losses in a row break the
+ * the sender's uplink, and for room in the congestion window; each lost segment of 1,448 bytes holds it up as loss.h says, and six losses in a row break the
  * link (RESET); a closed cut holds it until it heals; latency and jitter; it does not overtake the frame before.
  * Whatever holds it for longer than GV_LINK_DEAD_US breaks the link then. A slow reader takes 1 / slow_rate for each
  * frame of each of its links.

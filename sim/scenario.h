@@ -132,6 +132,7 @@ struct gv_scenario {
         struct gv_dist jitter;   /* added to each frame */
         struct gv_dist up, down; /* a node's bandwidth; 0: unlimited. `bandwidth = X` sets both */
         double loss;             /* share of segments lost: TCP sends them again, or resets after several in a row */
+        uint32_t initial_window; /* of TCP's congestion control, in segments; 0: none */
         double outbound_only;    /* share of nodes that cannot be dialled */
         double slow_share;       /* share of nodes that read slowly ... */
         double slow_rate;        /* ... this many frames a second */

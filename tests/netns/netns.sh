@@ -159,6 +159,9 @@ make_hosts() {
     for ((i = 1; i <= hosts; i++)); do
         ip -n "$(host "$i")" addr add "10.77.0.$i/24" dev gv0 || fail "no address for host $i"
         ip -n "$(host "$i")" link set gv0 up
+        # What RFC 5681 says, which every kernel has and the simulator knows; kernels differ in their default.
+        ip netns exec "$(host "$i")" sh -c 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control' ||
+            fail "no congestion control by RFC 5681 on host $i"
     done
 }
 configure() { # DIR
@@ -271,6 +274,8 @@ data = $data
 local_steps = $local_steps
 evaluate_nodes = 1
 evaluate_samples = 10
+[network]
+initial_window = 10
 [compute]
 step_time = ${step}us
 [report]

@@ -294,6 +294,53 @@ Test(network, takes_at_most_40_bytes_a_node)
     cr_assert_leq(sizeof(struct gv_line) + sizeof(uint8_t), 40);
 }
 
+/* ---- the congestion window --------------------------------------------------------------------------------- */
+
+Test(network, a_frame_larger_than_the_window_waits_for_acknowledgements)
+{
+    struct gv_scenario scenario = even();
+    scenario.network.initial_window = 10;
+    struct gv_network *network = make(&scenario, help_seed(), 3);
+    struct gv_random random = generator(0);
+    struct gv_path path = path_of(network, 0, 1);
+    cr_assert_eq(deliver(network, &path, 0, 1, 0, 14481, &random), 40000 + 20000);
+    cr_assert_eq(deliver(network, &path, 0, 1, 10, 100, &random), 40000 + 20000, "nothing overtakes it");
+    struct gv_path other = path_of(network, 0, 2);
+    cr_assert_eq(deliver(network, &other, 0, 2, 10, 14480, &random), 20010, "each link has a window of its own");
+    gv_network_free(&network);
+}
+
+Test(network, a_window_costs_nothing_on_a_line_that_is_slower)
+{
+    struct gv_scenario scenario = even();
+    scenario.network.up = help_constant(125000); /* 2.5 KB in a latency */
+    scenario.network.initial_window = 10;
+    struct gv_network *network = make(&scenario, help_seed(), 2);
+    struct gv_random random = generator(0);
+    struct gv_path path = path_of(network, 0, 1);
+    cr_assert_eq(deliver(network, &path, 0, 1, 0, 125000, &random), 1000000 + 20000);
+    gv_network_free(&network);
+}
+
+Test(network, a_loss_halves_the_window)
+{
+    struct gv_scenario scenario = even();
+    scenario.network.loss = 0.5;
+    scenario.network.initial_window = 10;
+    struct gv_network *network = make(&scenario, help_seed(), 2);
+    struct gv_random random = generator(0);
+    struct gv_path path = path_of(network, 0, 1);
+    uint64_t now_us = 0;
+    for (uint64_t waited_us = 0; waited_us == 0; now_us += 10000000) {
+        struct gv_transit transit = gv_network_send(network, &path, 0, 1, now_us, 100, &random);
+        cr_assert_eq(transit.fate, GV_FATE_DELIVER);
+        waited_us = transit.arrive_us - now_us - 20000;
+    }
+    gv_network_calm(network);
+    cr_assert_eq(deliver(network, &path, 0, 1, now_us, 7241, &random), now_us + 40000 + 20000, "of ten segments, five");
+    gv_network_free(&network);
+}
+
 /* ---- loss ---------------------------------------------------------------------------------------------- */
 
 Test(network, a_lost_segment_delays_its_frame_and_those_behind_it)
