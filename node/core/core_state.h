@@ -340,6 +340,7 @@ struct gv_core {
     uint32_t admitted_next;
     uint64_t evictions_us; /* of neighbours by who asks urgently: when they are forgotten */
     uint64_t named_us;     /* asks of those whom others named: when they are forgotten */
+    uint64_t strangers_us; /* farewells of those we do not know: when they are forgotten */
     uint64_t forgiven_us;  /* back-offs of others have been forgotten; it may be done again */
 
     uint64_t book_wait_us, sample_wait_us;

@@ -29,6 +29,8 @@
 #define SETTLE_ALONE_US GV_SECOND  /* everyone else is finished and gone */
 #define NOBODY_US (30 * GV_SECOND) /* a joiner whom nobody answers begins with the initial model */
 #define LEAVE_TTL 3
+#define STRANGERS_EACH_US GV_SECOND /* farewells of those we do not know: one in so long, and */
+#define STRANGERS_BURST 16          /* so many at once; a peer takes 40 requests at once and 10 a second */
 #define PERIOD_MIN_US (10 * GV_MS)
 #define SPACING_MOST 64
 
@@ -357,6 +359,14 @@ void gv_lifecycle_revoked(struct gv_core *core, const struct gv_id *id)
     expel(core, id, GV_ERR_REVOKED);
 }
 
+/* Anybody can make up identities and part from each with a signature of its own. What is passed on of that reaches all
+   within three hops, over each link of theirs: they must not take one another for flooders. */
+static bool may_pass_on(struct gv_core *core, const struct gv_id *id)
+{
+    bool known = gv_peers_find(core, id) != GV_NOBODY; /* by a record, and so a member */
+    return known || gv_rate_take(&core->strangers_us, core->now_us, STRANGERS_EACH_US, STRANGERS_BURST);
+}
+
 void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg *msg)
 {
     const struct gv_id id = msg->u.leave.id;
@@ -366,6 +376,10 @@ void gv_lifecycle_leave(struct gv_core *core, uint32_t link, const struct gv_msg
     }
     if (gv_peers_left(core, &id)) {
         return; /* told already, and passed on */
+    }
+    if (!may_pass_on(core, &id)) {
+        gv_score_count(core, GV_ERR_RATE);
+        return;
     }
     struct gv_ref ref = {.id = id, .incarnation = msg->u.leave.incarnation};
     gv_peers_bury(core, &ref, true);
