@@ -67,7 +67,7 @@ struct gv_core_config {
     uint64_t backoff_us;                            /* 60 s after a refusal */
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
     uint32_t exchange_spacing;                      /* 4 of their usual durations lie between exchanges of ours */
-    uint64_t isolated_us;                           /* without a neighbour for this long: train alone (5 s) */
+    uint64_t isolated_us;                           /* no neighbour and no link for this long: train alone (5 s) */
     uint32_t donors;                                /* 5 are asked for their age */
     uint32_t peers_max;                             /* rows of known nodes, 176: all that views and links can name;
                                                        less: passive records give way sooner */

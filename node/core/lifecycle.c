@@ -3,7 +3,7 @@
  *
  *     JOINING --oriented (fetch.c)--> TRAINING | SERVING (no data)
  *     JOINING --model missing or out of date--> FETCHING --adopted, two exchanges--> TRAINING | SERVING
- *     JOINING, TRAINING --no neighbour for isolated_us--> ISOLATED --oriented--> TRAINING
+ *     JOINING, TRAINING --no neighbour, no link for isolated_us--> ISOLATED --oriented--> TRAINING
  *     JOINING without a model --nobody for 30 s--> ISOLATED with the initial one, given up for the swarm's when it can
  *     any --our model is not finite--> JOINING without a model, until the swarm's is fetched
  *     TRAINING, ISOLATED --stop age reached, SETTLE--> SETTLING --settle_exchanges done--> SERVING, FX_SETTLED
@@ -434,7 +434,8 @@ void gv_lifecycle_tick(struct gv_core *core)
     if (!gv_fx_room(core)) {
         return;
     }
-    if (core->active_count > 0 || core->config.oracle) {
+    bool linked = core->links_used > core->links_provisional; /* who has no room for us exchanges all the same */
+    if (core->active_count > 0 || linked || core->config.oracle) {
         core->alone_us = GV_NEVER;
     } else if (core->alone_us == GV_NEVER) {
         core->alone_us = core->now_us + core->config.isolated_us;
@@ -446,7 +447,7 @@ void gv_lifecycle_tick(struct gv_core *core)
         gv_fx_log(core, GV_LOG_ISOLATED, NULL, GV_OK, 0);
         enter(core, GV_STATE_ISOLATED);
     }
-    if (!core->oriented && core->links_used > core->links_provisional) {
+    if (!core->oriented && linked) {
         gv_fetch_begin(core);
     }
     bool over = core->phase_until_us <= core->now_us && gv_exchange_idle(core);

@@ -1,5 +1,5 @@
 /*
- * One core in its life: what it does about farewells.
+ * One core in its life: who is alone and who is not, and what it does about farewells.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -16,6 +16,60 @@ static void setup(void)
 }
 
 TestSuite(core_lifecycle, .init = setup, .fini = core_end);
+
+static uint32_t times_logged(enum gv_log_code code)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < effects->count; i++) {
+        count += effects->item[i].kind == GV_FX_LOG && effects->item[i].u.log.code == code ? 1 : 0;
+    }
+    return count;
+}
+
+/* The peer at this link says how old it is and has no room for us, as the last step has asked. */
+static void answer(uint32_t link)
+{
+    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
+    struct gv_msg refusal = {.kind = GV_KIND_NEIGHBOUR_REPLY};
+    state.u.state = (struct gv_msg_state){.state = GV_STATE_TRAINING, .donates = true, .epoch = 1};
+    bool asked = core_sent(link, GV_KIND_NEIGHBOUR) != NULL;
+    if (core_sent(link, GV_KIND_STATE) != NULL) {
+        core_give(link, &state);
+        asked = asked || core_sent(link, GV_KIND_NEIGHBOUR) != NULL;
+    }
+    if (asked) {
+        core_give(link, &refusal);
+    }
+}
+
+Test(core_lifecycle, who_is_linked_but_has_no_neighbour_is_not_alone)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    answer(1);
+    uint32_t isolated = 0;
+    uint32_t orients = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        now_us += 10 * GV_MS;
+        core_tick();
+        isolated += times_logged(GV_LOG_ISOLATED);
+        orients += core_sent(1, GV_KIND_STATE) != NULL ? 1 : 0;
+        answer(1);
+    }
+    cr_assert_eq(core->active_count, 0);
+    cr_expect_eq(isolated, 0, "%u times", isolated);
+    cr_expect_leq(orients, 1, "%u times", orients);
+    cr_expect_eq(core->state, GV_STATE_TRAINING);
+    cr_expect(gv_lifecycle_exchanges(core));
+    struct gv_event down = {.kind = GV_EV_LINK_DOWN, .link = 1};
+    core_step(&down);
+    now_us += core->config.isolated_us - GV_MS;
+    core_tick();
+    cr_expect_eq(core->state, GV_STATE_TRAINING);
+    now_us += GV_MS;
+    core_tick();
+    cr_expect_eq(core->state, GV_STATE_ISOLATED);
+}
 
 /* Peers 1 to `count` come in and are neighbours. */
 static void neighbours_in(uint32_t count)
