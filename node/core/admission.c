@@ -303,6 +303,9 @@ static void on_welcome(struct gv_core *core, uint32_t link, const struct gv_even
     if (err == GV_OK && dial->kind == GV_DIAL_PEER && !gv_id_equal(&dial->id, &hello->self.id)) {
         err = GV_ERR_KEY_MISMATCH;
     }
+    if (err == GV_OK && hello->purpose != GV_PURPOSE_MEMBER) {
+        err = GV_ERR_PROTOCOL; /* of visitors the host keeps no record: it would not see that this one is revoked */
+    }
     uint32_t peer = GV_NOBODY;
     uint64_t seen = 0;
     if (err == GV_OK) {

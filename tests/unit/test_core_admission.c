@@ -183,6 +183,32 @@ Test(core_admission, a_visitor_gets_the_manifest_and_nothing_else)
               (unsigned long)took);
 }
 
+Test(core_admission, who_is_dialled_and_calls_itself_a_visitor_is_not_let_in)
+{
+    struct gv_event seeds = {.kind = GV_EV_BOOK, .u.book.seed_count = 1};
+    core_step(&seeds);
+    static const uint32_t purposes[] = {GV_PURPOSE_VISIT, GV_PURPOSE_MEMBER};
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        uint32_t purpose = purposes[turn];
+        uint32_t link = 5 + turn;
+        const struct gv_effect *dial = NULL;
+        for (uint32_t i = 0; i < 600 && dial == NULL; i++) {
+            now_us += 100 * GV_MS;
+            core_tick();
+            dial = core_effect(GV_FX_DIAL_SEED);
+        }
+        cr_assert_not_null(dial);
+        struct gv_event up = {.kind = GV_EV_LINK_UP, .link = link, .u.dial.dial = dial->u.dial.dial};
+        core_step(&up);
+        struct gv_msg welcome = {.kind = GV_KIND_WELCOME};
+        welcome.u.hello.purpose = purpose;
+        welcome.u.hello.self = core_ref(9, GV_REF_DIALABLE);
+        core_give(link, &welcome);
+        cr_expect_eq(closed(link), purpose == GV_PURPOSE_VISIT, "purpose %u", purpose);
+        cr_expect_eq(gv_core_link_peer(core, link) != NULL, purpose == GV_PURPOSE_MEMBER, "purpose %u", purpose);
+    }
+}
+
 Test(core_admission, a_link_that_says_nothing_is_closed_after_five_seconds)
 {
     link_in(6);
