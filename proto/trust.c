@@ -440,7 +440,8 @@ bool gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain)
     if (chain->count >= 3) {
         use.inviter = gv_id_of(&chain->link[chain->count - 3].subject);
     }
-    if (was_seen(trust, &use.invite, &use.user)) {
+    if (was_seen(trust, &use.invite, &use.user) ||
+        gv_trust_users(trust, &use.invite, NULL, 0) >= GV_TRUST_SEEN_PER_USE_MAX * invite->uses) {
         return false;
     }
     remember_use(trust, &use);

@@ -30,9 +30,11 @@
 #define GV_TRUST_MEMBERS_MAX 768   /* in all; generation g's branch may hold GV_TRUST_MEMBERS_MAX >> g */
 #define GV_TRUST_PER_ISSUER_MAX 32 /* by one identity */
 
-/* Pairs of invite and user that are remembered, and those of them whose invites one member issued. */
+/* Pairs of invite and user that are remembered, those of them whose invites one member issued, and those of one invite
+   for each of its uses: whoever has its key can make any number, and they must not displace those that came before. */
 #define GV_TRUST_SEEN_MAX 16384
 #define GV_TRUST_SEEN_PER_INVITER_MAX 4096
+#define GV_TRUST_SEEN_PER_USE_MAX 2 /* more than one, since some are admitted elsewhere at the same time */
 
 struct gv_trust;
 
@@ -84,8 +86,8 @@ GV_NODISCARD enum gv_err gv_trust_check(const struct gv_trust *trust, const stru
  */
 GV_NODISCARD enum gv_err gv_trust_admit(const struct gv_trust *trust, const struct gv_chain *chain, uint64_t now_s);
 
-/** Remembers that this chain's member uses its invite, from HELLOs and from records alike. Bounded; the oldest are
- *  forgotten. */
+/** Remembers that this chain's member uses its invite, from HELLOs and from records alike; true if it did not know.
+ *  Bounded: of too many by one invite the first are kept, else the oldest are forgotten. */
 bool gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);
 
 /** True if entry `index` names a subject of this chain as its target. */

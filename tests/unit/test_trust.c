@@ -444,22 +444,41 @@ Test(trust, admission_looks_at_expiry_and_uses_but_expels_nobody)
     cr_assert_eq(gv_trust_admit(trust, &chain[B], before), GV_OK);
 }
 
+/* Member number `n` of those made up by whoever has the invite at the end of this chain; not verified here, so signatures
+   do not matter. */
+static struct gv_chain guest(const struct gv_chain *invited, uint32_t n)
+{
+    struct gv_chain chain_of = *invited;
+    struct gv_cert user = {.kind = GV_CERT_MEMBER, .swarm = f.swarm};
+    memcpy(user.subject.b, &n, sizeof n);
+    chain_of.link[chain_of.count++] = user;
+    return chain_of;
+}
+
 Test(trust, uses_are_remembered_within_bounds_and_per_inviter)
 {
-    struct gv_chain many = {0};
-    fixture_extend(&many, &f, GV_CERT_INVITE, key[X], f.root);
+    struct gv_chain of_a = chain[X];
+    of_a.link[of_a.count - 1].uses = GV_INVITE_USES_MAX;
     gv_trust_seen(trust, &chain[B]);
-    struct gv_cert user = {.kind = GV_CERT_MEMBER, .swarm = f.swarm};
-    struct gv_chain of_a = chain[X]; /* not verified here, so signatures do not matter */
-    of_a.link[of_a.count++] = user;
-    struct gv_cert *last = &of_a.link[of_a.count - 1];
     for (uint32_t i = 0; i < GV_TRUST_SEEN_PER_INVITER_MAX + 10; i++) {
-        memcpy(last->subject.b, &i, sizeof i);
-        gv_trust_seen(trust, &of_a);
+        struct gv_chain user = guest(&of_a, i);
+        gv_trust_seen(trust, &user);
     }
     cr_assert_eq(gv_trust_users(trust, &id[X], NULL, 0), GV_TRUST_SEEN_PER_INVITER_MAX);
     gv_trust_seen(trust, &chain[C]);
     cr_assert_eq(gv_trust_users(trust, &id[Y], NULL, 0), 1, "another inviter's are not touched");
+}
+
+Test(trust, who_has_an_invite_makes_nobody_forget_those_that_came_by_it_before)
+{
+    uint64_t after = EXAMPLE_TIME + 8 * 86400;
+    gv_trust_seen(trust, &chain[B]);
+    for (uint32_t i = 0; i < GV_TRUST_SEEN_PER_INVITER_MAX + 10; i++) {
+        struct gv_chain user = guest(&chain[X], i);
+        gv_trust_seen(trust, &user);
+    }
+    cr_assert_eq(gv_trust_admit(trust, &chain[B], after), GV_OK, "the invite has expired since it came");
+    cr_assert_eq(gv_trust_users(trust, &id[X], NULL, 0), 2, "twice the uses: some were admitted elsewhere meanwhile");
 }
 
 Test(trust, comes_back_from_its_bytes)
