@@ -259,12 +259,18 @@ static bool was_seen(const struct gv_trust *trust, const struct gv_id *invite, c
     return false;
 }
 
-/* Forgets the oldest use; with an inviter, the oldest of one of its invites. */
-static void forget_use(struct gv_trust *trust, const struct gv_id *inviter)
+/* Forgets a use, of `count` in all or (with an inviter) of its invites: the oldest of the latest quarter. Whoever came
+   before is not made a stranger again by those who came later, of whom any member can make any number. */
+static void forget_use(struct gv_trust *trust, const struct gv_id *inviter, uint32_t count)
 {
+    uint32_t stay = count - count / 4;
     uint32_t at = 0;
-    while (inviter != NULL && at + 1 < trust->use_count && !gv_id_equal(&trust->uses[at].inviter, inviter)) {
-        at++;
+    for (; at + 1 < trust->use_count; at++) {
+        bool counts = inviter == NULL || gv_id_equal(&trust->uses[at].inviter, inviter);
+        if (counts && stay == 0) {
+            break;
+        }
+        stay -= counts ? 1 : 0;
     }
     trust->use_count--;
     memmove(trust->uses + at, trust->uses + at + 1, (trust->use_count - at) * sizeof *trust->uses);
@@ -277,9 +283,9 @@ static void remember_use(struct gv_trust *trust, const struct use *use)
         by_inviter += gv_id_equal(&trust->uses[i].inviter, &use->inviter) ? 1 : 0;
     }
     if (by_inviter >= GV_TRUST_SEEN_PER_INVITER_MAX) {
-        forget_use(trust, &use->inviter);
+        forget_use(trust, &use->inviter, by_inviter);
     } else if (trust->use_count == GV_TRUST_SEEN_MAX) {
-        forget_use(trust, NULL);
+        forget_use(trust, NULL, trust->use_count);
     }
     if (trust->use_count == trust->use_cap) {
         uint32_t cap = trust->use_cap == 0 ? 64 : 2 * trust->use_cap;

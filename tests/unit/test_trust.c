@@ -457,14 +457,18 @@ static struct gv_chain guest(const struct gv_chain *invited, uint32_t n)
 
 Test(trust, uses_are_remembered_within_bounds_and_per_inviter)
 {
+    uint64_t after = EXAMPLE_TIME + 8 * 86400;
     struct gv_chain of_a = chain[X];
     of_a.link[of_a.count - 1].uses = GV_INVITE_USES_MAX;
     gv_trust_seen(trust, &chain[B]);
+    struct gv_chain user = {0};
     for (uint32_t i = 0; i < GV_TRUST_SEEN_PER_INVITER_MAX + 10; i++) {
-        struct gv_chain user = guest(&of_a, i);
+        user = guest(&of_a, i);
         gv_trust_seen(trust, &user);
     }
     cr_assert_eq(gv_trust_users(trust, &id[X], NULL, 0), GV_TRUST_SEEN_PER_INVITER_MAX);
+    cr_assert_eq(gv_trust_admit(trust, &chain[B], after), GV_OK, "the first is remembered");
+    cr_assert_eq(gv_trust_admit(trust, &user, after), GV_OK, "and so is the last");
     gv_trust_seen(trust, &chain[C]);
     cr_assert_eq(gv_trust_users(trust, &id[Y], NULL, 0), 1, "another inviter's are not touched");
 }
@@ -479,6 +483,42 @@ Test(trust, who_has_an_invite_makes_nobody_forget_those_that_came_by_it_before)
     }
     cr_assert_eq(gv_trust_admit(trust, &chain[B], after), GV_OK, "the invite has expired since it came");
     cr_assert_eq(gv_trust_users(trust, &id[X], NULL, 0), 2, "twice the uses: some were admitted elsewhere meanwhile");
+}
+
+Test(trust, who_lets_in_any_number_makes_nobody_forget_those_that_others_have_let_in)
+{
+    enum { INVITERS = 200, GUESTS = 100 };
+    uint64_t after = EXAMPLE_TIME + 8 * 86400;
+    struct gv_chain of_d = chain[D]; /* who makes members that invite others */
+    fixture_extend(&of_d, &f, GV_CERT_INVITE, key[Y], key[D]);
+    of_d.link[of_d.count - 1].uses = GV_INVITE_USES_MAX;
+    gv_trust_seen(trust, &chain[B]);
+    gv_trust_seen(trust, &chain[C]);
+    for (uint32_t i = 0; i < INVITERS; i++) {
+        struct gv_chain inviter = guest(&of_d, 1000000 + i);
+        gv_trust_seen(trust, &inviter);
+        struct gv_cert invite = chain[X].link[chain[X].count - 1];
+        memcpy(invite.subject.b, &i, sizeof i);
+        invite.uses = GUESTS;
+        inviter.link[inviter.count++] = invite;
+        for (uint32_t k = 0; k < GUESTS; k++) {
+            struct gv_chain user = guest(&inviter, i * GUESTS + k);
+            gv_trust_seen(trust, &user);
+        }
+    }
+    cr_expect_eq(gv_trust_admit(trust, &chain[B], after), GV_OK, "it came when there was room");
+    cr_expect_eq(gv_trust_admit(trust, &chain[C], after), GV_OK);
+    struct gv_chain late = chain[A];
+    fixture_extend(&late, &f, GV_CERT_INVITE, key[C], key[A]);
+    fixture_extend(&late, &f, GV_CERT_MEMBER, key[X], key[C]);
+    cr_expect(gv_trust_seen(trust, &late));
+    cr_expect_eq(gv_trust_admit(trust, &late, after), GV_OK, "and who comes later has room all the same");
+    uint8_t *data;
+    size_t bytes;
+    cr_assert_eq(gv_trust_encode(trust, &data, &bytes), GV_OK);
+    cr_expect_leq(bytes, 100 + 3 * GV_ID_BYTES * (size_t)GV_TRUST_SEEN_MAX);
+    cr_expect_geq(bytes, 3 * GV_ID_BYTES * (size_t)GV_TRUST_SEEN_MAX, "no more is forgotten than need be");
+    free(data);
 }
 
 Test(trust, comes_back_from_its_bytes)
