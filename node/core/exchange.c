@@ -13,13 +13,17 @@
  *     FX_COMMIT, MERGING --MERGED--> IDLE
  *
  *     state      event                              next
- *     any but MERGING: ABORT, a wrong message, no progress for the patience, link lost ->
+ *     any but MERGING: ABORT                        DISCARD, IDLE
+ *     any but MERGING: no progress for the patience, link lost ->
  *                initiator in DECIDING              ASKING: OUTCOME over any link to the peer, until the deadline
+ *                otherwise                          ABORT to the peer, DISCARD, IDLE
+ *     any but MERGING: a wrong message ->
+ *                initiator in DECIDING, ASKING      DISCARD, IDLE; counted as in doubt
  *                otherwise                          ABORT to the peer, DISCARD, IDLE
  *     ASKING     COMMITTED, OUTCOME_REPLY committed FX_COMMIT, MERGING
  *                OUTCOME_REPLY pending              COMMIT again
- *                OUTCOME_REPLY aborted or unknown   DISCARD, IDLE
- *                deadline                           DISCARD, IDLE; counted as in doubt
+ *                OUTCOME_REPLY aborted              DISCARD, IDLE
+ *                OUTCOME_REPLY unknown, deadline    DISCARD, IDLE; counted as in doubt
  *
  * A push: the initiator's state goes one way, only the receiver's model and age move.
  *
