@@ -145,6 +145,12 @@ static void discard(struct gv_core *core, bool remember)
     x->phase = GV_EXCHANGE_IDLE;
 }
 
+/* A copy of our own state is not there yet, or what came is not staged: the peer could not have hurried. */
+static bool is_held_up_by_us(const struct gv_exchange *x)
+{
+    return (x->snapshot_asked && !x->snapshot_ready) || x->applied < x->applying;
+}
+
 static void fail(struct gv_core *core, enum gv_err reason, bool tell)
 {
     struct gv_exchange *x = &core->exchange;
@@ -152,7 +158,8 @@ static void fail(struct gv_core *core, enum gv_err reason, bool tell)
     if (tell && !silent && has_link(x)) {
         send_plain(core, x->link, GV_KIND_ABORT, x->nonce)->u.exchange.reason = reason;
     }
-    uint32_t peer = reason < 100 ? GV_NOBODY : gv_peers_find(core, &x->peer); /* what is ours is nobody else's fault */
+    bool ours = reason < 100 || (reason == GV_ERR_TIMEOUT && is_held_up_by_us(x)); /* is nobody else's fault */
+    uint32_t peer = ours ? GV_NOBODY : gv_peers_find(core, &x->peer);
     bool theirs = reason == GV_ERR_TIMEOUT || reason == GV_ERR_CHUNK || reason == GV_ERR_PROTOCOL;
     gv_score_add(core, peer, reason,
                  reason == GV_ERR_NONFINITE ? GV_SCORE_GRAVE : (theirs ? GV_SCORE_FAULT : GV_SCORE_SLIGHT));

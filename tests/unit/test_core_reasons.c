@@ -326,6 +326,34 @@ Test(core_reasons, who_offers_and_aborts_does_not_put_off_our_own_exchange)
     }
 }
 
+Test(core_reasons, an_exchange_that_waits_for_our_own_copy_is_no_fault_of_the_peer)
+{
+    for (uint32_t copied = 0; copied < 2; copied++) {
+        for (uint32_t told = 0; told < 2; told++) {
+            start(0);
+            comes_in(7, 4);
+            cr_assert(takes_up(7, true, false));
+            struct gv_event snapshot = {.kind = GV_EV_SNAPSHOT};
+            snapshot.u.work.nonce = core->exchange.nonce;
+            if (copied == 1) {
+                core_step(&snapshot);
+            }
+            if (told == 1) { /* it has lost its patience first */
+                struct gv_msg aborted = {.kind = GV_KIND_ABORT};
+                aborted.u.exchange.nonce = core->exchange.nonce;
+                aborted.u.exchange.reason = GV_ERR_TIMEOUT;
+                core_give(7, &aborted);
+            } else {
+                tick(core->config.exchange_timeout_us);
+            }
+            cr_assert(gv_exchange_idle(core));
+            cr_expect_eq(gv_score_now(core, core->link_peers[0]), copied == 1 ? GV_SCORE_FAULT : 0, "copied %u told %u",
+                         copied, told);
+            core_end();
+        }
+    }
+}
+
 Test(core_reasons, who_waits_for_an_exchange_or_has_no_rounds_takes_whoever_offers)
 {
     const struct {
