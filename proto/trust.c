@@ -96,7 +96,7 @@ static int precedence(const struct held *a, const struct held *b)
 
 /* What counts against one limit. */
 struct bucket {
-    enum { OF_MEMBERS, OF_ISSUER, OF_BRANCH } kind;
+    enum { OF_ROOT, OF_MEMBERS, OF_ISSUER, OF_BRANCH } kind;
     uint32_t limit;
     const struct gv_id *id; /* ISSUER, BRANCH */
     uint32_t generation;    /* BRANCH */
@@ -110,6 +110,8 @@ struct bucket {
 static bool in_bucket(const struct bucket *bucket, const struct held *e)
 {
     switch (bucket->kind) {
+    case OF_ROOT:
+        return e->path_count == 0;
     case OF_ISSUER:
         return e->path_count > 0 && gv_id_equal(&e->path[e->path_count - 1], bucket->id);
     case OF_BRANCH:
@@ -152,7 +154,8 @@ static enum gv_err make_room(struct gv_trust *trust, const struct held *fresh, b
     if (inside_count < bucket.limit) {
         return GV_OK;
     }
-    if (fresh->path_count > 0 && precedence(fresh, &trust->entries[latest]) > 0) {
+    bool displaces = fresh->path_count == 0 && bucket.kind != OF_ROOT; /* the root's entries, members' */
+    if (!displaces && precedence(fresh, &trust->entries[latest]) > 0) {
         return GV_ERR_FULL;
     }
     if (forget) {
@@ -178,7 +181,8 @@ static enum gv_err make_all_room(struct gv_trust *trust, const struct held *fres
         }
         uint32_t members = count_members(trust);
         struct bucket all = {.kind = OF_MEMBERS, .limit = members};
-        return members > 0 ? make_room(trust, fresh, forget, all) : GV_ERR_FULL;
+        struct bucket roots = {.kind = OF_ROOT, .limit = GV_TRUST_ENTRIES_MAX};
+        return make_room(trust, fresh, forget, members > 0 ? all : roots);
     }
     struct bucket bucket = {
         .kind = OF_ISSUER, .limit = GV_TRUST_PER_ISSUER_MAX, .id = &fresh->path[fresh->path_count - 1]};

@@ -420,6 +420,24 @@ Test(trust, the_roots_entries_displace_members_when_the_table_is_full)
     cr_assert_eq(add_at(GV_ENTRY_REVOKE, D, A, -1, 0, &added), GV_ERR_FULL);
 }
 
+Test(trust, of_too_many_by_the_root_the_earliest_are_held_in_any_order)
+{
+    enum { ALL = GV_TRUST_ENTRIES_MAX + 6 };
+    struct gv_trust *other;
+    bool added;
+    uint8_t entry[GV_TRUST_ENTRY_BYTES_MAX];
+    cr_assert_eq(gv_trust_new(&other, gv_sign_key_public(f.root)), GV_OK);
+    for (uint64_t i = 0; i < ALL; i++) {
+        size_t bytes = make(entry, GV_ENTRY_REVOKE, BY_ROOT, Y, -1, i);
+        cr_assert_eq(gv_trust_add(trust, &added, entry, bytes), i < GV_TRUST_ENTRIES_MAX ? GV_OK : GV_ERR_FULL);
+        bytes = make(entry, GV_ENTRY_REVOKE, BY_ROOT, Y, -1, ALL - 1 - i);
+        cr_assert_eq(gv_trust_add(other, &added, entry, bytes), GV_OK);
+    }
+    cr_assert_eq(gv_trust_count(other), GV_TRUST_ENTRIES_MAX);
+    cr_assert_eq(gv_trust_digest(trust), gv_trust_digest(other), "or they would ask each other for ever");
+    gv_trust_free(&other);
+}
+
 Test(trust, admission_looks_at_expiry_and_uses_but_expels_nobody)
 {
     uint64_t before = EXAMPLE_TIME + 3600;
