@@ -393,10 +393,25 @@ uint32_t gv_identities_find(const struct gv_identities *identities, const struct
     return node;
 }
 
+const struct gv_version *gv_identities_version(const struct gv_identities *identities, uint32_t node,
+                                               const struct gv_ref *ref)
+{
+    const struct gv_version *v = atomic_load_explicit(&identities->people[node].newest, memory_order_acquire);
+    while (v != NULL && (v->incarnation != ref->incarnation || v->boot != ref->boot || v->sequence != ref->sequence)) {
+        v = v->older;
+    }
+    return v;
+}
+
 const struct gv_version *gv_identities_sign(struct gv_identities *identities, uint32_t node, uint64_t incarnation,
                                             uint64_t boot, uint32_t sequence, uint64_t wall_s, uint64_t now_us)
 {
     struct gv_person *person = &identities->people[node];
+    const struct gv_ref name = {.incarnation = incarnation, .boot = boot, .sequence = sequence};
+    const struct gv_version *known = gv_identities_version(identities, node, &name);
+    if (known != NULL) { /* or whoever looks it up at this moment would find the one or the other */
+        return known;
+    }
     struct gv_sign_key *key;
     if (gv_identities_key(&key, identities, node) != GV_OK) {
         return NULL;
@@ -425,16 +440,6 @@ const struct gv_version *gv_identities_sign(struct gv_identities *identities, ui
                                                   memory_order_relaxed)) {
     }
     return version;
-}
-
-const struct gv_version *gv_identities_version(const struct gv_identities *identities, uint32_t node,
-                                               const struct gv_ref *ref)
-{
-    const struct gv_version *v = atomic_load_explicit(&identities->people[node].newest, memory_order_acquire);
-    while (v != NULL && (v->incarnation != ref->incarnation || v->boot != ref->boot || v->sequence != ref->sequence)) {
-        v = v->older;
-    }
-    return v;
 }
 
 struct gv_ref gv_identities_ref(const struct gv_identities *identities, uint32_t node, const struct gv_version *version)

@@ -180,6 +180,14 @@ Test(identities, versions_are_found_exactly_until_they_are_pruned)
 }
 
 /* Two processes with one key, as after a copy: only one of them signed last. */
+/* A hostile node signs one number twice; who looks it up meanwhile must not find now this one, now that. */
+Test(identities, of_one_incarnation_boot_and_sequence_there_is_one_record)
+{
+    const struct gv_version *first = gv_identities_sign(ids, 2, 3, 99, 1, WALL, 0);
+    cr_assert_eq(gv_identities_sign(ids, 2, 3, 99, 1, WALL + 5, 5000000), first);
+    cr_assert_neq(gv_identities_sign(ids, 2, 3, 100, 1, WALL + 5, 5000000), first);
+}
+
 Test(identities, a_version_that_is_kept_survives_being_superseded)
 {
     const struct gv_version *a = gv_identities_sign(ids, 2, 1, 1, 0, WALL, 100);
