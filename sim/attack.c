@@ -39,11 +39,11 @@ bool gv_attack_is_on_protocol(enum gv_attack attack)
     return attack >= GV_ATTACK_ECLIPSE;
 }
 
-struct gv_attacker *gv_attacker_new(enum gv_attack attack, uint32_t index)
+struct gv_attacker *gv_attacker_new(enum gv_attack attack, uint32_t ordinal)
 {
     struct gv_attacker *made = calloc(1, sizeof *made);
     if (made != NULL) {
-        made->attack = attack == GV_ATTACK_ANY ? PROTOCOL[index / 5 % PROTOCOL_COUNT] : attack;
+        made->attack = attack == GV_ATTACK_ANY ? PROTOCOL[ordinal % PROTOCOL_COUNT] : attack;
     }
     return made;
 }
@@ -52,6 +52,11 @@ void gv_attacker_free(struct gv_attacker **attacker)
 {
     free(*attacker);
     *attacker = NULL;
+}
+
+enum gv_attack gv_attacker_kind(const struct gv_attacker *attacker)
+{
+    return attacker->attack;
 }
 
 static bool pushes_records(const struct gv_attacker *a)

@@ -9,7 +9,7 @@
  *     replay       hands out the oldest records it has kept of others, dead ones' too
  *     stall        accepts exchanges and does not finish them; denies those that were committed
  *     reset        breaks the link in the middle of an exchange, and now and then for no reason
- *     age          lies about its model's age, very old and very young in turn
+ *     age          says that its model is older than any can be
  *     busy         is always busy, and asks to be left alone for a minute
  *     incarnation  a new incarnation and boot id every other second
  *     greedy       begins exchanges all the time, as if its rounds took no time, and reports a loss of 0
@@ -33,8 +33,10 @@ struct gv_attacker;
 /** True for the attacks above. */
 bool gv_attack_is_on_protocol(enum gv_attack attack);
 
-/** What hostile node `index` does; ANY: one after the other. Returns owned; NULL: out of memory. */
-struct gv_attacker *gv_attacker_new(enum gv_attack attack, uint32_t index);
+/** What the `ordinal`-th of the hostile nodes does (from 0); ANY: one after the other. Returns owned; NULL: out of
+ *  memory. */
+struct gv_attacker *gv_attacker_new(enum gv_attack attack, uint32_t ordinal);
+enum gv_attack gv_attacker_kind(const struct gv_attacker *attacker);
 void gv_attacker_free(struct gv_attacker **attacker);
 
 /** Changes the tunables of the core of such a node. */

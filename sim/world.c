@@ -163,6 +163,12 @@ static bool is_late(const struct gv_sim *sim, uint64_t now_us)
     return now_us > sim->scenario->swarm.arrival_us;
 }
 
+/* How many of those before it are. */
+static uint32_t chosen_before(double share, uint32_t node)
+{
+    return (uint32_t)floor(share * node);
+}
+
 static bool is_hostile(const struct gv_scenario *scenario, uint32_t index)
 {
     return scenario->adversaries.attack != GV_ATTACK_NONE && chosen(scenario->adversaries.fraction, index);
@@ -190,7 +196,8 @@ static enum gv_err make_node(struct gv_sim *sim, uint32_t index, uint32_t identi
     node->hostile = is_hostile(scenario, identity);               /* a copy is of the same mind */
     node->newer = chosen(scenario->swarm.newer_share, index + 1); /* shifted: not the same ones as above */
     if (node->hostile && gv_attack_is_on_protocol(scenario->adversaries.attack)) {
-        node->attacker = gv_attacker_new(scenario->adversaries.attack, identity);
+        uint32_t ordinal = chosen_before(scenario->adversaries.fraction, identity);
+        node->attacker = gv_attacker_new(scenario->adversaries.attack, ordinal);
         if (node->attacker == NULL) {
             return GV_ERR_NOMEM;
         }

@@ -134,6 +134,36 @@ Test(sim_vitals, no_attack_on_the_protocol_parts_the_honest_or_breaks_an_invaria
     }
 }
 
+static void look_at_attacks(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    uint32_t *count = context;
+    for (uint32_t i = 0; now_us == 0 && i < sim->node_count; i++) {
+        if (sim->nodes[i].attacker != NULL) {
+            count[gv_attacker_kind(sim->nodes[i].attacker)]++;
+        }
+    }
+}
+
+/* Ten ways to attack the protocol, whatever the share of those who do. */
+Test(sim_vitals, any_attack_is_each_of_them_in_turn)
+{
+    static const char *const shares[] = {"5%", "10%", "20%", "33%"};
+    for (size_t i = 0; i < 4; i++) {
+        struct gv_summary summary;
+        uint32_t count[GV_ATTACK_ANY + 1] = {0};
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "[swarm]\nnodes = 400\nmode = membership\nduration = 1s\n"
+                       "[adversaries]\nfraction = %s\nattack = any\n",
+                       shares[i]);
+        sim_watch(&summary, text, sim_seed(), look_at_attacks, count);
+        for (uint32_t attack = GV_ATTACK_ECLIPSE; attack < GV_ATTACK_ANY; attack++) {
+            cr_expect_gt(count[attack], 0, "nobody of %s does number %u", shares[i], attack);
+            cr_expect_leq(count[attack], count[GV_ATTACK_GREEDY] + 1, "%s: number %u", shares[i], attack);
+        }
+    }
+}
+
 Test(sim_vitals, each_attack_does_what_it_says)
 {
     struct gv_summary busy = run_attack("busy", "mean");
