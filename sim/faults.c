@@ -284,9 +284,10 @@ static void strike(struct gv_faults *faults, const struct moment *moment, uint32
         arrivals(faults, moment, index);
         return;
     }
-    /* Somebody must be left to tell the others, and to be told. */
-    bool for_good = fault->kind == GV_FAULT_LEAVE || fault->kind == GV_FAULT_REVOKE;
-    uint32_t most = for_good && live > 0 ? live - 1 : live;
+    /* Somebody must be left to tell the others, and to be told; and on the other side of a line. */
+    bool some_stay =
+        fault->kind == GV_FAULT_LEAVE || fault->kind == GV_FAULT_REVOKE || fault->kind == GV_FAULT_PARTITION;
+    uint32_t most = some_stay && live > 0 ? live - 1 : live;
     count = count < most ? count : most;
 
     struct gv_random random;

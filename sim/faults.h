@@ -45,7 +45,7 @@ void gv_faults_free(struct gv_faults **faults);
  *
  * Sessions and down times are functions of (seed, node, life), a fault's victims of (seed, its number, who is live).
  * With both [churn] session and rate a process ends at the earlier of the two. Who left or was revoked is not struck
- * again and has no more sessions. Neither fault takes the last of the live nodes.
+ * again and has no more sessions. Neither fault takes the last of the live nodes, and a partition has two sides.
  *
  * At scenario.faults_end_us: calm() first; then all nodes that were to return later do so at once; from then on no
  * session ends, nothing strikes, and nobody new comes but what is missing of the first nodes. Pauses and partitions

@@ -608,6 +608,32 @@ Test(faults, partition_cuts_off_a_share)
     cr_assert_eq(cut_off, 60);
 }
 
+static uint32_t count_cut_off(void)
+{
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < NODES; n++) {
+        count += world.side[n / 8] >> (n % 8) & 1;
+    }
+    return count;
+}
+
+/* A share that is nearly all is rounded to all of a few, and a number may be more than are left. */
+Test(faults, a_partition_has_two_sides)
+{
+    struct gv_scenario scenario = swarm(10);
+    add(&scenario,
+        (struct gv_fault){.kind = GV_FAULT_PARTITION, .share = 0.99, .at_us = SECOND, .until_us = 2 * SECOND});
+    (void)run(&scenario, 1, 3 * SECOND);
+    cr_assert_eq(count_cut_off(), 9);
+    world.notes = world.nodes = 0;
+    scenario.fault_count = 0;
+    add(&scenario, (struct gv_fault){.kind = GV_FAULT_KILL, .count = 5, .at_us = SECOND});
+    add(&scenario,
+        (struct gv_fault){.kind = GV_FAULT_PARTITION, .count = 7, .at_us = 2 * SECOND, .until_us = 3 * SECOND});
+    (void)run(&scenario, 1, 4 * SECOND);
+    cr_assert_eq(count_cut_off(), 4);
+}
+
 Test(faults, the_dead_are_not_struck)
 {
     struct gv_scenario scenario = swarm(100);
