@@ -323,6 +323,8 @@ static void starve(struct gv_sim *sim, struct gv_thread *thread, uint32_t index)
     }
     double for_us = gv_dist_draw(&sim->scenario->compute.starved_for, &node->random);
     uint64_t until_us = thread->now_us + gv_sim_whole_us(for_us);
+    uint64_t end_us = sim->scenario->faults_end_us;
+    until_us = end_us > 0 && end_us < until_us ? end_us : until_us;
     gv_sim_stand_still(sim, thread, index, until_us);
     gv_sim_starve(sim, thread, index, until_us);
 }

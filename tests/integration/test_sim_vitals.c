@@ -74,6 +74,25 @@ Test(sim_vitals, starved_nodes_stand_still_now_and_then)
     cr_expect_eq(summary.last.components, 1);
 }
 
+static void look_at_calm(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    uint32_t *paused = context;
+    for (uint32_t i = 0; now_us >= 60000000 && i < sim->node_count; i++) {
+        *paused += sim->nodes[i].paused_until_us > now_us ? 1 : 0;
+    }
+}
+
+Test(sim_vitals, when_faults_end_nobody_stands_still_any_more)
+{
+    struct gv_summary summary;
+    uint32_t paused = 0;
+    sim_watch(&summary,
+              MEMBERS "[compute]\nstarved_share = 20%\nstarved_for = 40s\nstarved_every = 5s\n"
+                      "[swarm]\nduration = 3min\n[faults]\nend = 60s\n",
+              sim_seed(), look_at_calm, &paused);
+    cr_expect_eq(paused, 0, "%u", paused);
+}
+
 Test(sim_vitals, failed_exchanges_move_the_mean_by_what_is_in_doubt_only)
 {
     struct gv_summary s = run("[swarm]\nnodes = 60\nmode = mean\nround = 1s\nduration = 2min\n"
