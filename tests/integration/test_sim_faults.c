@@ -613,6 +613,26 @@ static void look_at_clocks(struct gv_sim *sim, uint64_t now_us, void *context)
     }
 }
 
+static void look_at_seeds(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    seen->counted = 0;
+    for (uint32_t i = 1; now_us > 0 && i < sim->node_count; i++) {
+        seen->counted += sim->nodes[i].seed_count == 0 ? 1 : 0;
+    }
+}
+
+Test(sim_faults, every_invite_names_somebody_who_can_be_dialled)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 0};
+    sim_watch(&summary,
+              "[swarm]\nnodes = 200\nmode = membership\narrival = 5s\nduration = 10s\n[network]\nlatency = 20ms\n"
+              "outbound_only = 95%\n",
+              sim_seed(), look_at_seeds, &seen);
+    cr_assert_eq(seen.counted, 0, "%llu invites name nobody", (unsigned long long)seen.counted);
+}
+
 Test(sim_faults, clocks_that_drift_and_are_off_are_lived_with)
 {
     struct gv_summary summary;
