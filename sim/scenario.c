@@ -49,8 +49,14 @@ static void check_section(struct reading *reading, const char *text, size_t byte
     }
     memcpy(name, text + 1, length);
     name[length] = '\0';
+    const char *rest = end + 1 + strspn(end + 1, " \t\r");
+    size_t left = rest < text + bytes ? (size_t)(text + bytes - rest) : 0;
     if (!gv_scenario_section_known(name)) {
         fail_line(reading, gv_scenario_section_unknown(name, reading->diag));
+    } else if (left > 0 && *rest != '#' && *rest != ';') { /* inih reads on in the next line */
+        fail_line(reading,
+                  gv_diag_set(reading->diag, GV_ERR_CONFIG, "\"%.*s\" behind [%s]: expected it on a line of its own",
+                              left < 64 ? (int)left : 64, rest, name));
     }
 }
 

@@ -109,6 +109,7 @@ Test(scenario, a_line_that_is_none_names_its_number)
 {
     expect_refused("[swarm]\nnodes\n", "trial.ini:2: ", "key = value");
     expect_refused("[swarm\nnodes = 5\n", "trial.ini:1: ", "expected a section");
+    expect_refused("[swarm] nodes = 5\n", "trial.ini:1: ", "\"nodes = 5\" behind [swarm]");
     expect_refused("[swarm]\nnodes = 5\n  more\n", "trial.ini:3: ", "key = value");
     char *line = malloc(10001);
     cr_assert_not_null(line);
