@@ -383,6 +383,14 @@ static enum gv_err check_fault(const struct gv_scenario *scenario, const struct 
         return blame(scenario, diag, "faults", name, "\"%s\" is after faults.end%s: end later, or strike earlier", text,
                      place);
     }
+    if (fault->kind == GV_FAULT_ARRIVE && fault->at_us + scenario->swarm.arrival_us > scenario->swarm.duration_us) {
+        place_of(place, scenario, "swarm", "arrival");
+        return blame(
+            scenario, diag, "faults", name,
+            "\"%s\": they come spread over swarm.arrival%s, the last of them after the end; strike earlier, or "
+            "set swarm.arrival lower",
+            text, place);
+    }
     if (fault->seeds && (!scenario->swarm.same_seeds || fault->kind == GV_FAULT_ARRIVE)) {
         return blame(scenario, diag, "faults", name, "\"%s\": %s", text,
                      fault->kind == GV_FAULT_ARRIVE ? "expected how many arrive"

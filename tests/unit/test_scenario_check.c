@@ -73,6 +73,9 @@ Test(scenario_check, times_must_fit_into_the_duration)
     expect_refused(TRAIN "[faults]\npartition = 50% from 5min to 12min\n", 5, "faults.partition", "after the end");
     expect_refused(TRAIN "[faults]\nkill = 50% at 5min\nend = 4min\n", 5, "faults.kill", "faults.end");
     expect_refused(TRAIN "[faults]\nend = 10min\n", 5, "faults.end", "recover");
+    expect_refused(TRAIN "arrival = 2min\n[faults]\narrive = 5 at 9min\n", 6, "faults.arrive",
+                   "swarm.arrival (line 4)");
+    expect_accepted(TRAIN "arrival = 2min\n[faults]\narrive = 5 at 8min\n");
     expect_refused(TRAIN "[report]\nevery = 11min\n", 5, "report.every", "swarm.duration");
     expect_refused(TRAIN "[report]\nevery = 1us\n", 5, "report.every", "too short");
     expect_refused(TRAIN "[report]\nchoice_from = 11min\n", 5, "report.choice_from", "swarm.duration");
