@@ -10,6 +10,7 @@
 #include "blas.h"
 #include "identity.h"
 #include "learning_state.h"
+#include "merge.h"
 
 #define STREAM_VECTOR 0x76656374u
 #define STREAM_TEST 0x74657374u
@@ -318,6 +319,11 @@ void gv_replica_prefetch(const struct gv_replica *replica)
 float *gv_replica_block(const struct gv_replica *replica, uint32_t block)
 {
     return replica->vector + block * replica->learning->parameters;
+}
+
+bool gv_replica_finite(const struct gv_replica *replica)
+{
+    return gv_guard_finite(replica->vector, replica->learning->parameters * replica->learning->block_count);
 }
 
 uint64_t gv_replica_hash(const struct gv_replica *replica)

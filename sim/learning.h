@@ -53,6 +53,9 @@ const float *gv_replica_parameters(const struct gv_replica *replica);
 /** Loads the replica's own fields into the cache. */
 void gv_replica_prefetch(const struct gv_replica *replica);
 
+/** Whether all of the exchanged state is. */
+bool gv_replica_finite(const struct gv_replica *replica);
+
 /** Hash of the exchanged state, bit for bit: for the check that a failed exchange changes nothing. */
 uint64_t gv_replica_hash(const struct gv_replica *replica);
 

@@ -185,6 +185,15 @@ static uint64_t hash_bytes(const uint8_t *data, size_t bytes)
     return gv_sim_mix(gv_sim_mix(lane[0], lane[1]), gv_sim_mix(lane[2], lane[3]));
 }
 
+/* What is wrong on the node's own machine does not travel, as with the daemon. */
+static void mask_reason(struct gv_msg *msg)
+{
+    bool exchange = msg->kind == GV_KIND_BUSY || msg->kind == GV_KIND_ABORT;
+    if (exchange && msg->u.exchange.reason > GV_OK && msg->u.exchange.reason < 100) {
+        msg->u.exchange.reason = GV_ERR_BUSY;
+    }
+}
+
 static void send_frame(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, uint32_t link,
                        const struct gv_msg *msg)
 {
@@ -222,6 +231,7 @@ void gv_sim_send(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, u
     if (node->newer) {
         gv_newer_greet(msg);
     }
+    mask_reason(msg);
     send_frame(sim, thread, index, link, msg);
     if (node->newer && msg->kind == GV_KIND_PING) {
         size_t bytes;

@@ -6,6 +6,8 @@
  *                   ^ asked    ^ done                a snapshot or merge waits for the next end of a step, as the
  *                                                    daemon's does; the steps up to there are pushed before it
  */
+#include <math.h>
+
 #include "world.h"
 
 static bool by_clock(const struct gv_sim *sim)
@@ -123,10 +125,12 @@ void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t index, 
 static uint64_t take_loss(struct gv_sim_node *node)
 {
     double loss = node->loss_steps > 0 ? node->loss_sum / node->loss_steps : 0.0;
-    loss = loss >= 0.0 && loss < 1e9 ? loss : 1e9; /* NaN too: a diverged model has no loss worth averaging */
     node->loss_sum = 0.0;
     node->loss_steps = 0;
-    return (uint64_t)(loss * 65536.0);
+    if (!isfinite(loss)) {
+        return GV_LOSS_NOT_FINITE;
+    }
+    return (uint64_t)((loss < 1e9 ? loss : 1e9) * 65536.0);
 }
 
 /* Tells the core of steps that are over; nothing may be in the lane. */

@@ -98,11 +98,14 @@ static bool lies(const struct gv_sim_node *node)
     return node->hostile && node->attacker == NULL;
 }
 
-static void take_snapshot(const struct gv_sim_work *work)
+/* A model that is not finite is nobody's to merge with: its own core is told, as the daemon's trainer tells its. */
+static void take_snapshot(struct gv_sim_work *work)
 {
     const struct gv_scenario *scenario = work->sim->scenario;
     enum gv_attack attack = lies(work->node) ? scenario->adversaries.attack : GV_ATTACK_NONE;
     gv_replica_snapshot(work->node->replica, work->snapshot, attack, scenario->adversaries.scale, work->noise_seed);
+    bool exchange = work->answer == GV_EV_SNAPSHOT; /* not a pin */
+    work->verdict = exchange && !gv_replica_finite(work->node->replica) ? GV_ERR_DIVERGED : GV_OK;
 }
 
 /* Core time is told apart only where learning is what costs: reading a clock takes longer than a small merge. */

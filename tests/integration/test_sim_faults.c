@@ -459,6 +459,35 @@ Test(sim_faults, a_copy_of_a_key_comes_with_the_model)
     cr_assert_eq(seen.value[0], seen.value[1], "%g, of one that has %g", seen.value[0], seen.value[1]);
 }
 
+/* A node's value is lost; at the end, who has none, and how many exchanges were refused for that. */
+static void look_at_lost_value(struct gv_sim *sim, uint64_t now_us, void *context)
+{
+    struct seen *seen = context;
+    struct gv_core_stats stats;
+    if (now_us >= seen->at_us && !seen->flag) {
+        seen->flag = true;
+        float *value = (float *)(uintptr_t)gv_replica_parameters(sim->nodes[3].replica);
+        value[0] = (float)NAN;
+    }
+    seen->counted = seen->more = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        gv_core_stats(sim->nodes[i].core, &stats);
+        seen->counted += isfinite(gv_replica_parameters(sim->nodes[i].replica)[0]) ? 0 : 1;
+        seen->more += stats.refusals[gv_reason_index(GV_ERR_NONFINITE)];
+    }
+}
+
+Test(sim_faults, a_model_that_is_not_finite_is_fetched_anew_and_is_no_peers_fault)
+{
+    struct gv_summary summary;
+    struct seen seen = {.at_us = 20 * SECOND};
+    sim_watch(&summary, "[swarm]\nnodes = 20\nmode = mean\nround = 1s\nduration = 60s\n[network]\nlatency = 20ms\n",
+              sim_seed(), look_at_lost_value, &seen);
+    cr_assert(seen.flag);
+    cr_assert_eq(seen.counted, 0, "%llu models are not finite", (unsigned long long)seen.counted);
+    cr_assert_eq(seen.more, 0, "%llu were refused for it", (unsigned long long)seen.more);
+}
+
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static void averaging(struct gv_summary *summary, const char *network)
