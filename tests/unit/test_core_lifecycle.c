@@ -71,6 +71,27 @@ Test(core_lifecycle, who_is_linked_but_has_no_neighbour_is_not_alone)
     cr_expect_eq(core->state, GV_STATE_ISOLATED);
 }
 
+Test(core_lifecycle, who_is_linked_to_one_that_says_nothing_trains_all_the_same)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    for (uint32_t i = 0; i < 60; i++) {
+        now_us += 100 * GV_MS;
+        core_tick();
+    }
+    cr_expect_eq(core->state, GV_STATE_ISOLATED);
+    cr_expect(core->training);
+    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
+    state.u.state = (struct gv_msg_state){.state = GV_STATE_TRAINING, .epoch = 1};
+    for (uint32_t i = 0; i < 60; i++) { /* it comes to itself */
+        core_give(1, &state);
+        now_us += 100 * GV_MS;
+        core_tick();
+    }
+    cr_expect_eq(core->state, GV_STATE_TRAINING);
+    cr_expect(gv_lifecycle_exchanges(core));
+}
+
 /* Peers 1 to `count` come in and are neighbours. */
 static void neighbours_in(uint32_t count)
 {
