@@ -462,8 +462,8 @@ Test(trust, admission_looks_at_expiry_and_uses_but_expels_nobody)
     cr_assert_eq(gv_trust_admit(trust, &chain[B], before), GV_OK);
 }
 
-/* Member number `n` of those made up by whoever has the invite at the end of this chain; not verified here, so signatures
-   do not matter. */
+/* Member number `n` of those made up by whoever has the invite at the end of this chain; not verified here, so
+   signatures do not matter. */
 static struct gv_chain guest(const struct gv_chain *invited, uint32_t n)
 {
     struct gv_chain chain_of = *invited;
