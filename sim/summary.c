@@ -345,6 +345,8 @@ static void print_learning(const struct gv_summary *summary, FILE *out)
     if (!isnan(last->consensus_distance)) {
         gv_number_plain(a, sizeof a, last->consensus_distance);
         (void)fprintf(out, "  consensus     nodes are %s from their mean (root of the mean squared distance)\n", a);
+    } else if (!isnan(last->accuracy_mean)) {
+        (void)fputs("  consensus     none: a model is not finite\n", out);
     }
     if (!isnan(last->variance)) {
         gv_number_plain(a, sizeof a, last->variance);

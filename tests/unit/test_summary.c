@@ -147,6 +147,12 @@ Test(summary, a_person_reads_a_dozen_lines)
     cr_expect_not_null(strstr(text, "70.0 % on average, 60.0 % at the worst of 50 nodes"), "%s", text);
     cr_expect_not_null(strstr(text, "00123456789abcde"), "%s", text);
     cr_expect_null(strstr(text, "PARTIAL"));
+    summary.last.consensus_distance = (double)NAN;
+    out = fmemopen(text, sizeof text, "w");
+    cr_assert_not_null(out);
+    gv_summary_print(&summary, &scenario, out);
+    cr_assert_eq(fclose(out), 0);
+    cr_expect_not_null(strstr(text, "consensus     none: a model is not finite\n"), "%s", text);
 }
 
 Test(summary, says_which_data_and_how_much)
