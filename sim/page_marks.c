@@ -12,8 +12,8 @@
 
 static bool same_fault(const struct gv_fault *a, const struct gv_fault *b)
 {
-    return a->kind == b->kind && a->share == b->share && a->count == b->count && a->at_us == b->at_us &&
-           a->until_us == b->until_us && a->cut == b->cut && a->flap_us == b->flap_us;
+    return a->kind == b->kind && a->share == b->share && a->seeds == b->seeds && a->count == b->count &&
+           a->at_us == b->at_us && a->until_us == b->until_us && a->cut == b->cut && a->flap_us == b->flap_us;
 }
 
 static bool same_faults(const struct gv_page_run *runs, uint32_t count)
@@ -106,7 +106,9 @@ static void write_fault(FILE *out, const struct gv_fault *fault)
     char at[GV_NUMBER_CAP], until[GV_NUMBER_CAP];
     gv_number_span(at, sizeof at, (double)fault->at_us / 1e6);
     gv_number_span(until, sizeof until, (double)fault->until_us / 1e6);
-    if (fault->share > 0.0) {
+    if (fault->seeds) {
+        (void)fputs("all seed ", out);
+    } else if (fault->share > 0.0) {
         (void)fprintf(out, "%g\xc2\xa0%% of the ", 100.0 * fault->share);
     } else {
         (void)fprintf(out, "%u ", fault->count);
