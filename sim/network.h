@@ -76,10 +76,10 @@ void gv_path_init(struct gv_path *path, const struct gv_network *network, uint32
  * When and whether a frame of `bytes` sent now arrives. `random` is the sender's generator.
  *
  * In this order: a slow reader that has GV_SEND_QUEUE_FRAMES under way on this link refuses it (FULL); it queues on
- * the sender's uplink, and for room in the congestion window; each lost segment of 1,448 bytes holds it up as loss.h says, and six losses in a row break the
- * link (RESET); a closed cut holds it until it heals; latency and jitter; it does not overtake the frame before.
- * Whatever holds it for longer than GV_LINK_DEAD_US breaks the link then. A slow reader takes 1 / slow_rate for each
- * frame of each of its links.
+ * the sender's uplink, and for room in the congestion window; each lost segment of 1,448 bytes holds it up as loss.h
+ * says, and six losses in a row break the link (RESET); a closed cut holds it until it heals; latency and jitter; it
+ * does not overtake the frame before. A segment or a cut that holds it for longer than GV_LINK_DEAD_US breaks the
+ * link then; a queue does not. A slow reader takes 1 / slow_rate for each frame of each of its links.
  */
 struct gv_transit gv_network_send(struct gv_network *network, struct gv_path *path, uint32_t from, uint32_t to,
                                   uint64_t now_us, uint32_t bytes, struct gv_random *random);
