@@ -323,6 +323,9 @@ static void print_data(const struct gv_summary *summary, const struct gv_scenari
     gv_number_whole(a, sizeof a, (double)rows->test_used);
     gv_number_whole(b, sizeof b, (double)rows->test);
     (void)fprintf(out, "%s of %s test rows\n", a, b);
+    if (rows->test == 0) { /* as the daemon does */
+        (void)fputs("                no test rows: accuracies are of rows that nodes train on\n", out);
+    }
     if (scenario->learning.samples_per_node > rows->node_most) {
         gv_number_whole(a, sizeof a, scenario->learning.samples_per_node);
         (void)fprintf(out, "                no node has the %s rows of learning.samples_per_node: there are too few\n",

@@ -132,6 +132,7 @@ Test(summary, a_person_reads_a_dozen_lines)
     struct gv_sample last = help_sample(7);
     struct gv_summary summary = help_summary(&last);
     struct gv_scenario scenario = help_scenario(GV_MODE_TRAIN);
+    summary.rows.test = 2000;
     char text[4096] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
     cr_assert_not_null(out);
@@ -178,6 +179,13 @@ Test(summary, says_which_data_and_how_much)
     cr_expect_not_null(strstr(text, "builtin:glyphs: 3 to 90 rows a node of 8,000, 500 of 2,000 test rows\n"), "%s",
                        text);
     cr_expect_not_null(strstr(text, "no node has the 1,000,000 rows"), "%s", text);
+    cr_expect_null(strstr(text, "no test rows"), "%s", text);
+    summary.rows.test = summary.rows.test_used = 0;
+    out = fmemopen(text, sizeof text, "w");
+    cr_assert_not_null(out);
+    gv_summary_print(&summary, &scenario, out);
+    cr_assert_eq(fclose(out), 0);
+    cr_expect_not_null(strstr(text, "no test rows: accuracies are of rows that nodes train on\n"), "%s", text);
     scenario.swarm.mode = GV_MODE_MEAN;
     json = written(&summary, &scenario);
     cr_expect_null(json_object_get(json, "data"), "averaging has none");
