@@ -24,7 +24,8 @@ void gv_congestion_init(struct gv_congestion *window, uint32_t segments);
 
 /**
  * When the last byte of a frame that is sent now may leave, on a path with this round trip (microseconds, above 0):
- * now_us or later. What leaves in its last round trip takes no time of its own; the sender's line knows how long it takes.
+ * now_us or later. What leaves in its last round trip takes no time of its own; the sender's line knows how long it
+ * takes.
  *
  * Below the threshold the window doubles in a round trip that used more than half of it, above by a segment in one that
  * used all (RFC 5681). One that was not needed for a retransmission timeout halves, down to the initial one (RFC 2861,

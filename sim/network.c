@@ -1,8 +1,8 @@
 /*
  * The modelled network: the way of one frame from its sender to the receiver's downlink.
  *
- *     send queue -> uplink -> (congestion window) -> (lost segments, sent again) -> (cut: held until it heals) -> latency, jitter
- *                -> behind the frame before -> (slow reader)
+ *     send queue -> uplink -> (congestion window) -> (lost segments, sent again) -> (cut: held until it heals)
+ *                -> latency, jitter -> behind the frame before -> (slow reader)
  */
 #include "network.h"
 

@@ -47,7 +47,11 @@ uint64_t gv_sim_trace(const struct gv_sim *sim)
 {
     uint64_t trace = 0x6770766eu;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        trace = gv_sim_mix(trace, sim->nodes[i].trace);
+        const struct gv_sim_node *node = &sim->nodes[i];
+        trace = gv_sim_mix(trace, node->trace);
+        if (sim->learning != NULL && node->live) {
+            trace = gv_sim_mix(trace, gv_replica_hash(node->replica));
+        }
     }
     return trace;
 }

@@ -334,6 +334,7 @@ void gv_sim_world_free(struct gv_sim *sim);
 
 /* observe.c */
 void gv_sim_observe(struct gv_sim *sim, struct gv_thread *thread, uint64_t now_us, bool last);
+/** Of all that nodes were told, decided and sent, and of the parameters that the live ones end with. */
 uint64_t gv_sim_trace(const struct gv_sim *sim);
 uint64_t gv_sim_rss_bytes(void);
 uint64_t gv_sim_peak_rss_bytes(void);

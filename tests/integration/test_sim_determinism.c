@@ -156,3 +156,19 @@ Test(sim_determinism, observing_changes_nothing)
         cr_assert_eq(other.last.events, first.last.events);
     }
 }
+
+Test(sim_determinism, a_trace_covers_the_parameters_too)
+{
+    struct gv_scenario scenario;
+    struct gv_summary slow;
+    struct gv_summary fast;
+    const char *text = "[swarm]\nnodes = 4\nduration = 10s\narrival = 1s\n[learning]\nmodel = mlp:784-32-10\n"
+                       "data = builtin:glyphs,train=200,test=20\nrate = 0.01\n[network]\nlatency = 20ms\n";
+    sim_scenario(&scenario, text);
+    sim_run(&slow, &scenario, 1, 2, NULL);
+    scenario.learning.training.rate = 0.02F;
+    sim_run(&fast, &scenario, 1, 2, NULL);
+    cr_assert_gt(slow.last.exchanges_done, 0);
+    cr_assert_eq(slow.last.bytes, fast.last.bytes);
+    cr_assert_neq(slow.trace_hash, fast.trace_hash);
+}
