@@ -109,7 +109,10 @@ void gv_fetch_begin(struct gv_core *core)
 {
     bool early = core->diverged && core->now_us < core->heal_us;
     if (core->fetch.phase == GV_FETCH_IDLE && !early) {
-        core->fetch.begun_us = core->fetch.begun_us == 0 ? core->now_us : core->fetch.begun_us;
+        if (core->fetch.begun_us == 0) {
+            core->fetch.begun_us = core->now_us;
+            core->fetch.answered = false;
+        }
         ask_all(core);
     }
 }
@@ -245,7 +248,7 @@ static void on_state_reply(struct gv_core *core, uint32_t link, const struct gv_
     }
     bool same = reply->epoch == core->manifest.epoch && gv_hash_equal(&reply->layout, &core->manifest.layout);
     bool settled_in = reply->state != GV_STATE_JOINING && reply->state != GV_STATE_FETCHING;
-    c->answered = true;
+    c->answered = f->answered = true;
     c->donates = same && reply->donates;
     c->has_age = same && settled_in;
     c->age = gv_age_of(reply->age);

@@ -4,7 +4,7 @@
  *     JOINING --oriented (fetch.c)--> TRAINING | SERVING (no data)
  *     JOINING --model missing or out of date--> FETCHING --adopted, two exchanges--> TRAINING | SERVING
  *     JOINING, TRAINING --no neighbour, no link for isolated_us--> ISOLATED --oriented--> TRAINING
- *     JOINING --linked, but nobody answers for isolated_us--> ISOLATED
+ *     JOINING --linked, but nobody says for isolated_us how old the swarm is--> ISOLATED
  *     JOINING without a model --nobody for 30 s--> ISOLATED with the initial one, given up for the swarm's when it can
  *     any --our model is not finite--> JOINING without a model, until the swarm's is fetched
  *     TRAINING, ISOLATED --stop age reached, SETTLE--> SETTLING --settle_exchanges done--> SERVING, FX_SETTLED
@@ -436,8 +436,9 @@ void gv_lifecycle_tick(struct gv_core *core)
         return;
     }
     bool linked = core->links_used > core->links_provisional;
-    bool in_touch = linked && core->oriented; /* who has no room for us, but has answered, exchanges all the same */
-    if (core->active_count > 0 || in_touch || core->config.oracle) {
+    /* Who has no room for us exchanges all the same; who does not say how old the swarm is keeps nobody waiting. */
+    bool heard = core->oriented || core->fetch.answered;
+    if ((heard && (core->active_count > 0 || linked)) || core->config.oracle) {
         core->alone_us = GV_NEVER;
     } else if (core->alone_us == GV_NEVER) {
         core->alone_us = core->now_us + core->config.isolated_us;

@@ -92,6 +92,36 @@ Test(core_lifecycle, who_is_linked_to_one_that_says_nothing_trains_all_the_same)
     cr_expect(gv_lifecycle_exchanges(core));
 }
 
+/* The only neighbour is one that is there, and does not answer STATE. */
+Test(core_lifecycle, a_neighbour_that_says_nothing_keeps_nobody_from_training)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    struct gv_msg yes = {.kind = GV_KIND_NEIGHBOUR_REPLY};
+    yes.u.neighbour.accepted = true;
+    core_greet(1, &peer);
+    bool asked = core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
+    for (uint32_t i = 0; i < 60; i++) {
+        if (asked) {
+            core_give(1, &yes);
+        }
+        now_us += 100 * GV_MS;
+        core_tick();
+        asked = core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
+    }
+    cr_expect_eq(core->active_count, 1);
+    cr_expect_eq(core->state, GV_STATE_ISOLATED);
+    cr_expect(core->training);
+    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
+    state.u.state = (struct gv_msg_state){.state = GV_STATE_TRAINING, .epoch = 1};
+    for (uint32_t i = 0; i < 60; i++) { /* it comes to itself */
+        core_give(1, &state);
+        now_us += 100 * GV_MS;
+        core_tick();
+    }
+    cr_expect_eq(core->state, GV_STATE_TRAINING);
+    cr_expect(gv_lifecycle_exchanges(core));
+}
+
 /* Peers 1 to `count` come in and are neighbours. */
 static void neighbours_in(uint32_t count)
 {
