@@ -34,7 +34,8 @@ bool gv_healthy(char why[GV_HEALTH_BYTES], const json_t *status)
                        text_of(status, "checkpoint_error"));
     } else if (strcmp(text_of(status, "state"), "isolated") == 0) {
         (void)snprintf(why, GV_HEALTH_BYTES, "isolated: %s",
-                       lonely[0] != '\0' ? lonely : "check the network and that the swarm's other nodes run");
+                       lonely[0] != '\0' ? lonely
+                                         : "no neighbour says how old the swarm's model is; see `grapevine peers`");
     } else if (json_number_value(json_object_get(status, "alarms")) > 0) {
         (void)snprintf(why, GV_HEALTH_BYTES, "alarms were raised, the last one: %s", text_of(status, "last_alarm"));
     } else if (since_s > EXCHANGE_LATE_S && !idle) {

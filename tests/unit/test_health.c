@@ -25,3 +25,13 @@ Test(health, ten_minutes_without_an_exchange)
     cr_expect(healthy("training", true, 1e6), "outside its hours");
     cr_expect_not(healthy("isolated", true, 1));
 }
+
+Test(health, an_isolated_node_with_neighbours_says_what_they_do_not)
+{
+    char why[GV_HEALTH_BYTES];
+    json_t *status = json_pack("{s:s, s:n, s:f}", "state", "isolated", "lonely", "last_exchange_s", 1.0);
+    cr_assert_not_null(status);
+    cr_expect_not(gv_healthy(why, status));
+    cr_expect_str_eq(why, "isolated: no neighbour says how old the swarm's model is; see `grapevine peers`");
+    json_decref(status);
+}
