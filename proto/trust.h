@@ -86,7 +86,7 @@ GV_NODISCARD enum gv_err gv_trust_check(const struct gv_trust *trust, const stru
  */
 GV_NODISCARD enum gv_err gv_trust_admit(const struct gv_trust *trust, const struct gv_chain *chain, uint64_t now_s);
 
-/** Remembers that this chain's member uses its invite, from HELLOs and from records alike; true if it did not know.
+/** Remembers that this chain's member uses its invite, from HELLOs and from records alike; true if that is new.
  *  Bounded: of too many by one invite the first are kept, of too many by one inviter or in all three quarters, the
  *  first, and the latest of the others. */
 bool gv_trust_seen(struct gv_trust *trust, const struct gv_chain *chain);

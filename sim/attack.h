@@ -36,6 +36,7 @@ bool gv_attack_is_on_protocol(enum gv_attack attack);
 /** What the `ordinal`-th of the hostile nodes does (from 0); ANY: one after the other. Returns owned; NULL: out of
  *  memory. */
 struct gv_attacker *gv_attacker_new(enum gv_attack attack, uint32_t ordinal);
+/** What this one does. */
 enum gv_attack gv_attacker_kind(const struct gv_attacker *attacker);
 void gv_attacker_free(struct gv_attacker **attacker);
 

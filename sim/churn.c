@@ -13,7 +13,7 @@ static void stream(struct gv_random *random, uint64_t seed, uint32_t node, uint3
     gv_random_seed(random, seed, (uint64_t)life << 32 | node);
 }
 
-/* Beyond 31,000 years nothing happens any more. */
+/* Beyond 31,000 years nothing happens any more: no time, and so not gv_sim_whole_us(). */
 static uint64_t whole_us(double us)
 {
     return us < 1e18 ? (uint64_t)us : UINT64_MAX;

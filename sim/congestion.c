@@ -3,6 +3,8 @@
  */
 #include "congestion.h"
 
+#include <stdbool.h>
+
 #include "loss.h"
 
 #define WINDOW_MAX (UINT32_C(1) << 30)

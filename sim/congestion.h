@@ -7,7 +7,6 @@
 #ifndef GV_CONGESTION_H
 #define GV_CONGESTION_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct gv_congestion {
@@ -33,7 +32,8 @@ void gv_congestion_init(struct gv_congestion *window, uint32_t segments);
  */
 uint64_t gv_congestion_send(struct gv_congestion *window, uint64_t now_us, uint64_t round_trip_us, uint32_t bytes);
 
-/** A segment was lost: the window and the threshold are half of what it was, and two segments at least (RFC 5681). */
+/** A segment was lost: the window and the threshold are half of what it was, and two segments at least (RFC 5681, fast
+ *  retransmit; also where only the timer tells, after which a sender would begin with one). */
 void gv_congestion_lost(struct gv_congestion *window);
 
 #endif

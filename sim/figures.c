@@ -40,11 +40,9 @@ static const struct gv_figure FIGURES[] = {
      "Accuracy over virtual time",
      "Accuracy on the test set of the own models of those nodes that are evaluated: their mean, the worst of them, and "
      "the range in which the middle 80\xc2\xa0% of them lie. The mean model is the average of all parameters, which no "
-     "node holds; where it is "
-     "better than the nodes, they still disagree.",
+     "node holds; where it is better than the nodes, they still disagree.",
      "Accuracy on the test set of the own models of those nodes that are evaluated. Solid: their mean. Dashed: the "
-     "worst "
-     "of them.",
+     "worst of them.",
      TRAIN,
      OVER_TIME,
      {ACCURACY_PANEL}},

@@ -60,7 +60,8 @@ const struct gv_id *gv_identities_id(const struct gv_identities *identities, uin
 uint32_t gv_identities_find(const struct gv_identities *identities, const struct gv_id *id);
 
 /** Signs a new version of the node's record (and verifies it, once), or returns the one that has this incarnation, boot
- *  and sequence already: of each there is one only, whatever order threads come in. NULL: out of memory. */
+ *  and sequence already: of each there is one only. A boot id is one process's, and so
+ *  one thread's. NULL: out of memory. */
 const struct gv_version *gv_identities_sign(struct gv_identities *identities, uint32_t node, uint64_t incarnation,
                                             uint64_t boot, uint32_t sequence, uint64_t wall_s, uint64_t now_us);
 

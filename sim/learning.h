@@ -53,7 +53,7 @@ const float *gv_replica_parameters(const struct gv_replica *replica);
 /** Loads the replica's own fields into the cache. */
 void gv_replica_prefetch(const struct gv_replica *replica);
 
-/** Whether all of the exchanged state is. */
+/** True if all of the exchanged state is finite. */
 bool gv_replica_finite(const struct gv_replica *replica);
 
 /** Hash of the exchanged state, bit for bit: for the check that a failed exchange changes nothing. */
@@ -69,7 +69,7 @@ GV_NODISCARD enum gv_err gv_replica_checkpoint(struct gv_replica *replica);
 /** False if there is no checkpoint: the replica is then the initial model. */
 bool gv_replica_restore(struct gv_replica *replica);
 
-/** The parameters of another; its own velocity and checkpoint stay. */
+/** Copies the parameters of another; the velocity and the checkpoint stay. */
 void gv_replica_copy(struct gv_replica *to, const struct gv_replica *from);
 
 /* ---- snapshots: a state as its chunks' frames ------------------------------------------------------------------ */

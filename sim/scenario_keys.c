@@ -95,7 +95,7 @@ static const struct gv_scenario_key KEYS[] = {
     {"views", "backoff", GV_VALUE_TIME, AT(views.backoff_us), 0, DAY, NULL, ALL, "left alone after it refused", NULL},
     PERIOD("exchange_timeout", exchange_timeout_us, "first guess; later it follows past exchanges"),
     {"views", "isolated", GV_VALUE_TIME, AT(views.isolated_us), 0, DAY, NULL, ALL,
-     "without a neighbour and without a link for so long a node trains alone", NULL},
+     "with nobody to exchange with for so long a node trains alone", NULL},
 
     MANIFEST("model", "softmax:784-10, mlp:784-128-10, ...", "what is trained"),
     {"learning", "data", GV_VALUE_DATA, AT(learning.data), 0, 0, NULL, T,

@@ -317,8 +317,8 @@ void gv_sim_train(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, b
 uint64_t gv_sim_boundary(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 /** Brings the replica to where it stands now: all steps that are over, all work that is pushed. */
 void gv_sim_catch_up(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
-/** The process stands still until then, and with it the round of training that is under way; a pause never shortens a
- *  longer one. In its own occurrence, or in a control. */
+/** The process stands still until then, and with it (if it trains by the clock) the round that is under way; a pause
+ *  never shortens a longer one. In its own occurrence, or in a control. */
 void gv_sim_stand_still(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, uint64_t until_us);
 void gv_sim_train_after_merge(struct gv_sim *sim, struct gv_thread *thread, uint32_t node);
 void gv_sim_round_event(struct gv_sim *sim, struct gv_thread *thread, uint32_t node, const struct gv_occurrence *o);

@@ -67,7 +67,7 @@ struct gv_core_config {
     uint64_t backoff_us;                            /* 60 s after a refusal */
     uint64_t exchange_timeout_us;                   /* first guess, 20 s; then median + k MAD of past exchanges */
     uint32_t exchange_spacing;                      /* 4 of their usual durations lie between exchanges of ours */
-    uint64_t isolated_us;                           /* no neighbour and no link for this long: train alone (5 s) */
+    uint64_t isolated_us;                           /* nobody to exchange with for so long: train alone (5 s) */
     uint32_t donors;                                /* 5 are asked for their age */
     uint32_t peers_max;                             /* rows of known nodes, 176: all that views and links can name;
                                                        less: passive records give way sooner */
@@ -205,27 +205,27 @@ enum gv_effect_kind {
 };
 
 /* Things worth a line in the log; the text is the host's. */
-#define GV_LOG_LIST(X)                                   \
-    X(PEER_JOINED, info, "peer verified")                \
-    X(PEER_LOST, info, "peer lost")                      \
-    X(PEER_REFUSED, unusual, "peer refused")             \
-    X(WE_REFUSED, unusual, "refused by peer")            \
-    X(SUSPECT, info, "peer suspected")                   \
-    X(DEAD, info, "peer declared dead")                  \
-    X(REFUTED, info, "we refuted a suspicion")           \
-    X(LEFT, info, "peer left the swarm")                 \
-    X(PROMOTED, debug, "peer promoted to active")        \
-    X(DEMOTED, debug, "peer demoted to passive")         \
-    X(EXCHANGE_DONE, debug, "exchange committed")        \
-    X(EXCHANGE_FAILED, info, "exchange failed")          \
-    X(EXCHANGE_REFUSED, debug, "exchange refused")       \
-    X(EXCHANGE_DOUBT, unusual, "exchange in doubt")      \
-    X(FETCH_START, info, "fetching the model")           \
-    X(FETCH_DONE, info, "model adopted")                 \
-    X(FETCH_FAILED, info, "donor lost, trying another")  \
-    X(ISOLATED, unusual, "no neighbour: training alone") \
-    X(STATE, info, "state changed")                      \
-    X(BAD_FRAME, unusual, "bad frame")                   \
+#define GV_LOG_LIST(X)                                              \
+    X(PEER_JOINED, info, "peer verified")                           \
+    X(PEER_LOST, info, "peer lost")                                 \
+    X(PEER_REFUSED, unusual, "peer refused")                        \
+    X(WE_REFUSED, unusual, "refused by peer")                       \
+    X(SUSPECT, info, "peer suspected")                              \
+    X(DEAD, info, "peer declared dead")                             \
+    X(REFUTED, info, "we refuted a suspicion")                      \
+    X(LEFT, info, "peer left the swarm")                            \
+    X(PROMOTED, debug, "peer promoted to active")                   \
+    X(DEMOTED, debug, "peer demoted to passive")                    \
+    X(EXCHANGE_DONE, debug, "exchange committed")                   \
+    X(EXCHANGE_FAILED, info, "exchange failed")                     \
+    X(EXCHANGE_REFUSED, debug, "exchange refused")                  \
+    X(EXCHANGE_DOUBT, unusual, "exchange in doubt")                 \
+    X(FETCH_START, info, "fetching the model")                      \
+    X(FETCH_DONE, info, "model adopted")                            \
+    X(FETCH_FAILED, info, "donor lost, trying another")             \
+    X(ISOLATED, unusual, "nobody to exchange with: training alone") \
+    X(STATE, info, "state changed")                                 \
+    X(BAD_FRAME, unusual, "bad frame")                              \
     X(SHUT_OUT, unusual, "peer shut out")
 
 enum gv_log_code {

@@ -79,7 +79,7 @@ struct gv_ref {
     X(TRAINING, 2, "training")                                                    \
     X(SETTLING, 3, "settling") /* exchanging without training                 */  \
     X(SERVING, 4, "serving")   /* done; answers exchanges and fetches         */  \
-    X(ISOLATED, 5, "isolated") /* trains, but has had no neighbour for a while */ \
+    X(ISOLATED, 5, "isolated") /* trains, with nobody to exchange with         */ \
     X(PAUSED, 6, "paused")
 
 enum gv_state {

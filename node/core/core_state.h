@@ -216,7 +216,7 @@ struct gv_candidate {
 };
 struct gv_fetch {
     uint8_t phase;
-    bool answered; /* since begun_us somebody has told us its age, or that it has none */
+    bool answered; /* STATE by somebody, when we asked last */
     uint16_t link;
     struct gv_id donor;
     uint32_t candidate_count;

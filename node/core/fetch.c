@@ -198,6 +198,7 @@ static void conclude(struct gv_core *core)
         }
     }
     if (!answered) {
+        f->answered = false;
         ask_all(core);
         return;
     }

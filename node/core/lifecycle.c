@@ -3,8 +3,7 @@
  *
  *     JOINING --oriented (fetch.c)--> TRAINING | SERVING (no data)
  *     JOINING --model missing or out of date--> FETCHING --adopted, two exchanges--> TRAINING | SERVING
- *     JOINING, TRAINING --no neighbour, no link for isolated_us--> ISOLATED --oriented--> TRAINING
- *     JOINING --linked, but nobody says for isolated_us how old the swarm is--> ISOLATED
+ *     JOINING, TRAINING --nobody to exchange with for isolated_us--> ISOLATED --oriented--> TRAINING
  *     JOINING without a model --nobody for 30 s--> ISOLATED with the initial one, given up for the swarm's when it can
  *     any --our model is not finite--> JOINING without a model, until the swarm's is fetched
  *     TRAINING, ISOLATED --stop age reached, SETTLE--> SETTLING --settle_exchanges done--> SERVING, FX_SETTLED
@@ -29,6 +28,7 @@
 #define SETTLE_US (10 * GV_SECOND)
 #define SETTLE_ALONE_US GV_SECOND  /* everyone else is finished and gone */
 #define NOBODY_US (30 * GV_SECOND) /* a joiner whom nobody answers begins with the initial model */
+#define HOPE_US (600 * GV_SECOND)  /* for so long one who answers STATE may hold us up by what it answers */
 #define LEAVE_TTL 3
 #define STRANGERS_EACH_US GV_SECOND /* farewells of those we do not know: one in so long, and */
 #define STRANGERS_BURST 16          /* so many at once; a peer takes 40 requests at once and 10 a second */
@@ -111,6 +111,24 @@ static void settled(struct gv_core *core)
     }
 }
 
+static bool is_linked(const struct gv_core *core)
+{
+    return core->links_used > core->links_provisional;
+}
+
+/* Somebody to exchange with; who has no room for us among its neighbours is that too. */
+static bool has_company(const struct gv_core *core)
+{
+    return core->active_count > 0 || is_linked(core) || core->config.oracle;
+}
+
+/* To be oriented: somebody answers, and has not put us off for ever. */
+static bool has_hope(const struct gv_core *core)
+{
+    bool long_ago = core->fetch.begun_us > 0 && core->now_us - core->fetch.begun_us >= HOPE_US;
+    return core->config.oracle || (core->fetch.answered && !long_ago);
+}
+
 static bool must_settle(const struct gv_core *core)
 {
     return core->settle_asked || core->age >= core->manifest.stop_age;
@@ -120,8 +138,7 @@ static void begin_settling(struct gv_core *core)
 {
     core->settle_left = core->manifest.settle_exchanges;
     core->phase_until_us = core->now_us + SETTLE_US + core->settle_left * SETTLE_EACH_US;
-    bool nobody = core->active_count == 0 && !core->config.oracle;
-    if (core->settle_left == 0 || nobody) {
+    if (core->settle_left == 0 || !has_company(core)) {
         settled(core);
         return;
     }
@@ -413,7 +430,7 @@ void gv_lifecycle_disconnect(struct gv_core *core, uint32_t link, const struct g
     core->dial_after_us[peer] = core->now_us + 2 * GV_SECOND;
 }
 
-/* When a node without neighbours goes its own way, GV_NEVER if not. */
+/* When a node that has nobody to exchange with goes its own way, GV_NEVER if not. */
 static uint64_t isolation_us(const struct gv_core *core)
 {
     bool by_state = core->state == GV_STATE_TRAINING || core->state == GV_STATE_JOINING;
@@ -426,8 +443,8 @@ static uint64_t isolation_us(const struct gv_core *core)
 /* When settling has nobody left to exchange with. */
 static uint64_t settled_alone_us(const struct gv_core *core)
 {
-    bool alone = core->state == GV_STATE_SETTLING && core->alone_us != GV_NEVER && gv_exchange_idle(core);
-    return alone ? core->alone_us - core->config.isolated_us + SETTLE_ALONE_US : GV_NEVER;
+    bool alone = core->state == GV_STATE_SETTLING && core->alone_us != GV_NEVER && !has_company(core);
+    return alone && gv_exchange_idle(core) ? core->alone_us - core->config.isolated_us + SETTLE_ALONE_US : GV_NEVER;
 }
 
 void gv_lifecycle_tick(struct gv_core *core)
@@ -435,10 +452,7 @@ void gv_lifecycle_tick(struct gv_core *core)
     if (!gv_fx_room(core)) {
         return;
     }
-    bool linked = core->links_used > core->links_provisional;
-    /* Who has no room for us exchanges all the same; who does not say how old the swarm is keeps nobody waiting. */
-    bool heard = core->oriented || core->fetch.answered;
-    if ((heard && (core->active_count > 0 || linked)) || core->config.oracle) {
+    if (has_company(core) && (core->oriented || has_hope(core))) {
         core->alone_us = GV_NEVER;
     } else if (core->alone_us == GV_NEVER) {
         core->alone_us = core->now_us + core->config.isolated_us;
@@ -450,7 +464,7 @@ void gv_lifecycle_tick(struct gv_core *core)
         gv_fx_log(core, GV_LOG_ISOLATED, NULL, GV_OK, 0);
         enter(core, GV_STATE_ISOLATED);
     }
-    if (!core->oriented && linked) {
+    if (!core->oriented && is_linked(core)) {
         gv_fetch_begin(core);
     }
     bool over = core->phase_until_us <= core->now_us && gv_exchange_idle(core);

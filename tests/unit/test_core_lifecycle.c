@@ -71,55 +71,77 @@ Test(core_lifecycle, who_is_linked_but_has_no_neighbour_is_not_alone)
     cr_expect_eq(core->state, GV_STATE_ISOLATED);
 }
 
-Test(core_lifecycle, who_is_linked_to_one_that_says_nothing_trains_all_the_same)
+/* For so many tenths of a second the peer at link 1, which takes us as a neighbour if it has room and else says nothing to
+   that, answers STATE with `reply`; NULL: nothing. */
+static void pass(uint32_t tenths, bool room, const struct gv_msg_state *reply)
 {
-    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
-    core_greet(1, &peer);
-    for (uint32_t i = 0; i < 60; i++) {
+    struct gv_msg yes = {.kind = GV_KIND_NEIGHBOUR_REPLY};
+    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
+    yes.u.neighbour.accepted = true;
+    for (uint32_t i = 0; i < tenths; i++) {
         now_us += 100 * GV_MS;
         core_tick();
+        bool asked = core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
+        if (reply != NULL) {
+            state.u.state = *reply;
+            core_give(1, &state);
+            asked = asked || core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
+        }
+        if (asked && room) {
+            core_give(1, &yes);
+        }
     }
+}
+
+static void expect_alone(void)
+{
+    struct gv_msg_state at_last = {.state = GV_STATE_TRAINING, .epoch = 1};
     cr_expect_eq(core->state, GV_STATE_ISOLATED);
     cr_expect(core->training);
-    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
-    state.u.state = (struct gv_msg_state){.state = GV_STATE_TRAINING, .epoch = 1};
-    for (uint32_t i = 0; i < 60; i++) { /* it comes to itself */
-        core_give(1, &state);
-        now_us += 100 * GV_MS;
-        core_tick();
-    }
+    pass(60, true, &at_last);
     cr_expect_eq(core->state, GV_STATE_TRAINING);
     cr_expect(gv_lifecycle_exchanges(core));
 }
 
-/* The only neighbour is one that is there, and does not answer STATE. */
-Test(core_lifecycle, a_neighbour_that_says_nothing_keeps_nobody_from_training)
+Test(core_lifecycle, who_says_nothing_keeps_nobody_from_training)
 {
     struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
-    struct gv_msg yes = {.kind = GV_KIND_NEIGHBOUR_REPLY};
-    yes.u.neighbour.accepted = true;
     core_greet(1, &peer);
-    bool asked = core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
-    for (uint32_t i = 0; i < 60; i++) {
-        if (asked) {
-            core_give(1, &yes);
-        }
-        now_us += 100 * GV_MS;
-        core_tick();
-        asked = core_sent(1, GV_KIND_NEIGHBOUR) != NULL;
-    }
+    pass(60, true, NULL);
     cr_expect_eq(core->active_count, 1);
+    expect_alone();
+}
+
+Test(core_lifecycle, who_says_nothing_at_all_keeps_nobody_from_training)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    pass(60, false, NULL);
+    cr_expect_eq(core->active_count, 0);
+    expect_alone();
+}
+
+static const struct gv_msg_state ahead = {.state = GV_STATE_TRAINING, .epoch = 1, .age = UINT64_C(1) << 40};
+
+Test(core_lifecycle, who_says_nothing_any_more_keeps_nobody_from_training)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    pass(10, true, &ahead); /* and gives nothing: our model is out of date, and we wait for a donor */
+    cr_expect_eq(core->state, GV_STATE_JOINING);
+    pass(100, true, NULL);
+    expect_alone();
+}
+
+Test(core_lifecycle, who_claims_a_newer_model_and_never_gives_it_holds_nobody_up_for_more_than_ten_minutes)
+{
+    struct gv_ref peer = core_ref(1, GV_REF_DIALABLE);
+    core_greet(1, &peer);
+    pass(5990, true, &ahead);
+    cr_expect_eq(core->state, GV_STATE_JOINING);
+    pass(120, true, &ahead);
     cr_expect_eq(core->state, GV_STATE_ISOLATED);
     cr_expect(core->training);
-    struct gv_msg state = {.kind = GV_KIND_STATE_REPLY};
-    state.u.state = (struct gv_msg_state){.state = GV_STATE_TRAINING, .epoch = 1};
-    for (uint32_t i = 0; i < 60; i++) { /* it comes to itself */
-        core_give(1, &state);
-        now_us += 100 * GV_MS;
-        core_tick();
-    }
-    cr_expect_eq(core->state, GV_STATE_TRAINING);
-    cr_expect(gv_lifecycle_exchanges(core));
 }
 
 /* Peers 1 to `count` come in and are neighbours. */

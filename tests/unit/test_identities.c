@@ -179,7 +179,6 @@ Test(identities, versions_are_found_exactly_until_they_are_pruned)
     cr_assert_not_null(gv_identities_version(ids, 3, &first));
 }
 
-/* Two processes with one key, as after a copy: only one of them signed last. */
 /* A hostile node signs one number twice; who looks it up meanwhile must not find now this one, now that. */
 Test(identities, of_one_incarnation_boot_and_sequence_there_is_one_record)
 {
@@ -188,6 +187,7 @@ Test(identities, of_one_incarnation_boot_and_sequence_there_is_one_record)
     cr_assert_neq(gv_identities_sign(ids, 2, 3, 100, 1, WALL + 5, 5000000), first);
 }
 
+/* Two processes with one key, as after a copy: only one of them signed last. */
 Test(identities, a_version_that_is_kept_survives_being_superseded)
 {
     const struct gv_version *a = gv_identities_sign(ids, 2, 1, 1, 0, WALL, 100);
