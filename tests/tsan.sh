@@ -1,7 +1,6 @@
 #!/bin/bash
 # tsan.sh: what `make check-tsan` runs: whole swarms of the daemon built with ThreadSanitizer, over loopback, and the
-# simulator with several threads. Criterion
-# itself aborts under ThreadSanitizer, so the unit tests do not run here.
+# simulator with several threads. Criterion itself aborts under ThreadSanitizer, so the unit tests do not run here.
 set -u
 cd "$(dirname "$0")/.."
 reports=$PWD/build/tsan/reports
@@ -20,7 +19,7 @@ for test in swarm kill signals pause update; do
     fi
 done
 # The simulator's threads: shards, lanes and controls, with faults.
-for mode in 'swarm.mode=mean' 'swarm.mode=train --set learning.model=mlp:784-64-10 --set learning.data=builtin:glyphs,train=400,test=100'; do
+for mode in 'swarm.mode=mean' 'swarm.mode=train --set learning.model=mlp:784-16-10 --set learning.data=builtin:glyphs,train=400,test=100'; do
     cat >"$reports/sim.ini" <<'END'
 [swarm]
 nodes = 40
