@@ -71,8 +71,8 @@ Test(core_lifecycle, who_is_linked_but_has_no_neighbour_is_not_alone)
     cr_expect_eq(core->state, GV_STATE_ISOLATED);
 }
 
-/* For so many tenths of a second the peer at link 1, which takes us as a neighbour if it has room and else says nothing to
-   that, answers STATE with `reply`; NULL: nothing. */
+/* For so many tenths of a second the peer at link 1, which takes us as a neighbour if it has room and else says nothing
+   to that, answers STATE with `reply`; NULL: nothing. */
 static void pass(uint32_t tenths, bool room, const struct gv_msg_state *reply)
 {
     struct gv_msg yes = {.kind = GV_KIND_NEIGHBOUR_REPLY};
