@@ -33,8 +33,9 @@
 /* Training by everybody together, as a share of --seconds of one processor: what the models to compare with cost again,
  * twice, side by side. */
 #define WORK_SHARE 0.2
-/* A node may use this much more of a processor than its share of the work needs: eight of them disturb each other. */
-#define CPU_RESERVE 1.2
+/* A node may use this much more of a processor than its share of the work needs: where many take turns, a step takes
+ * longer than where it was measured, alone. */
+#define CPU_RESERVE 2.0
 /* When, in parts of the whole. */
 #define KILL_AT 0.35
 #define RETURN_AT 0.5
